@@ -1,0 +1,16 @@
+"""Estimators that drop into scikit-learn: change one import inside a ``Pipeline``."""
+
+from importlib.metadata import version
+
+try:
+    from skextras.kernel import KernelLogisticRegression
+except ModuleNotFoundError as error:
+    if (error.name or "").startswith("skextras"):
+        raise
+    raise ModuleNotFoundError(
+        f'skextras: {error.name} is not installed. Run: pip install "mlextras[sk]".',
+        name=error.name,
+    ) from error
+
+__all__ = ["KernelLogisticRegression"]
+__version__ = version("mlextras")

@@ -1,0 +1,5 @@
+"""Kernel methods: the solvers (engine) and the estimators built on them."""
+
+from skextras.kernel.logistic import KernelLogisticRegression
+
+__all__ = ["KernelLogisticRegression"]

@@ -1,0 +1,12 @@
+"""scikit-learn's own checks over every public estimator of skextras, with no expected failure."""
+
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+import skextras
+
+ESTIMATORS = [getattr(skextras, name)() for name in skextras.__all__]
+
+
+@parametrize_with_checks(ESTIMATORS)
+def test_scikit_learn_check(estimator, check):
+    check(estimator)
