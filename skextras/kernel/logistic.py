@@ -83,6 +83,8 @@ class KernelLogisticRegression(ClassifierMixin, BaseEstimator):
         Intercepts; zero without ``fit_intercept``, summing to zero for several classes.
     gamma_ : float or None
         The coefficient used; None if the kernel takes none.
+    coef_ : ndarray of shape (1, n_features) or (n_classes, n_features)
+        Coefficients of the features, for ``kernel="linear"`` only.
     n_iter_ : int
         Newton steps taken.
     n_features_in_ : int
@@ -287,6 +289,23 @@ class KernelLogisticRegression(ClassifierMixin, BaseEstimator):
         if scores.ndim == 1:
             return np.column_stack([log_expit(-scores), log_expit(scores)])
         return log_softmax(scores, axis=1)
+
+    @property
+    def coef_(self) -> np.ndarray:
+        """Coefficients of the features, as in ``LogisticRegression``; for the linear kernel only.
+
+        Returns
+        -------
+        ndarray of shape (1, n_features) or (n_classes, n_features)
+            One row for two classes, one a class otherwise.
+        """
+        if self.kernel != "linear":
+            raise AttributeError(
+                f"KernelLogisticRegression: coef_ needs kernel='linear', got {self.kernel!r}. "
+                "Use dual_coef_, the coefficients of the training rows."
+            )
+        check_is_fitted(self)
+        return np.asarray(self.dual_coef_ @ self.X_fit_)
 
     def _class_weights(self, y: np.ndarray, weights: np.ndarray) -> np.ndarray:
         """Weight of each row's class, shape (n_support,)."""

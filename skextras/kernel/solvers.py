@@ -100,18 +100,20 @@ def solve_newton(
     loss = _LOSSES[targets.shape[1] > 1](targets, weights[:, None])
     n, k = targets.shape
     point = _Point(np.zeros((n, k)), np.zeros(k), np.zeros((n, k)))
-    objectives = [loss.value(point.F)]
+    objectives, residual = [loss.value(point.F)], np.inf
     for n_iter in range(max_iter + 1):
         G = loss.descent(point.F)
-        residual = float(np.max(np.abs(point.A - G)) / np.max(weights))
+        residual, last = float(np.max(np.abs(point.A - G)) / np.max(weights)), residual
         if report is not None:
             report(n_iter, objectives[-1], residual)
         if residual <= tol or n_iter == max_iter:
             break
+        if residual > 0.5 * last and objectives[-2] - objectives[-1] <= _rounding(objectives[-1]):
+            break  # no digits left
         target = _newton_target(K, point.F, G, loss.curvature(point.F), fit_intercept=fit_intercept)
         found = _line_search(point, target, loss, G, objectives[-1])
-        if found is None:  # no digits left
-            break
+        if found is None:
+            break  # no digits left
         point, objective = found
         objectives.append(objective)
     moved = np.mean(given @ point.A, axis=0) if fit_intercept else 0.0
@@ -282,10 +284,12 @@ def _newton_target(
     b = np.zeros(F.shape[1])
     if fit_intercept:
         # The columns of A - Σ_j b_j A_j, with A_j = S 1_j, sum to zero: k equations for b. For
-        # k > 1 they leave a common constant open; least squares takes the one that sums to zero.
+        # k > 1 they leave a common constant open, and one more equation lets b sum to zero.
         units = [shrunk(W.times(np.tile(unit, (len(K), 1)))) for unit in np.eye(len(b))]
         sums = np.column_stack([unit.sum(axis=0) for unit in units])
-        b = np.linalg.lstsq(sums, A.sum(axis=0), rcond=None)[0]
+        gauge = np.full((1, len(b)), np.linalg.norm(sums) * (len(b) > 1))
+        sides = np.append(A.sum(axis=0), 0.0)
+        b = np.linalg.lstsq(np.vstack([sums, gauge]), sides, rcond=None)[0]
         A = A - sum(b_j * unit for b_j, unit in zip(b, units, strict=True))
     target = _Point(A, b, K @ A)
     rounding = 10 * EPS * np.abs(K).max() * np.abs(A).sum() ** 2
@@ -294,12 +298,17 @@ def _newton_target(
     return target
 
 
+def _rounding(objective: float) -> float:
+    """Difference of two values of J that means nothing."""
+    return 10 * EPS * abs(objective)
+
+
 def _line_search(
     point: _Point, target: _Point, loss: _Loss, G: np.ndarray, objective: float
 ) -> tuple[_Point, float] | None:
     """First of the steps 1, ½, ¼, ... that lowers J enough, or None if there is none."""
     slope = float(np.vdot(point.KA, target.A - point.A) - np.vdot(G, target.F - point.F))
-    noise = 10 * EPS * abs(objective)
+    noise = _rounding(objective)
     for halvings in range(MAX_HALVINGS):
         t = 0.5**halvings
         candidate = point.toward(target, t)

@@ -45,7 +45,7 @@ def test_linear_kernel_equals_logistic_regression(n_classes, C, fit_intercept):
     np.testing.assert_allclose(
         ours.predict_proba(X), peer.fit(X, y).predict_proba(X), rtol=0, atol=1e-6
     )
-    np.testing.assert_allclose(ours.dual_coef_ @ ours.X_fit_, peer.coef_, atol=2e-5 * (1 + C))
+    np.testing.assert_allclose(ours.coef_, peer.coef_, atol=2e-5 * (1 + C))
 
 
 @pytest.mark.parametrize("n_classes", [2, 3])
@@ -93,6 +93,16 @@ def test_balanced_classes_equal_weights_by_hand():
     balanced = KernelLogisticRegression(class_weight="balanced").fit(X, y)
     weighted = KernelLogisticRegression(class_weight=dict(enumerate(by_hand))).fit(X, y)
     np.testing.assert_allclose(balanced.dual_coef_, weighted.dual_coef_, rtol=1e-9)
+
+
+def test_coefficients_of_features_exist_for_the_linear_kernel_only():
+    X, y = table()
+    assert KernelLogisticRegression(kernel="linear").fit(sparse.csr_array(X), y).coef_.shape == (
+        1,
+        6,
+    )
+    with pytest.raises(AttributeError, match="coef_ needs kernel='linear', got 'rbf'"):
+        _ = KernelLogisticRegression().fit(X, y).coef_
 
 
 def test_circles_that_no_line_can_part():
