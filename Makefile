@@ -1,11 +1,18 @@
-# The commands of the house. CI runs these words and no others.
-#   make demo       the main job of all three packages on real data; pictures in out/
-#   make test       the whole test suite
-#   make lint       every gate: format, lint, types, floors, docstrings, duplicates
-#   make bench      ours beside the peers; writes benchmarks/RESULTS.md
-#   make upstream   the hosts' own tests with our classes in place of theirs
-#   make docs       the user guide and the API pages, in docs/_build/html
-# Each makes .venv by itself. PYTHON=python3.12 make test   chooses the interpreter.
+# The commands of the house. CI runs these words and no others. Each makes .venv by itself.
+define HELP
+make demo            all three packages on real data; a table, and pictures in out/
+make test            the whole test suite
+make lint            every gate: format, lint, types, floors, docstrings, duplicates
+make format          mend what ruff can mend
+make bench           ours beside the peers; writes benchmarks/RESULTS.md
+make upstream        the hosts' own tests with our classes in place of theirs (half an hour)
+make upstream-quick  the part of it that CI runs
+make docs            the user guide and the API pages, in docs/_build/html
+make clean           remove everything that these commands made
+
+make PYTHON=python3.12 ...   another interpreter;   make WORKERS=4 test   more processes
+endef
+export HELP
 
 PYTHON ?= python3
 WORKERS ?= 2
@@ -13,7 +20,10 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DELETE_ON_ERROR:
-.PHONY: demo test lint format bench upstream upstream-quick docs clean
+.PHONY: help demo test lint format bench upstream upstream-quick docs clean
+
+help:
+	@echo "$$HELP"
 
 # The stamp is written last: an interrupted install is done again, never mistaken for a finished one.
 $(READY): pyproject.toml constraints.txt

@@ -105,10 +105,8 @@ class Report:
         contest = self.contest
         size = f", n = {contest.size}" if contest.size > 1 else ""
         ours = statistics.median(self.ours.seconds)
-        rows = [
-            f"| {contest.task}{size} | median s | spread | ratio | peak MB | {contest.quality_name} |",
-            "|---|---|---|---|---|---|",
-        ]
+        columns = f"median s | spread | ratio | peak MB | {contest.quality_name}"
+        rows = [f"| {contest.task}{size} | {columns} |", "|---|---|---|---|---|---|"]
         for name, record in self.records.items():
             median = statistics.median(record.seconds)
             spread = (max(record.seconds) - min(record.seconds)) / median

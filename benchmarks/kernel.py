@@ -1,8 +1,8 @@
 """Kernel logistic regression, rbf kernel, exact solution.
 
 The peers give probabilities by other means: a Gaussian-process classifier with the same kernel of
-amplitude C held fixed, and a support vector machine with a calibrated score. Each has the C in 1, 10,
-100 that is best for it. Quality is the log loss on held-out rows.
+amplitude C held fixed, and a support vector machine with a calibrated score. Each has the best C of
+1, 10 and 100. Quality is the log loss on held-out rows.
 """
 
 from collections.abc import Iterator

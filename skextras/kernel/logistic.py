@@ -1,5 +1,6 @@
 """Kernel logistic regression as a scikit-learn classifier."""
 
+import functools
 import warnings
 from collections.abc import Callable, Mapping
 from numbers import Integral, Real
@@ -16,12 +17,17 @@ from sklearn.utils import Tags, compute_class_weight, gen_batches
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from threadpoolctl import ThreadpoolController
 
 from skextras.kernel.solvers import Solution, solve_newton
 
 __all__ = ["KernelLogisticRegression"]
 
 ACCEPTED_STALL = 1e-5  # float64 cannot always go below, where C K reaches 1e9 or more
+
+SMALL = (
+    1000  # rows below which two BLAS threads cost more than they save, and much more if one waits
+)
 
 
 class KernelLogisticRegression(ClassifierMixin, BaseEstimator):
@@ -89,7 +95,7 @@ class KernelLogisticRegression(ClassifierMixin, BaseEstimator):
         Newton steps taken.
     n_features_in_ : int
         Number of features seen in ``fit``.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Their names, if X had names that are all strings.
 
     See Also
@@ -352,15 +358,16 @@ class KernelLogisticRegression(ClassifierMixin, BaseEstimator):
                 f"{self.kernel!r}, which is not on these rows. Check the function or the matrix."
             )
         try:
-            solution = solve_newton(
-                K,
-                targets.astype(np.float64),
-                weights,
-                fit_intercept=self.fit_intercept,
-                max_iter=self.max_iter,
-                tol=self.tol,
-                report=_print_step if self.verbose else None,
-            )
+            with _blas_threads().limit(limits=1 if len(K) < SMALL else None, user_api="blas"):
+                solution = solve_newton(
+                    K,
+                    targets.astype(np.float64),
+                    weights,
+                    fit_intercept=self.fit_intercept,
+                    max_iter=self.max_iter,
+                    tol=self.tol,
+                    report=_print_step if self.verbose else None,
+                )
         except np.linalg.LinAlgError as error:
             raise ValueError(
                 "KernelLogisticRegression: kernel must be positive semi-definite, got "
@@ -379,6 +386,12 @@ class KernelLogisticRegression(ClassifierMixin, BaseEstimator):
                 ConvergenceWarning,
                 stacklevel=4,
             )
+
+
+@functools.cache
+def _blas_threads() -> ThreadpoolController:
+    """The BLAS pools of this process; finding them takes milliseconds, hence once."""
+    return ThreadpoolController()
 
 
 def _variance(X: Any, weights: np.ndarray) -> float:

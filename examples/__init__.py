@@ -1,0 +1,1 @@
+"""Complete programs, each with the number that its title claims."""

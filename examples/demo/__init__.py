@@ -1,0 +1,1 @@
+"""The main job of the three packages on real data, inside their hosts: ``make demo``."""
