@@ -1,7 +1,7 @@
 """Fail if a function body of four or more lines stands twice.
 
-Two bodies are the same when their syntax trees agree once docstrings, type annotations and the names of
-local variables are set aside: a copy with renamed variables is still a copy.
+Two bodies are the same when their syntax trees agree once docstrings, type annotations and the names
+of local variables are set aside: a copy with renamed variables is still a copy.
 """
 
 import ast
@@ -36,7 +36,7 @@ def body_of(function: FunctionNode) -> list[ast.stmt]:
 
 
 def fingerprint(function: FunctionNode) -> str:
-    """Text that is equal for two functions whose bodies differ only in local names and annotations."""
+    """Text that is equal for two bodies that differ only in local names and annotations."""
     copy = ast.parse(ast.unparse(function)).body[0]
     bound = {node.arg for node in ast.walk(copy) if isinstance(node, ast.arg)}
     bound |= {

@@ -1,8 +1,8 @@
 """Are the probabilities calibrated? A kernel classifier whose log loss needs no second stage.
 
 A support vector machine ranks well but its score is no probability: people wrap it in a calibrator,
-which fits it again and again. Kernel logistic regression maximises the likelihood in the first place.
-Prints the log loss of both on held-out digits (8 against the rest) and how often each model was fitted.
+which fits it again and again. Kernel logistic regression maximises the likelihood to begin with.
+Prints the log loss of both on held-out digits, 8 against the rest, and how often each was fitted.
 """
 
 from sklearn.calibration import CalibratedClassifierCV

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from tests.upstream.deselected import DESELECTED
+from tests.upstream.deselected import FILES, TESTS
 from tests.upstream.suites import SUITES, Suite
 
 ROOT = Path(__file__).parents[2]
@@ -37,6 +37,7 @@ class Outcome:
         if not quick:
             stale = [entry for entry in deselected(self.suite) if not self.counts[f"out {entry}"]]
             lines += [f"deselected.py names a test that is not there: {entry}" for entry in stale]
+            lines += [f"neither run nor listed: {file}" for file in unlisted_files(self.suite)]
         return lines
 
     def constructions(self, host: str) -> str:
@@ -49,13 +50,24 @@ class Outcome:
         kinds = ("passed", "failed", "error", "skipped", "xfailed", "deselected")
         results = ", ".join(f"{self.counts[kind]} {kind}" for kind in kinds if self.counts[kind])
         built = "; ".join(self.constructions(host) for host in self.suite.substitutes)
+        if not self.suite.files:
+            return f"{self.suite.name:18s} nothing to run yet: deselected.py lists all its files"
         return f"{self.suite.name:18s} {results}  [constructed: {built}]"
 
 
 def deselected(suite: Suite) -> list[str]:
     """Beginnings of the node ids that are left out of a suite."""
-    pairs = (entry.split(": ", 1) for entry in DESELECTED)
+    pairs = (entry.split(": ", 1) for entry in TESTS)
     return [node for name, node in pairs if name == suite.name]
+
+
+def unlisted_files(suite: Suite) -> list[str]:
+    """Test files of a source distribution that are neither run nor left out with a reason."""
+    if not suite.distribution:
+        return []  # the installed wheel holds the tests of everything else, too
+    found = {f"tests/{path.name}" for path in folder_of_tests(suite).glob("tests/test_*.py")}
+    left_out = {entry.split(": ", 1)[1] for entry in FILES if entry.startswith(f"{suite.name}: ")}
+    return sorted(found - set(suite.files) - left_out)
 
 
 def folder_of_tests(suite: Suite) -> Path:
@@ -87,6 +99,8 @@ def unpack_tests(requirement: str, folder: Path) -> None:
 
 def run(suite: Suite, *, quick: bool, workers: int) -> Outcome:
     """Run one suite in pytest processes of its own."""
+    if not suite.files:
+        return Outcome(suite, 0, Counter())
     folder = folder_of_tests(suite)
     files = suite.quick_files if quick else suite.files
     options = suite.quick_options if quick else ()

@@ -1,0 +1,80 @@
+"""Schedulers: the cost of a step besides the network, one torch thread, float32.
+
+Seconds are for one call. Quality is the largest difference from the result of diffusers on the same
+noise, relative to the largest entry.
+"""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+
+import diffusers
+import torch
+
+import genextras
+from benchmarks.harness import Contest, Contestant
+
+SIZES = {"1x4x64x64": (1, 4, 64, 64), "4x3x256x256": (4, 3, 256, 256)}
+NAMES = ("DDIMScheduler", "DDPMScheduler")
+LOOP, REPEATS = 50, 200
+
+
+def contests() -> Iterator[Contest]:
+    """Steps at two sizes, noise for a batch, and making the table."""
+    torch.set_num_threads(1)
+    for name in NAMES:
+        for label, shape in SIZES.items():
+            yield duel(f"{name}.step, {label}", name, partial(loop, shape=shape), units=LOOP)
+    for name in NAMES:
+        yield duel(f"{name}.add_noise, 16x3x32x32", name, noise_a_batch, units=REPEATS)
+        yield duel(f"{name}.set_timesteps(50)", name, make_table, units=REPEATS)
+
+
+def duel(task: str, name: str, work: Callable, *, units: int) -> Contest:
+    """The same work with our scheduler and with diffusers'."""
+    makers = {module.__name__: getattr(module, name) for module in (genextras, diffusers)}
+    expected = work(makers["diffusers"]()).double()
+    scale = expected.abs().max()
+    return Contest(
+        task=task,
+        units=units,
+        quality_name="difference",
+        tolerance=1e-5,
+        rounds=7,
+        contestants=[
+            Contestant(
+                name=f"{module}.{name}",
+                run=partial(work, make()),
+                quality=lambda result: float((result - expected).abs().max() / scale),
+            )
+            for module, make in makers.items()
+        ],
+    )
+
+
+def loop(scheduler, *, shape) -> torch.Tensor:
+    """A whole sampling loop with a model that costs nothing."""
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(shape, generator=generator)
+    output = torch.randn(shape, generator=generator)
+    scheduler.set_timesteps(LOOP)
+    for t in scheduler.timesteps:
+        x = scheduler.step(output, t, x, generator=generator, return_dict=False)[0]
+    return x
+
+
+def noise_a_batch(scheduler) -> torch.Tensor:
+    """Noise of another level for each of sixteen samples."""
+    generator = torch.Generator().manual_seed(0)
+    clean = torch.randn(16, 3, 32, 32, generator=generator)
+    noise = torch.randn(16, 3, 32, 32, generator=generator)
+    t = torch.randint(1000, (16,), generator=generator)
+    for _ in range(REPEATS):
+        noisy = scheduler.add_noise(clean, noise, t)
+    return noisy
+
+
+def make_table(scheduler) -> torch.Tensor:
+    """Choose fifty steps."""
+    for _ in range(REPEATS):
+        scheduler.set_timesteps(LOOP)
+    return scheduler.timesteps

@@ -1,0 +1,24 @@
+"""Schedulers for diffusers.
+
+``pipe.scheduler = genextras.DDIMScheduler.from_config(pipe.scheduler.config)``
+
+A pipeline saved with one of these schedulers names its module; diffusers loads it again only if
+that module has been imported, so ``import genextras`` imports every scheduler.
+"""
+
+from importlib.metadata import version
+
+try:
+    from genextras.schedulers.ddim import DDIMScheduler
+    from genextras.schedulers.ddpm import DDPMScheduler
+except ModuleNotFoundError as error:
+    package = (error.name or "genextras").partition(".")[0]
+    if package == "genextras":
+        raise
+    raise ModuleNotFoundError(
+        f'genextras: {package} is not installed. Run: pip install "mlextras[gen]".',
+        name=error.name,
+    ) from error
+
+__all__ = ["DDIMScheduler", "DDPMScheduler"]
+__version__ = version("mlextras")

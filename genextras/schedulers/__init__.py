@@ -1,0 +1,1 @@
+"""The schedulers, one class a file, over the shell in ``base``."""

@@ -1,0 +1,197 @@
+"""Denoising diffusion implicit models: an ODE step at η = 0, ancestral sampling at η = 1."""
+
+from collections.abc import Sequence
+from typing import Any, final
+
+import torch
+from diffusers.configuration_utils import register_to_config
+from diffusers.schedulers.scheduling_ddim import DDIMSchedulerOutput
+from diffusers.schedulers.scheduling_utils import (
+    SchedulerMixin,
+)  # from_pretrained looks for it here
+from torch import Tensor
+
+from genextras.core.steps import Rows, ddim_rows, result_dtypes
+from genextras.schedulers.base import DiffusionScheduler, Generators
+
+
+@final
+class DDIMScheduler(DiffusionScheduler, SchedulerMixin):
+    """Sample with DDIM [1]_, in place of diffusers' class of the same name.
+
+    Each step goes to the next timestep that will be evaluated. diffusers goes to ``t - T // n``,
+    another level in every step of ``linspace`` and in many of ``trailing`` unless n divides T.
+
+    Parameters
+    ----------
+    num_train_timesteps : int, default=1000
+        Number of noise levels T that the model was trained on.
+    beta_start : float, default=0.0001
+        Variance added by the first training step.
+    beta_end : float, default=0.02
+        Variance added by the last one.
+    beta_schedule : {"linear", "scaled_linear", "squaredcos_cap_v2", "sigmoid", "laplace"}
+        How β runs from one to the other, default "linear".
+    trained_betas : array-like of shape (T,), optional
+        β itself, instead of the three options above.
+    clip_sample : bool, default=True
+        Clip the predicted x_0 to ±``clip_sample_range``.
+    set_alpha_to_one : bool, default=True
+        End at clean data; otherwise at the level of timestep 0.
+    steps_offset : int, default=0
+        Added to every timestep of the "leading" spacing.
+    prediction_type : {"epsilon", "sample", "v_prediction"}, default="epsilon"
+        What the network predicts.
+    thresholding : bool, default=False
+        Clip each sample's x_0 to a quantile of itself instead (Imagen).
+    dynamic_thresholding_ratio : float, default=0.995
+        That quantile.
+    clip_sample_range : float, default=1.0
+        Bound of ``clip_sample``, in data units.
+    sample_max_value : float, default=1.0
+        Upper bound of the quantile.
+    timestep_spacing : {"leading", "trailing", "linspace"}, default="leading"
+        How ``set_timesteps`` spaces n timesteps over T.
+    rescale_betas_zero_snr : bool, default=False
+        Rescale β so that the last level holds no signal [2]_; it cannot be inverted for "epsilon".
+    compat : {"none", "diffusers"}, default="none"
+        "diffusers" goes to ``t - T // n`` as that library does.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an option is of the wrong kind, or out of its range.
+
+    References
+    ----------
+    .. [1] Song, Meng, Ermon (2021), Denoising diffusion implicit models, arXiv:2010.02502.
+    .. [2] Lin et al. (2023), Common diffusion noise schedules and sample steps are flawed,
+       arXiv:2305.08891.
+
+    Examples
+    --------
+    >>> import torch
+    >>> scheduler = DDIMScheduler(timestep_spacing="linspace")
+    >>> scheduler.set_timesteps(4)
+    >>> scheduler.timesteps.tolist(), scheduler.previous_timestep(666)
+    ([999, 666, 333, 0], 333)
+    >>> x = torch.ones(1, 3, 8, 8)
+    >>> scheduler.step(0.5 * x, scheduler.timesteps[0], x).prev_sample.shape
+    torch.Size([1, 3, 8, 8])
+    """
+
+    _output = DDIMSchedulerOutput
+    _host_strides = True
+    _flags = (*DiffusionScheduler._flags, "set_alpha_to_one")
+
+    @register_to_config
+    def __init__(  # noqa: PLR0917 - diffusers' own signature, positions included
+        self,
+        num_train_timesteps: int = 1000,
+        beta_start: float = 0.0001,
+        beta_end: float = 0.02,
+        beta_schedule: str = "linear",
+        trained_betas: Sequence[float] | None = None,
+        clip_sample: bool = True,
+        set_alpha_to_one: bool = True,
+        steps_offset: int = 0,
+        prediction_type: str = "epsilon",
+        thresholding: bool = False,
+        dynamic_thresholding_ratio: float = 0.995,
+        clip_sample_range: float = 1.0,
+        sample_max_value: float = 1.0,
+        timestep_spacing: str = "leading",
+        rescale_betas_zero_snr: bool = False,
+        compat: str = "none",
+    ) -> None:
+        self._start()
+
+    @property
+    def final_alpha_cumprod(self) -> Tensor:
+        """Final ᾱ, where the last step arrives.
+
+        Returns
+        -------
+        Tensor, 0-d
+            1, clean data; ᾱ_0 without ``set_alpha_to_one``.
+        """
+        return torch.tensor(1.0) if self.config["set_alpha_to_one"] else self.alphas_cumprod[0]
+
+    def _rows(
+        self, levels: Tensor, levels_before: Tensor, labels: list[int], options: tuple
+    ) -> Rows:
+        eta, rederive = options
+        prediction = self.config["prediction_type"]
+        return ddim_rows(levels, levels_before, prediction=prediction, eta=eta, rederive=rederive)
+
+    def _get_variance(self, timestep: int, prev_timestep: int) -> Tensor:
+        """β̃ of the step between two timesteps, as editing pipelines ask for it."""
+        return self._variances(self._label(timestep), self._label(prev_timestep))[0]
+
+    def step(  # noqa: PLR0917 - diffusers' own signature, positions included
+        self,
+        model_output: Tensor,
+        timestep: int,
+        sample: Tensor,
+        eta: float = 0.0,
+        use_clipped_model_output: bool = False,
+        generator: Generators = None,
+        variance_noise: Tensor | None = None,
+        return_dict: bool = True,
+    ) -> Any:
+        """Go from x_t to the next timestep (DDIM, eq. 12).
+
+        Parameters
+        ----------
+        model_output : Tensor of shape (B, ...)
+            The network's prediction at ``sample``.
+        timestep : int or Tensor of one element
+            Label of the current level.
+        sample : Tensor of shape (B, ...), data units
+            x_t.
+        eta : float in [0, 1], default=0
+            Share of the posterior's standard deviation that is drawn anew; 1 is DDPM.
+        use_clipped_model_output : bool, default=False
+            Take ε from x_t and the bounded x_0, not from the network.
+        generator : torch.Generator or list of B of them, optional
+            Source of the noise.
+        variance_noise : Tensor of shape (B, ...), optional
+            The noise itself, standard normal.
+        return_dict : bool, default=True
+            Whether to return an object with names, or a tuple.
+
+        Returns
+        -------
+        DDIMSchedulerOutput or tuple
+            ``prev_sample`` and ``pred_original_sample``, Tensors of shape (B, ...) in data units.
+
+        Raises
+        ------
+        ValueError
+            Before ``set_timesteps``; for shapes that differ, ``eta`` out of range, two sources of
+            noise, or a level where the prediction cannot be inverted.
+        """
+        self._check_step(model_output, sample, eta)
+        dtype, working = result_dtypes(model_output, sample)
+        is_bounded = self.config["thresholding"] or self.config["clip_sample"]
+        rederive = use_clipped_model_output or not is_bounded  # the cheaper form of the same
+        row = self._row(self._label(timestep), working, eta, rederive)
+        previous, data = self._advance(row, model_output, sample, working)
+        if eta > 0:
+            if variance_noise is None:
+                variance_noise = self._noise(model_output, generator)
+            elif generator is not None:
+                cure = "Pass one of the two."
+                raise ValueError(
+                    self._message("generator", "None with variance_noise", generator, cure)
+                )
+            previous.add_(variance_noise, alpha=row.noise)
+        return self._result(previous, data, dtype, return_dict)
+
+    def _check_step(self, model_output: Tensor, sample: Tensor, eta: float) -> None:
+        if self.num_inference_steps is None:
+            cure = "Call set_timesteps(n) first."
+            raise ValueError(self._message("num_inference_steps", "set before step", None, cure))
+        if not 0 <= eta <= 1:
+            raise ValueError(self._message("eta", "in [0, 1]", eta, "0 is DDIM, 1 is DDPM."))
+        self._check_shapes(model_output, sample)

@@ -1,0 +1,73 @@
+"""One step down a loss: gradients, their clipping, and the optimiser in its fastest exact form."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor
+from torch.optim import Adam, AdamW, Optimizer
+
+
+def descend(
+    loss: Tensor, optimizer: Optimizer, parameters: Sequence[Tensor], *, max_grad_norm: float
+) -> None:
+    """Take one optimiser step down the gradient of a loss, the gradient clipped in its norm.
+
+    g ← ∇loss · min(1, c / ‖∇loss‖₂), then the optimiser's own rule ([1]_, section 10.11.1).
+
+    Parameters
+    ----------
+    loss : Tensor of shape ()
+        What to lower; its graph is consumed.
+    optimizer : Optimizer
+        Steps in place.
+    parameters : Sequence of Tensor
+        Those whose joint gradient norm is clipped.
+    max_grad_norm : float > 0
+        c.
+
+    References
+    ----------
+    .. [1] I. Goodfellow, Y. Bengio, A. Courville, "Deep Learning", MIT Press, 2016.
+    """
+    optimizer.zero_grad()
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(parameters, max_grad_norm)
+    optimizer.step()
+
+
+@contextmanager
+def fused(optimizer: Optimizer) -> Iterator[None]:
+    """Let Adam step all parameters in one call, for as long as the context lasts.
+
+    The rule is the same, in the same precision; a small network saves most of the time of a step.
+    The optimiser's own settings stand again at the end, so that a saved model does not carry this
+    choice. An optimiser of another class, on another device or with a wish of its own is left
+    alone.
+
+    Parameters
+    ----------
+    optimizer : Optimizer
+        Any optimiser.
+
+    Yields
+    ------
+    None
+        Nothing; the optimiser itself steps faster.
+    """
+    groups = optimizer.param_groups if type(optimizer) in {Adam, AdamW} else []
+    groups = [group for group in groups if _is_fusible(group)]
+    for group in groups:
+        group["fused"] = True
+    try:
+        yield
+    finally:
+        for group in groups:
+            group["fused"] = None
+
+
+def _is_fusible(group: dict) -> bool:
+    """Whether a parameter group left the choice to torch, and torch's fused rule fits it."""
+    has_wish = group.get("fused") is not None or group.get("foreach") is not None
+    on_cpu = all(p.device.type == "cpu" and p.is_floating_point() for p in group["params"])
+    return on_cpu and not (has_wish or group["differentiable"] or group["capturable"])

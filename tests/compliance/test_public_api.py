@@ -1,0 +1,43 @@
+"""Names and files of public classes are written into users' files: they change here or nowhere."""
+
+import inspect
+
+import pytest
+
+import genextras
+import rlextras
+import skextras
+
+# Add a line with a new class; never change one: pickles, SB3 zips and model_index.json hold them.
+FROZEN = {
+    "skextras.KernelLogisticRegression": "skextras.kernel.logistic",
+    "rlextras.PPO": "rlextras.ppo",
+    "genextras.DDIMScheduler": "genextras.schedulers.ddim",
+    "genextras.DDPMScheduler": "genextras.schedulers.ddpm",
+}
+PACKAGES = (skextras, rlextras, genextras)
+PUBLIC = {f"{p.__name__}.{name}": getattr(p, name) for p in PACKAGES for name in p.__all__}
+
+
+def test_public_names_and_their_files_are_frozen():
+    assert {name: found.__module__ for name, found in PUBLIC.items()} == FROZEN
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_class_is_named_as_it_is_published(name):
+    assert PUBLIC[name].__name__ == name.rpartition(".")[2]
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+@pytest.mark.parametrize("section", ["Parameters", "References", "Examples"])
+def test_docstring_has_the_section(name, section):
+    doc = inspect.cleandoc(PUBLIC[name].__doc__)
+    assert f"\n{section}\n{'-' * len(section)}\n" in doc
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_every_constructor_parameter_is_documented(name):
+    doc = PUBLIC[name].__doc__
+    parameters = inspect.signature(PUBLIC[name]).parameters.values()
+    named = [p.name for p in parameters if p.kind is not inspect.Parameter.VAR_KEYWORD]
+    assert [p for p in named if f"\n    {p} :" not in doc] == []
