@@ -10,6 +10,7 @@ for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(name, "1")
 os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("SCIPY_ARRAY_API", "1")  # or scikit-learn skips its check of array API input
 
 
 @pytest.fixture(autouse=True)

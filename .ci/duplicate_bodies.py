@@ -1,6 +1,6 @@
 """Fail if a function body of four or more lines stands twice.
 
-Two bodies are the same when their syntax trees agree once docstrings, type annotations and the names
+Two bodies are the same when their syntax trees agree once docstrings, annotations and the names
 of local variables are set aside: a copy with renamed variables is still a copy.
 """
 
