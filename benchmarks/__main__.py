@@ -1,4 +1,4 @@
-"""Run the contests and write RESULTS.md: ``python -m benchmarks [family ...]``."""
+"""Run the contests and write RESULTS.md: ``python -m benchmarks [--only family]``."""
 
 import argparse
 import importlib
@@ -47,8 +47,8 @@ def machine() -> str:
 def main() -> int:
     """Run the families that were asked for, keep the results of the others."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("families", nargs="*", default=[*FAMILIES], choices=[*FAMILIES])
-    asked = parser.parse_args().families
+    parser.add_argument("--only", choices=FAMILIES, action="append", help="this one (repeatable)")
+    asked = parser.parse_args().only or FAMILIES
     old = RESULTS.read_text(encoding="utf-8") if RESULTS.exists() else ""
     sections = {
         part.split("\n")[0][3:]: part for part in re.findall(r"(?ms)^## .*?(?=^## |\Z)", old)

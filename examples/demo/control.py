@@ -54,6 +54,8 @@ def run(folder: Path) -> list[Row]:
     torch.set_num_threads(1)  # two are slower for a network of this size
     rows, figure = [], Figure(figsize=(6, 4))
     axes = figure.subplots()
+    for package in (rlextras, stable_baselines3):  # what is imported on first use is not timed
+        package.PPO("MlpPolicy", ENV, n_steps=64, seed=SEED, device="cpu").learn(64)
     for package in (rlextras, stable_baselines3):
         name = f"{package.__name__}.PPO"
         print(f"\n{name}: {ENV} to a return of {threshold:g}", flush=True)

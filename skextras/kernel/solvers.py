@@ -259,7 +259,8 @@ def _double_centred(K: np.ndarray) -> np.ndarray:
 
 def _cholesky_of_shifted(K: np.ndarray, root: np.ndarray) -> np.ndarray:
     """Lower factor of I + r K r, for a column r."""
-    B = root * K * root.T
+    B = root * K
+    B *= root.T
     B.flat[:: len(B) + 1] += 1.0
     return cholesky(B, lower=True, overwrite_a=True, check_finite=False)
 

@@ -1,4 +1,4 @@
-"""Run the hosts' own tests against our classes: python -m tests.upstream [--quick] [suite ...]."""
+"""Run the hosts' own tests on our classes: python -m tests.upstream [--quick] [--only suite]."""
 
 import argparse
 import importlib.util
@@ -127,12 +127,12 @@ def run(suite: Suite, *, quick: bool, workers: int) -> Outcome:
 def main() -> int:
     """Run the suites that were asked for; return the number of faults."""
     parser = argparse.ArgumentParser(prog="python -m tests.upstream", description=__doc__)
-    parser.add_argument("suites", nargs="*", default=[*SUITES], choices=[*SUITES], metavar="suite")
+    parser.add_argument("--only", choices=SUITES, action="append", help="this suite (repeatable)")
     parser.add_argument("--quick", action="store_true", help="a subset of a few minutes")
     parser.add_argument("--workers", type=int, default=2, help="pytest processes (default: 2)")
     options = parser.parse_args()
     outcomes = []
-    for name in options.suites:
+    for name in options.only or SUITES:
         print(f"\n{name}: its own tests, with our classes in place of its own", flush=True)
         outcomes.append(run(SUITES[name], quick=options.quick, workers=options.workers))
     print()
