@@ -215,7 +215,8 @@ class KernelLogisticRegression(ClassifierMixin, BaseEstimator):
         if self.kernel != "precomputed":
             self.X_fit_ = X
         weights = self.C * weights * self._class_weights(y, weights)
-        solution = self._solve(self._kernel(X), codes, weights)
+        with _blas_threads().limit(limits=1 if len(y) < SMALL else None, user_api="blas"):
+            solution = self._solve(self._kernel(X), codes, weights)
         self.dual_coef_ = np.ascontiguousarray(solution.dual_coef.T)
         self.intercept_, self.n_iter_ = solution.intercept, solution.n_iter
         return self
@@ -357,16 +358,15 @@ class KernelLogisticRegression(ClassifierMixin, BaseEstimator):
                 f"{self.kernel!r}, which is not on these rows. Check the function or the matrix."
             )
         try:
-            with _blas_threads().limit(limits=1 if len(K) < SMALL else None, user_api="blas"):
-                solution = solve_newton(
-                    K,
-                    targets.astype(np.float64),
-                    weights,
-                    fit_intercept=self.fit_intercept,
-                    max_iter=self.max_iter,
-                    tol=self.tol,
-                    report=_print_step if self.verbose else None,
-                )
+            solution = solve_newton(
+                K,
+                targets.astype(np.float64),
+                weights,
+                fit_intercept=self.fit_intercept,
+                max_iter=self.max_iter,
+                tol=self.tol,
+                report=_print_step if self.verbose else None,
+            )
         except np.linalg.LinAlgError as error:
             raise ValueError(
                 "KernelLogisticRegression: kernel must be positive semi-definite, got "
