@@ -25,9 +25,7 @@ __all__ = ["KernelLogisticRegression"]
 
 ACCEPTED_STALL = 1e-5  # float64 cannot always go below, where C K reaches 1e9 or more
 
-SMALL = (
-    1000  # rows below which two BLAS threads cost more than they save, and much more if one waits
-)
+SMALL = 1500  # rows below which a second BLAS thread costs more than it saves
 
 
 class KernelLogisticRegression(ClassifierMixin, BaseEstimator):
