@@ -27,9 +27,11 @@ def main() -> int:
         for part in options.only or PARTS:
             rows += importlib.import_module(f"examples.demo.{part}").run(partial)
     except KeyboardInterrupt:
-        shutil.rmtree(partial, ignore_errors=True)
         print(f"\ndemo: interrupted; {options.out} is as it was. Run it again.", file=sys.stderr)
         return 130
+    except ModuleNotFoundError as error:
+        print(f'demo: {error.name} is missing. Run: pip install ".[all,dev]".', file=sys.stderr)
+        return 1
     summary = table(rows)
     (partial / "summary.txt").write_text(summary + "\n", encoding="utf-8")
     shutil.rmtree(options.out, ignore_errors=True)

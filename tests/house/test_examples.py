@@ -57,8 +57,19 @@ def test_a_demo_cut_short_leaves_the_last_result_as_it_was(monkeypatch, tmp_path
         with pytest.raises(RuntimeError):
             with_parts(monkeypatch, cut_short)
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["summary.txt"]
+    assert (tmp_path / "out" / "summary.txt").read_text() == "of the last run"
     assert with_parts(monkeypatch, lambda folder: [Row("job", "class", "1.0", 2.0)]) == 0
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out"]
+
+
+def test_a_missing_dependency_gets_one_line(monkeypatch, capsys):
+    def lacking(folder):
+        raise ModuleNotFoundError("No module named 'matplotlib'", name="matplotlib")
+
+    assert with_parts(monkeypatch, lacking) == 1
+    assert capsys.readouterr().err == (
+        'demo: matplotlib is missing. Run: pip install ".[all,dev]".\n'
+    )
 
 
 def test_an_unknown_part_is_refused_with_the_ones_there_are(monkeypatch, capsys):
