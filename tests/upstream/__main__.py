@@ -114,7 +114,7 @@ def run(suite: Suite, *, quick: bool, workers: int) -> Outcome:
         }
         command = [sys.executable, "-m", "pytest", "-q", "-p", "tests.upstream.substitution"]
         command += ["-c", os.devnull, "--rootdir", str(folder), "-p", "no:cacheprovider"]
-        command += ["-n", str(workers), "-W", "ignore", "--tb=short", *options]
+        command += ["-n", str(workers), "--disable-warnings", "--tb=short", *options]
         with tempfile.TemporaryDirectory() as scratch:  # some upstream tests write where they stand
             paths = [str(folder / file) for file in files]
             status = subprocess.run([*command, *paths], env=env, cwd=scratch).returncode

@@ -2,9 +2,9 @@
 
 The environment tells it what to do, since pytest-xdist starts workers of its own:
 ``MLEXTRAS_SUBSTITUTES`` holds JSON, {"host.module:Class": "our.module:Class"};
-``MLEXTRAS_DESELECTED`` is a JSON list of the beginnings of node ids; ``MLEXTRAS_COUNTS`` is a
-folder in which each process leaves what it counted: constructions of the genuine class and of ours,
-tests left out, results.
+``MLEXTRAS_DESELECTED`` is a JSON list of node ids, of cases or of whole tests;
+``MLEXTRAS_COUNTS`` is a folder in which each process leaves what it counted: constructions of the
+genuine class and of ours, tests left out, results.
 """
 
 import functools
@@ -54,12 +54,14 @@ def pytest_configure():
 
 
 def pytest_collection_modifyitems(config, items):
-    prefixes = tuple(json.loads(os.environ["MLEXTRAS_DESELECTED"]))
-    out = [item for item in items if item.nodeid.startswith(prefixes)] if prefixes else []
-    for item in out:
-        matching = next(p for p in prefixes if item.nodeid.startswith(p))
-        counts[f"out {matching}"] += is_first_process()
-        counts["deselected"] += is_first_process()
+    listed = set(json.loads(os.environ["MLEXTRAS_DESELECTED"]))
+    out = []
+    for item in items:
+        entry = item.nodeid if item.nodeid in listed else item.nodeid.partition("[")[0]
+        if entry in listed:
+            out.append(item)
+            counts[f"out {entry}"] += is_first_process()
+            counts["deselected"] += is_first_process()
     items[:] = [item for item in items if item not in set(out)]
     config.hook.pytest_deselected(items=out)
 
