@@ -1,0 +1,177 @@
+"""The loss of logistic regression, its gradient and its curvature, as functions of the scores F.
+
+Scores have shape (n, k): one column for two classes, one a class for more. c_i is the inverse
+regularisation C times the weight of row i.
+"""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import expit, log_expit, logsumexp, softmax
+
+__all__ = ["Curvature", "Likelihood", "likelihood"]
+
+
+class Curvature(ABC):
+    """Hessian W of the loss at some scores, an operator on (n, k) matrices."""
+
+    @abstractmethod
+    def times(self, V: np.ndarray) -> np.ndarray:
+        """Apply the operator.
+
+        Parameters
+        ----------
+        V : ndarray of shape (n, k)
+            Any matrix.
+
+        Returns
+        -------
+        ndarray of shape (n, k)
+            W V.
+        """
+
+    @abstractmethod
+    def diagonal(self) -> np.ndarray:
+        """Give the diagonal of W.
+
+        Returns
+        -------
+        ndarray of shape (n, k)
+            The second derivative of the loss in each score.
+        """
+
+
+class Likelihood(ABC):
+    """Σ_i c_i ℓ(F_i, y_i), a convex function of the scores F."""
+
+    @abstractmethod
+    def value(self, F: np.ndarray) -> float:
+        """Evaluate the loss.
+
+        Parameters
+        ----------
+        F : ndarray of shape (n, k)
+            Scores.
+
+        Returns
+        -------
+        float
+            In nats, times C.
+        """
+
+    @abstractmethod
+    def descent(self, F: np.ndarray) -> np.ndarray:
+        """Give the negative gradient, c (y - p).
+
+        Parameters
+        ----------
+        F : ndarray of shape (n, k)
+            Scores.
+
+        Returns
+        -------
+        ndarray of shape (n, k)
+            G.
+        """
+
+    @abstractmethod
+    def curvature(self, F: np.ndarray) -> Curvature:
+        """Give the Hessian.
+
+        Parameters
+        ----------
+        F : ndarray of shape (n, k)
+            Scores.
+
+        Returns
+        -------
+        Curvature
+            W.
+        """
+
+
+def likelihood(targets: np.ndarray, weights: np.ndarray) -> Likelihood:
+    """Choose the loss by the number of columns.
+
+    Parameters
+    ----------
+    targets : ndarray of shape (n, k), of 0 and 1
+        Membership of the second of two classes (k = 1), or one-hot rows (k > 2).
+    weights : ndarray of shape (n,), positive
+        c.
+
+    Returns
+    -------
+    Likelihood
+        Logistic loss for one column, cross-entropy for more.
+    """
+    kind = _Multinomial if targets.shape[1] > 1 else _Binomial
+    return kind(targets, weights[:, None])
+
+
+@dataclass(frozen=True)
+class _Binomial(Likelihood):
+    """ℓ = log(1 + exp(-s f)) with s = ±1: two classes, one column."""
+
+    targets: np.ndarray  # (n, 1)
+    weights: np.ndarray  # (n, 1)
+
+    @property
+    def signs(self) -> np.ndarray:
+        return 2.0 * self.targets - 1.0
+
+    def value(self, F: np.ndarray) -> float:
+        return -float(np.vdot(self.weights, log_expit(self.signs * F)))
+
+    def descent(self, F: np.ndarray) -> np.ndarray:
+        return self.weights * self.signs * expit(-self.signs * F)  # no cancellation
+
+    def curvature(self, F: np.ndarray) -> Curvature:
+        return _DiagonalCurvature(self.weights * expit(F) * expit(-F))  # c p (1 - p)
+
+
+@dataclass(frozen=True)
+class _Multinomial(Likelihood):
+    """ℓ = log Σ_j exp(f_j) - f_y: k classes, k columns."""
+
+    targets: np.ndarray  # (n, k)
+    weights: np.ndarray  # (n, 1)
+
+    def value(self, F: np.ndarray) -> float:
+        log_likelihood = np.sum(self.targets * F, axis=1) - logsumexp(F, axis=1)
+        return -float(self.weights[:, 0] @ log_likelihood)
+
+    def descent(self, F: np.ndarray) -> np.ndarray:
+        return self.weights * (self.targets - softmax(F, axis=1))
+
+    def curvature(self, F: np.ndarray) -> Curvature:
+        return _SoftmaxCurvature(softmax(F, axis=1), self.weights)
+
+
+@dataclass(frozen=True)
+class _DiagonalCurvature(Curvature):
+    """W = diag(w), for one column."""
+
+    w: np.ndarray  # (n, 1)
+
+    def times(self, V: np.ndarray) -> np.ndarray:
+        return self.w * V
+
+    def diagonal(self) -> np.ndarray:
+        return self.w
+
+
+@dataclass(frozen=True)
+class _SoftmaxCurvature(Curvature):
+    """W_i = c_i (diag(p_i) - p_i p_iᵀ), one k x k block a row."""
+
+    p: np.ndarray  # (n, k)
+    weights: np.ndarray  # (n, 1)
+
+    def times(self, V: np.ndarray) -> np.ndarray:
+        mean = np.sum(self.p * V, axis=1, keepdims=True)
+        return self.weights * self.p * (V - mean)
+
+    def diagonal(self) -> np.ndarray:
+        return self.weights * self.p * (1 - self.p)
