@@ -8,27 +8,30 @@ from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from scipy import sparse
-from scipy.special import expit, log_expit, log_softmax, softmax
 from sklearn import get_config
 from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.metrics.pairwise import KERNEL_PARAMS, PAIRWISE_KERNEL_FUNCTIONS, pairwise_kernels
-from sklearn.utils import Tags, compute_class_weight, gen_batches
+from sklearn.metrics.pairwise import PAIRWISE_KERNEL_FUNCTIONS
+from sklearn.utils import Tags, check_random_state, compute_class_weight, gen_batches
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 from threadpoolctl import ThreadpoolController
 
-from skextras.kernel.solvers import Solution, solve_newton
+from skextras.kernel.kernels import Kernel, is_kernel_matrix, settled_gamma, takes_gamma
+from skextras.kernel.logits import LogitMixin
+from skextras.kernel.solvers import KernelRows, Solution, solve_newton, solve_nystroem
 
 __all__ = ["KernelLogisticRegression"]
 
 ACCEPTED_STALL = 1e-5  # float64 cannot always go below, where C K reaches 1e9 or more
 
+EXACT_ROWS = 4000  # up to here solver="auto" is exact: a matrix of 128 MB, seconds
+MIN_SAMPLE = 8000  # rows of the preconditioner: more cost more, fewer take more steps
 SMALL = 1500  # rows below which a second BLAS thread costs more than it saves
 
 
-class KernelLogisticRegression(ClassifierMixin, BaseEstimator):
+class KernelLogisticRegression(LogitMixin, ClassifierMixin, BaseEstimator):
     r"""Logistic regression on the features of a kernel: nonlinear, with calibrated probabilities.
 
     The decision function f lies in the kernel's Hilbert space and minimises
@@ -36,11 +39,14 @@ class KernelLogisticRegression(ClassifierMixin, BaseEstimator):
     .. math:: C \sum_i w_i \, \ell(f(x_i) + b, y_i) + \tfrac12 \|f\|^2
 
     where ℓ is the logistic loss for two classes, the cross-entropy for more [1]_. The intercept b
-    is not penalised. The problem is convex and solved exactly, by Newton's method [2]_. With
-    ``kernel="linear"`` it is scikit-learn's ``LogisticRegression`` with the same ``C``.
+    is not penalised. The problem is convex. With ``kernel="linear"`` it is scikit-learn's
+    ``LogisticRegression`` with the same ``C``.
 
-    Memory grows with n_samples², time with n_samples³; several classes take as many matrices of
-    that size as there are classes.
+    The exact solver is Newton's method [2]_: its memory grows with n_samples², its time with
+    n_samples³, and several classes take as many matrices of that size as there are classes. The
+    Nyström solver keeps f in the span of ``n_components`` kernel functions [3]_ and takes memory
+    n_samples * n_components in float32, or less and more time where that exceeds scikit-learn's
+    ``working_memory``.
 
     Parameters
     ----------
@@ -66,10 +72,17 @@ class KernelLogisticRegression(ClassifierMixin, BaseEstimator):
     class_weight : dict or "balanced", default=None
         Weight of each class, multiplied into ``sample_weight``. "balanced" makes all classes weigh
         the same in sum.
+    solver : {"auto", "exact", "nystroem"}, default="auto"
+        "auto" is exact for up to 4000 rows.
+    n_components : int, default=1000
+        Rows drawn as centres by the Nyström solver; all of them if there are fewer.
+    random_state : int, RandomState or None, default=None
+        Decides which rows; the exact solver draws none.
     max_iter : int, default=100
         Newton steps at most; 4 to 12 are usual.
     tol : float, default=1e-8
-        Stop when no entry of the gradient exceeds it, relative to the largest weighted C.
+        Stop when no entry of the gradient exceeds it, relative to the largest weighted C. The
+        Nyström solver stops at a relative gradient of 1e-5, since it keeps its kernel in float32.
     verbose : bool, default=False
         Whether to print a line for each Newton step.
 
@@ -78,7 +91,7 @@ class KernelLogisticRegression(ClassifierMixin, BaseEstimator):
     classes_ : ndarray of shape (n_classes,)
         Class labels.
     support_ : ndarray of shape (n_support,)
-        Training rows that the model keeps: those with positive weight.
+        Training rows that the model keeps: those with positive weight, or the centres.
     X_fit_ : ndarray or sparse matrix of shape (n_support, n_features)
         These rows; not set for a precomputed kernel.
     dual_coef_ : ndarray of shape (1, n_support) or (n_classes, n_support)
@@ -107,6 +120,8 @@ class KernelLogisticRegression(ClassifierMixin, BaseEstimator):
        Computational and Graphical Statistics 14(1), 2005, equations 4 and 5.
     .. [2] Rasmussen and Williams, *Gaussian Processes for Machine Learning*, MIT Press, 2006,
        algorithms 3.1 and 3.3.
+    .. [3] Marteau-Ferey, Bach and Rudi, "Globally Convergent Newton Methods for Ill-conditioned
+       Generalized Self-concordant Losses", NeurIPS 2019.
 
     Examples
     --------
@@ -129,6 +144,9 @@ class KernelLogisticRegression(ClassifierMixin, BaseEstimator):
         "kernel_params": [dict, None],
         "fit_intercept": ["boolean"],
         "class_weight": [StrOptions({"balanced"}), dict, None],
+        "solver": [StrOptions({"auto", "exact", "nystroem"})],
+        "n_components": [Interval(Integral, 1, None, closed="left")],
+        "random_state": ["random_state"],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="neither")],
         "verbose": ["verbose"],
@@ -145,6 +163,9 @@ class KernelLogisticRegression(ClassifierMixin, BaseEstimator):
         kernel_params: Mapping[str, Any] | None = None,
         fit_intercept: bool = True,
         class_weight: Mapping[Any, float] | Literal["balanced"] | None = None,
+        solver: Literal["auto", "exact", "nystroem"] = "auto",
+        n_components: int = 1000,
+        random_state: int | np.random.RandomState | None = None,
         max_iter: int = 100,
         tol: float = 1e-8,
         verbose: bool = False,
@@ -157,6 +178,9 @@ class KernelLogisticRegression(ClassifierMixin, BaseEstimator):
         self.kernel_params = kernel_params
         self.fit_intercept = fit_intercept
         self.class_weight = class_weight
+        self.solver = solver
+        self.n_components = n_components
+        self.random_state = random_state
         self.max_iter = max_iter
         self.tol = tol
         self.verbose = verbose
@@ -201,20 +225,23 @@ class KernelLogisticRegression(ClassifierMixin, BaseEstimator):
                 f"{X.shape[0]} rows and {X.shape[1]} columns. Pass the kernel of the training rows."
             )
         weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
-        self.support_ = np.flatnonzero(weights)
-        X, y, weights = X[self.support_], y[self.support_], weights[self.support_]
+        kept = np.flatnonzero(weights)
+        X, y, weights = X[kept], y[kept], weights[kept]
         self.classes_, codes = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError(
                 "KernelLogisticRegression: y must hold at least 2 classes, got one class: "
                 f"{self.classes_.tolist()[0]!r}. Check the labels and the weights."
             )
-        self.gamma_ = self._settled_gamma(X, weights)
+        self.gamma_ = settled_gamma(self.gamma, X, weights) if takes_gamma(self.kernel) else None
+        centres = self._centres(len(y))
+        self.support_ = kept if centres is None else kept[centres]
         if self.kernel != "precomputed":
-            self.X_fit_ = X
+            self.X_fit_ = X if centres is None else X[centres]
         weights = self.C * weights * self._class_weights(y, weights)
         with _blas_threads().limit(limits=1 if len(y) < SMALL else None, user_api="blas"):
-            solution = self._solve(self._kernel(X), codes, weights)
+            solution = self._solve(X, codes, weights, centres)
+        self._warn_if_short(solution)
         self.dual_coef_ = np.ascontiguousarray(solution.dual_coef.T)
         self.intercept_, self.n_iter_ = solution.intercept, solution.n_iter
         return self
@@ -242,59 +269,6 @@ class KernelLogisticRegression(ClassifierMixin, BaseEstimator):
         scores += self.intercept_
         return scores[:, 0] if len(self.classes_) == 2 else scores
 
-    def predict(self, X: Any) -> np.ndarray:
-        """Most probable class of each row.
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features)
-            Rows, as in :meth:`decision_function`.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,)
-            Class labels.
-        """
-        scores = self.decision_function(X)
-        codes = (scores > 0).astype(int) if scores.ndim == 1 else scores.argmax(axis=1)
-        return self.classes_[codes]
-
-    def predict_proba(self, X: Any) -> np.ndarray:
-        """Probability of each class.
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features)
-            Rows, as in :meth:`decision_function`.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_classes)
-            Probabilities in the order of ``classes_``; each row sums to one.
-        """
-        scores = self.decision_function(X)
-        if scores.ndim == 1:
-            return np.column_stack([expit(-scores), expit(scores)])
-        return softmax(scores, axis=1)
-
-    def predict_log_proba(self, X: Any) -> np.ndarray:
-        """Logarithm of the probability of each class, exact where the probability underflows.
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features)
-            Rows, as in :meth:`decision_function`.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_classes)
-            Log probabilities, in nats.
-        """
-        scores = self.decision_function(X)
-        if scores.ndim == 1:
-            return np.column_stack([log_expit(-scores), log_expit(scores)])
-        return log_softmax(scores, axis=1)
-
     @property
     def coef_(self) -> np.ndarray:
         """Coefficients of the features, as in ``LogisticRegression``; for the linear kernel only.
@@ -319,66 +293,66 @@ class KernelLogisticRegression(ClassifierMixin, BaseEstimator):
         )
         return by_class[np.searchsorted(self.classes_, y)]
 
-    def _settled_gamma(self, X: Any, weights: np.ndarray) -> float | None:
-        """The number that "scale" and "auto" stand for; None if the kernel takes no gamma."""
-        if callable(self.kernel) or "gamma" not in KERNEL_PARAMS.get(self.kernel, ()):
+    def _centres(self, n_rows: int) -> np.ndarray | None:
+        """Rows that carry the decision function; None for all of them and the exact solver."""
+        if self.solver == "exact" or (self.solver == "auto" and n_rows <= EXACT_ROWS):
             return None
-        if self.gamma == "auto":
-            return 1 / X.shape[1]
-        if self.gamma == "scale":
-            variance = _variance(X, weights)
-            return 1 / (X.shape[1] * variance) if variance > 0 else 1.0
-        return self.gamma
+        rng = check_random_state(self.random_state)
+        return np.sort(rng.choice(n_rows, min(self.n_components, n_rows), replace=False))
+
+    def _sample(self, n_rows: int) -> np.ndarray:
+        """Rows that stand for all of them in the Nyström solver's preconditioner."""
+        n_sample = min(n_rows, max(2 * self.n_components, MIN_SAMPLE))
+        return np.random.RandomState(0).choice(n_rows, n_sample, replace=False)
 
     def _kernel(self, X: Any) -> np.ndarray:
         """Kernel of rows with the rows of the model, shape (n_samples, n_support)."""
         if self.kernel == "precomputed":
             K = X[:, self.support_]
             return K.toarray() if sparse.issparse(K) else K
-        if callable(self.kernel):
-            options = dict(self.kernel_params or {})
-            return pairwise_kernels(X, self.X_fit_, metric=self.kernel, **options)
-        rows, kept = X, self.X_fit_
-        if self.kernel == "rbf" and not sparse.issparse(X):
-            # It is computed from x² - 2 x z + z², which has no digits left far from the origin.
-            centre = kept.mean(axis=0)
-            rows, kept = rows - centre, kept - centre
-        options = {"gamma": self.gamma_, "degree": self.degree, "coef0": self.coef0}
-        return pairwise_kernels(rows, kept, metric=self.kernel, filter_params=True, **options)
+        named = {"gamma": self.gamma_, "degree": self.degree, "coef0": self.coef0}
+        options = (self.kernel_params or {}) if callable(self.kernel) else named
+        return Kernel(self.kernel, options).between(X, self.X_fit_)
 
-    def _solve(self, K: np.ndarray, codes: np.ndarray, weights: np.ndarray) -> Solution:
+    def _finite_kernel(self, X: Any) -> np.ndarray:
+        K = self._kernel(X)
+        if not np.all(np.isfinite(K)):
+            raise ValueError(self._not_a_kernel("finite"))
+        return K
+
+    def _not_a_kernel(self, what: str) -> str:
+        return (
+            f"KernelLogisticRegression: kernel must be {what}, got {self.kernel!r}, which is not "
+            "on these rows. Check the function or the matrix; 'rbf' and 'laplacian' always are."
+        )
+
+    def _solve(
+        self, X: Any, codes: np.ndarray, weights: np.ndarray, centres: np.ndarray | None
+    ) -> Solution:
         """Run the solver and turn its failures into words."""
         n_classes = len(self.classes_)
         targets = codes[:, None] if n_classes == 2 else np.eye(n_classes)[codes]
-        if not self._is_kernel_matrix(K):
-            raise ValueError(
-                "KernelLogisticRegression: kernel must be symmetric and finite, got "
-                f"{self.kernel!r}, which is not on these rows. Check the function or the matrix."
-            )
+        data = targets.astype(np.float64), weights
+        options: dict[str, Any] = {
+            "fit_intercept": self.fit_intercept,
+            "max_iter": self.max_iter,
+            "tol": self.tol,
+            "report": _print_step if self.verbose else None,
+        }
+        K = self._kernel(X if centres is None else X[centres])
+        is_trusted = not callable(self.kernel) and self.kernel != "precomputed"
+        if not is_kernel_matrix(K, is_trusted=is_trusted):
+            raise ValueError(self._not_a_kernel("symmetric and finite"))
         try:
-            solution = solve_newton(
-                K,
-                targets.astype(np.float64),
-                weights,
-                fit_intercept=self.fit_intercept,
-                max_iter=self.max_iter,
-                tol=self.tol,
-                report=_print_step if self.verbose else None,
+            if centres is None:
+                return solve_newton(K, *data, **options)
+            room = get_config()["working_memory"] * 2**20
+            rows = KernelRows.within(
+                room, len(codes), len(centres), lambda rows: self._finite_kernel(X[rows])
             )
+            return solve_nystroem(rows, K, *data, sample=self._sample(len(codes)), **options)
         except np.linalg.LinAlgError as error:
-            raise ValueError(
-                "KernelLogisticRegression: kernel must be positive semi-definite, got "
-                f"{self.kernel!r}, which is not on these rows. Use 'rbf', 'laplacian' or 'poly'."
-            ) from error
-        self._warn_if_short(solution)
-        return solution
-
-    def _is_kernel_matrix(self, K: np.ndarray) -> bool:
-        """Whether K is finite and, where we have only the user's word for it, symmetric."""
-        size = float(np.abs(K).max())
-        if callable(self.kernel) or self.kernel == "precomputed":
-            return bool(np.isfinite(size) and np.allclose(K, K.T, rtol=1e-6, atol=1e-10 * size))
-        return bool(np.isfinite(size))
+            raise ValueError(self._not_a_kernel("positive semi-definite")) from error
 
     def _warn_if_short(self, solution: Solution) -> None:
         """Warn when the steps ran out, or the digits did so early that it matters."""
@@ -388,7 +362,7 @@ class KernelLogisticRegression(ClassifierMixin, BaseEstimator):
                 f"KernelLogisticRegression: stopped after {solution.n_iter} steps at a gradient of "
                 f"{solution.residual:.1e}, above tol={self.tol:.1e}. Increase max_iter or lower C.",
                 ConvergenceWarning,
-                stacklevel=4,
+                stacklevel=3,
             )
 
 
@@ -396,19 +370,6 @@ class KernelLogisticRegression(ClassifierMixin, BaseEstimator):
 def _blas_threads() -> ThreadpoolController:
     """The BLAS pools of this process; finding them takes milliseconds, hence once."""
     return ThreadpoolController()
-
-
-def _variance(X: Any, weights: np.ndarray) -> float:
-    """Variance of all entries of X about their mean, each row counted by its weight."""
-    n_features = X.shape[1]
-    if not sparse.issparse(X):
-        mean = np.average(X.mean(axis=1), weights=weights)
-        return float(np.average(np.mean((X - mean) ** 2, axis=1), weights=weights))
-    total = weights.sum() * n_features
-    weight = np.repeat(weights, np.diff(X.indptr))  # of each stored entry
-    mean = weight @ X.data / total
-    stored = weight @ (X.data - mean) ** 2
-    return float((stored + (total - weight.sum()) * mean**2) / total)
 
 
 def _print_step(n_steps: int, objective: float, residual: float) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
-MEMBER, ENGINE = "skextras/kernel/logistic.py", "skextras/kernel/solvers.py"
+MEMBER, ENGINE = "skextras/kernel/logistic.py", "skextras/kernel/solvers/exact.py"
 UNDOCUMENTED = '''
 
 def halved(x: float) -> float:

@@ -20,7 +20,6 @@ from functools import singledispatch
 
 import numpy as np
 from scipy.linalg import cho_solve, cholesky
-from scipy.linalg.blas import dgemm
 from scipy.linalg.lapack import dpotri
 
 from skextras.kernel.solvers.likelihood import (
@@ -30,6 +29,7 @@ from skextras.kernel.solvers.likelihood import (
     likelihood,
 )
 from skextras.kernel.solvers.line_search import EPS, Iterate, Solution, line_search, rounding
+from skextras.kernel.solvers.products import times
 
 __all__ = ["solve_newton"]
 
@@ -98,7 +98,7 @@ def solve_newton(
             break  # no digits left
         point, objective = found
         objectives.append(objective)
-    moved = np.mean(_product(given, point.A), axis=0) if fit_intercept else 0.0
+    moved = np.mean(times(given, point.A), axis=0) if fit_intercept else 0.0
     return Solution(point.A, point.b - moved, n_iter, residual, tuple(objectives))
 
 
@@ -123,20 +123,11 @@ def _(W: _SoftmaxCurvature, K: np.ndarray) -> Solver:
     total = cholesky(sum(E), lower=True, overwrite_a=True, check_finite=False)
 
     def solve(V: np.ndarray) -> np.ndarray:
-        EV = np.hstack([_product(E_j, v[:, None]) for E_j, v in zip(E, V.T, strict=True)])
+        EV = np.hstack([times(E_j, v[:, None]) for E_j, v in zip(E, V.T, strict=True)])
         shared = cho_solve((total, True), EV.sum(axis=1, keepdims=True), check_finite=False)
-        return EV - np.hstack([_product(E_j, shared) for E_j in E])
+        return EV - np.hstack([times(E_j, shared) for E_j in E])
 
     return solve
-
-
-def _product(K: np.ndarray, V: np.ndarray) -> np.ndarray:
-    """K V by the BLAS that factors K, too.
-
-    That is SciPy's. NumPy brings one of its own, whose threads spin for a while after a product and
-    make the next factorisation take twice as long.
-    """
-    return dgemm(1.0, K.T, V, trans_a=True)  # Kᵀ is in the order of columns that BLAS wants
 
 
 def _double_centred(K: np.ndarray) -> np.ndarray:
@@ -167,7 +158,7 @@ def _newton_target(
     S = _factored(W, K)
 
     def shrunk(V: np.ndarray) -> np.ndarray:
-        return V - S(_product(K, V))  # (I - S K) V
+        return V - S(times(K, V))  # (I - S K) V
 
     A = shrunk(W.times(F) + G)
     b = np.zeros(F.shape[1])
@@ -180,7 +171,7 @@ def _newton_target(
         sides = np.append(A.sum(axis=0), 0.0)
         b = np.linalg.lstsq(np.vstack([sums, gauge]), sides, rcond=None)[0]
         A = A - sum(b_j * unit for b_j, unit in zip(b, units, strict=True))
-    KA = _product(K, A)
+    KA = times(K, A)
     target = Iterate(A, b, KA, KA)
     noise = 10 * EPS * np.abs(K).max() * np.abs(A).sum() ** 2
     if target.penalty < -noise:

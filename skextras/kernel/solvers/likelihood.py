@@ -32,6 +32,21 @@ class Curvature(ABC):
         """
 
     @abstractmethod
+    def rows(self, rows: slice | np.ndarray) -> "Curvature":
+        """Restrict the operator to some rows.
+
+        Parameters
+        ----------
+        rows : slice or ndarray of int
+            Which.
+
+        Returns
+        -------
+        Curvature
+            Of these rows alone.
+        """
+
+    @abstractmethod
     def diagonal(self) -> np.ndarray:
         """Give the diagonal of W.
 
@@ -158,6 +173,9 @@ class _DiagonalCurvature(Curvature):
     def times(self, V: np.ndarray) -> np.ndarray:
         return self.w * V
 
+    def rows(self, rows: slice | np.ndarray) -> Curvature:
+        return _DiagonalCurvature(self.w[rows])
+
     def diagonal(self) -> np.ndarray:
         return self.w
 
@@ -172,6 +190,9 @@ class _SoftmaxCurvature(Curvature):
     def times(self, V: np.ndarray) -> np.ndarray:
         mean = np.sum(self.p * V, axis=1, keepdims=True)
         return self.weights * self.p * (V - mean)
+
+    def rows(self, rows: slice | np.ndarray) -> Curvature:
+        return _SoftmaxCurvature(self.p[rows], self.weights[rows])
 
     def diagonal(self) -> np.ndarray:
         return self.weights * self.p * (1 - self.p)
