@@ -13,8 +13,8 @@ from pathlib import Path
 from benchmarks.harness import growth, hold
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
-FAMILIES = ("kernel", "ppo", "schedulers")
-PEERS = ("scikit-learn", "stable-baselines3", "diffusers", "torch", "numpy")
+FAMILIES = ("kernel", "ppo", "trpo", "schedulers")
+PEERS = ("scikit-learn", "stable-baselines3", "sb3-contrib", "diffusers", "torch", "numpy")
 TITLE = """# Ours beside the peers
 
 Written by `make bench`; do not edit. Seconds are medians, the ratio is the peer's seconds over ours

@@ -9,6 +9,7 @@ __version__ = version("mlextras")
 
 try:
     from rlextras.ppo import PPO
+    from rlextras.trpo import TRPO
 except ModuleNotFoundError as error:
     missing = (error.name or "rlextras").partition(".")[0]
     if missing == "rlextras":
@@ -17,4 +18,4 @@ except ModuleNotFoundError as error:
         f'rlextras: {missing} is not installed. Run: pip install "mlextras[rl]".', name=error.name
     ) from error
 
-__all__ = ["PPO"]
+__all__ = ["PPO", "TRPO"]

@@ -299,7 +299,12 @@ def check_policy(owner: str, policy: object, *, aliases: Collection[str]) -> Non
 
 
 def check_minibatches(
-    owner: str, batch_size: int, n_rows: int | None, *, is_normalized: bool
+    owner: str,
+    batch_size: int,
+    n_rows: int | None,
+    *,
+    is_normalized: bool,
+    by_minibatch: bool = True,
 ) -> None:
     """Refuse minibatches whose advantages cannot be normalised; warn of a ragged last one.
 
@@ -312,14 +317,17 @@ def check_minibatches(
     n_rows : int or None
         Rows of a rollout, ``n_steps * n_envs``; None if there is no environment yet.
     is_normalized : bool
-        Whether advantages are normalised within a minibatch.
+        Whether advantages are normalised.
+    by_minibatch : bool, default=True
+        Whether that happens within a minibatch, or over the whole rollout.
 
     Raises
     ------
     ValueError
-        If a minibatch or the rollout has a single row, and advantages are normalised.
+        If advantages are normalised over a single row.
     """
-    for name, n in {"batch_size": batch_size, "n_steps * n_envs": n_rows}.items():
+    sizes = {"batch_size": batch_size if by_minibatch else None, "n_steps * n_envs": n_rows}
+    for name, n in sizes.items():
         if is_normalized and n == 1:
             raise OptionError(
                 f"{owner}: {name} must be 2 or more, got 1. A single advantage cannot be "

@@ -1,5 +1,6 @@
 """One step down a loss: gradients, their clipping, and the optimiser in its fastest exact form."""
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -9,7 +10,11 @@ from torch.optim import Adam, AdamW, Optimizer
 
 
 def descend(
-    loss: Tensor, optimizer: Optimizer, parameters: Sequence[Tensor], *, max_grad_norm: float
+    loss: Tensor,
+    optimizer: Optimizer,
+    parameters: Sequence[Tensor] = (),
+    *,
+    max_grad_norm: float = math.inf,
 ) -> None:
     """Take one optimiser step down the gradient of a loss, the gradient clipped in its norm.
 
@@ -21,10 +26,10 @@ def descend(
         What to lower; its graph is consumed.
     optimizer : Optimizer
         Steps in place.
-    parameters : Sequence of Tensor
+    parameters : Sequence of Tensor, default=()
         Those whose joint gradient norm is clipped.
-    max_grad_norm : float > 0
-        c.
+    max_grad_norm : float > 0, default=inf
+        c; inf clips nothing.
 
     References
     ----------
@@ -32,7 +37,8 @@ def descend(
     """
     optimizer.zero_grad()
     loss.backward()
-    torch.nn.utils.clip_grad_norm_(parameters, max_grad_norm)
+    if max_grad_norm < math.inf:
+        torch.nn.utils.clip_grad_norm_(parameters, max_grad_norm)
     optimizer.step()
 
 
@@ -64,6 +70,30 @@ def fused(optimizer: Optimizer) -> Iterator[None]:
     finally:
         for group in groups:
             group["fused"] = None
+
+
+@contextmanager
+def held(parameters: Sequence[Tensor]) -> Iterator[None]:
+    """Hold parameters where they are for as long as the context lasts: no gradient reaches them.
+
+    Parameters
+    ----------
+    parameters : Sequence of Tensor
+        Leaves. Those that already required no gradient are left alone.
+
+    Yields
+    ------
+    None
+        Nothing; losses do not depend on them, and an optimiser passes them over.
+    """
+    holding = [parameter for parameter in parameters if parameter.requires_grad]
+    for parameter in holding:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in holding:
+            parameter.requires_grad_(True)
 
 
 def _is_fusible(group: dict) -> bool:

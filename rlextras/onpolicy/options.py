@@ -53,6 +53,8 @@ HOST_OPTIONS = (
     *("use_sde", "sde_sample_freq", "rollout_buffer_class", "rollout_buffer_kwargs"),
     *("stats_window_size", "tensorboard_log", "policy_kwargs", "verbose", "device", "seed"),
 )
+UNUSED = {"ent_coef": 0.0, "vf_coef": 0.0, "max_grad_norm": 0.0}
+"""What the host's constructor demands, for algorithms that have no such options."""
 ACTION_SPACES = (spaces.Box, spaces.Discrete, spaces.MultiDiscrete, spaces.MultiBinary)
 
 _FLAG = of_kind("True or False", (bool, np.bool_), cure="Give a bool.")

@@ -32,6 +32,7 @@ from rlextras.onpolicy.options import (
     COMMON_RULES,
     DEFAULTS,
     HOST_OPTIONS,
+    UNUSED,
     OnPolicyOptions,
 )
 from rlextras.validation import (
@@ -80,6 +81,7 @@ class OnPolicy(OnPolicyAlgorithm):
         "MultiInputPolicy": MultiInputActorCriticPolicy,
     }
     rules: ClassVar[Mapping[str, Rule]] = COMMON_RULES
+    normalizes_by_minibatch: ClassVar[bool] = True  # or over the whole rollout
 
     batch_size: int
     normalize_advantage: bool
@@ -108,7 +110,7 @@ class OnPolicy(OnPolicyAlgorithm):
         if env is None and is_set_up:
             raise TypeError(f"{owner}: env must be an environment or the id of one, got None.")
 
-        host = {name: options.pop(name) for name in HOST_OPTIONS}
+        host = UNUSED | {name: options.pop(name) for name in HOST_OPTIONS if name in options}
         super().__init__(
             policy,
             env,  # type: ignore[arg-type]  # None is for loading; the host says so one class up
@@ -118,7 +120,13 @@ class OnPolicy(OnPolicyAlgorithm):
         )
         self.__dict__.update(options)
         n_rows = None if env is None else self.n_steps * self.n_envs
-        check_minibatches(owner, self.batch_size, n_rows, is_normalized=self.normalize_advantage)
+        check_minibatches(
+            owner,
+            self.batch_size,
+            n_rows,
+            is_normalized=self.normalize_advantage,
+            by_minibatch=self.normalizes_by_minibatch,
+        )
         if is_set_up:
             self._setup_model()
 

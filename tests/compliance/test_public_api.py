@@ -12,6 +12,7 @@ import skextras
 FROZEN = {
     "skextras.KernelLogisticRegression": "skextras.kernel.logistic",
     "rlextras.PPO": "rlextras.ppo",
+    "rlextras.TRPO": "rlextras.trpo",
     "genextras.DDIMScheduler": "genextras.schedulers.ddim",
     "genextras.DDPMScheduler": "genextras.schedulers.ddpm",
 }

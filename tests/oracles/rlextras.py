@@ -59,3 +59,16 @@ def surrogate_of_one_step(ratio: float, advantage: float, *, clip_range: float) 
     if advantage > 0:
         return advantage * min(ratio, 1 + clip_range)
     return advantage * max(ratio, 1 - clip_range)
+
+
+def fisher_matrix(net: torch.nn.Module, states: Tensor) -> Tensor:
+    """mean_s Σ_a π(a|s) ∇log π(a|s) ∇log π(a|s)ᵀ, one state and one action at a time."""
+    parameters = list(net.parameters())
+    size = sum(parameter.numel() for parameter in parameters)
+    matrix = torch.zeros(size, size, dtype=states.dtype)
+    for state in states:
+        for log_prob in net(state).log_softmax(dim=-1):
+            score = torch.autograd.grad(log_prob, parameters, retain_graph=True)
+            flat = torch.cat([each.flatten() for each in score])
+            matrix += log_prob.exp().item() * torch.outer(flat, flat) / len(states)
+    return matrix

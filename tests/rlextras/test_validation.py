@@ -129,6 +129,12 @@ def test_one_advantage_is_refused_only_where_it_is_normalised(batch_size, n_rows
         validation.check_minibatches("Owner", batch_size, n_rows, is_normalized=False)
 
 
+def test_a_minibatch_of_one_row_is_fine_where_the_whole_rollout_is_normalised():
+    validation.check_minibatches("Owner", 1, 64, is_normalized=True, by_minibatch=False)
+    with pytest.raises(ValueError, match=r"n_steps \* n_envs must be 2 or more, got 1"):
+        validation.check_minibatches("Owner", 1, 1, is_normalized=True, by_minibatch=False)
+
+
 def test_a_ragged_minibatch_is_announced_with_its_size():
     with pytest.warns(UserWarning, match="truncated mini-batch of size 1. Choose a factor of 64"):
         validation.check_minibatches("Owner", 63, 64, is_normalized=True)

@@ -9,7 +9,11 @@ from skextras import KernelLogisticRegression
 
 
 class LogisticRegression(KernelLogisticRegression):
-    """The linear kernel; the minimum is the same for every solver, seed and number of threads."""
+    """The linear kernel, solved exactly: the minimum is the same for every solver of the peer."""
+
+    _parameter_constraints = KernelLogisticRegression._parameter_constraints | {
+        "solver": "no_validation"  # lbfgs, liblinear, ...
+    }
 
     def __init__(
         self,
@@ -20,7 +24,7 @@ class LogisticRegression(KernelLogisticRegression):
         class_weight=None,
         max_iter=100,
         tol=1e-8,
-        solver="newton",
+        solver="exact",
         random_state=None,
         n_jobs=None,
     ):
@@ -31,8 +35,13 @@ class LogisticRegression(KernelLogisticRegression):
             class_weight=class_weight,
             max_iter=max_iter,
             tol=tol,
+            solver=solver,
+            random_state=random_state,
         )
-        self.solver, self.random_state, self.n_jobs = solver, random_state, n_jobs
+        self.n_jobs = n_jobs
+
+    def _centres(self, n_rows):
+        return None
 
 
 class SVC(KernelLogisticRegression):
@@ -61,5 +70,6 @@ class SVC(KernelLogisticRegression):
             class_weight=class_weight,
             tol=tol,
             max_iter=max_iter,
+            random_state=random_state,
         )
-        self.cache_size, self.random_state = cache_size, random_state
+        self.cache_size = cache_size

@@ -15,8 +15,7 @@ UNPENALISED = "asks for C=inf; an unpenalised kernel model has no solution"
 
 SB3_FILES = ("buffers", "env_checker", "envs", "her", "monitor", "n_step_replay", "preprocessing")
 SB3_FILES += ("utils", "vec_check_nan", "vec_stacked_obs")
-CONTRIB_FILES = ("cnn", "deterministic", "dict_env", "distributions", "identity", "lstm", "run")
-CONTRIB_FILES += ("invalid_actions", "save_load", "train_eval_mode", "utils")
+CONTRIB_FILES = ("deterministic", "distributions", "invalid_actions", "lstm", "train_eval_mode")
 
 FILES = {f"stable_baselines3: tests/test_{name}.py": NOT_OURS for name in SB3_FILES}
 FILES |= {f"sb3_contrib: tests/test_{name}.py": NOT_OURS for name in CONTRIB_FILES}

@@ -109,9 +109,23 @@ STABLE_BASELINES3 = Suite(
 SB3_CONTRIB = Suite(
     name="sb3_contrib",
     distribution="sb3-contrib",
-    substitutes={},  # none of its classes has a counterpart yet: TRPO will be the first
-    files=(),
-    quick_files=(),
+    substitutes={"sb3_contrib.trpo.trpo:TRPO": "rlextras.trpo:TRPO"},
+    files=(
+        "tests/test_cnn.py",
+        "tests/test_dict_env.py",
+        "tests/test_identity.py",
+        "tests/test_run.py",
+        "tests/test_save_load.py",
+        "tests/test_utils.py",
+    ),
+    quick_files=(
+        "tests/test_cnn.py",
+        "tests/test_dict_env.py",
+        "tests/test_run.py",
+        "tests/test_save_load.py",
+        "tests/test_utils.py",
+    ),
+    quick_options=("-k", "TRPO or trpo"),
 )
 
 SUITES = {suite.name: suite for suite in (SKLEARN, STABLE_BASELINES3, SB3_CONTRIB)}

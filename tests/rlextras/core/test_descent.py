@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from rlextras.core.descent import descend, fused
+from rlextras.core.descent import descend, fused, held
 
 
 def network():
@@ -65,3 +65,19 @@ def test_a_gradient_longer_than_allowed_is_shortened_to_it(norm, expected):
     optimizer = torch.optim.SGD([weights], lr=1.0)
     descend(weights @ torch.tensor([3.0, 4.0]), optimizer, [weights], max_grad_norm=norm)
     assert weights.detach().norm().item() == pytest.approx(expected, rel=1e-4)
+
+
+def test_a_gradient_is_not_shortened_unless_asked():
+    weights = torch.zeros(2, requires_grad=True)
+    descend(weights @ torch.tensor([3e3, 4e3]), torch.optim.SGD([weights], lr=1.0))
+    assert weights.tolist() == [-3e3, -4e3]
+
+
+def test_a_parameter_that_is_held_stays_and_is_free_again_afterwards():
+    held_one, free, frozen = (torch.ones(2, requires_grad=x) for x in (True, True, False))
+    optimizer = torch.optim.Adam([held_one, free, frozen], weight_decay=0.1)
+    with held([held_one, frozen]):
+        descend((held_one * free * frozen).sum(), optimizer)
+    assert held_one.tolist() == [1.0, 1.0]
+    assert (free < 1.0).all()
+    assert (held_one.requires_grad, frozen.requires_grad) == (True, False)
