@@ -51,7 +51,12 @@ format: $(READY)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(READY)
+# The peers of the benchmarks are large and nothing else needs them.
+.venv/.bench: $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[bench]"
+	@touch .venv/.bench
+
+bench: .venv/.bench
 	$(BIN)/python -m benchmarks
 
 upstream: $(READY)
