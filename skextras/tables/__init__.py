@@ -1,0 +1,6 @@
+"""SHELL: the tables that users have (arrays, frames, sparse, blocks), as numbers for the engine."""
+
+from skextras.tables.blocks import Blocks, as_blocks
+from skextras.tables.encoder import DenseTable, SparseTable, TableEncoder, encode
+
+__all__ = ["Blocks", "DenseTable", "SparseTable", "TableEncoder", "as_blocks", "encode"]
