@@ -1,8 +1,10 @@
 """Proximal policy optimisation, after J. Schulman et al., 2017, https://arxiv.org/abs/1707.06347."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, Unpack
 
+import numpy as np
 import torch
 from gymnasium import spaces
 from stable_baselines3.common.policies import ActorCriticPolicy
@@ -84,7 +86,9 @@ class PPO(OnPolicy):
         ``gae_lambda=0.95`` (λ), ``normalize_advantage=True``, ``use_sde=False``,
         ``sde_sample_freq=-1``, ``rollout_buffer_class=None``, ``rollout_buffer_kwargs=None``,
         ``stats_window_size=100``, ``tensorboard_log=None``, ``policy_kwargs=None``, ``verbose=0``,
-        ``seed=None``, ``device="auto"``.
+        ``seed=None``, ``device="auto"``; and ``backend="auto"``, which
+        runs small networks of ``MlpPolicy`` by compiled kernels; "torch" does not, "numba" refuses
+        what the kernels do not know. ``model.backend`` says which it is and why.
 
     Raises
     ------
@@ -176,25 +180,42 @@ class PPO(OnPolicy):
         self._begin_update()
         clip_range = self._scheduled("clip_range")  # ε
         clip_range_vf = None if self.clip_range_vf is None else self._scheduled("clip_range_vf")
-        parameters = list(self.policy.parameters())
-        epochs: list[list[Tensor]] = []  # of each minibatch, one row of MEASURES
-        strayed = False
+        update = self._update_by_kernels(list(self.policy.parameters()))
+        limits = (clip_range, math.inf if clip_range_vf is None else clip_range_vf)
+        epochs: list[np.ndarray] = []  # of each minibatch, one row of MEASURES
         with fused(self.policy.optimizer):
-            while len(epochs) < self.n_epochs and not strayed:
-                epochs.append([])
-                for batch in self.rollout_buffer.get(self.batch_size):
-                    loss, measured = self._loss(batch, clip_range, clip_range_vf)
-                    epochs[-1].append(measured)
-                    if strayed := self._has_strayed(measured[APPROX_KL]):
-                        break
-                    descend(
-                        loss, self.policy.optimizer, parameters, max_grad_norm=self.max_grad_norm
-                    )
+            while len(epochs) < self.n_epochs and not self._has_strayed(epochs):
+                if update is None:
+                    epochs.append(self._epoch(clip_range, clip_range_vf))
+                else:
+                    epochs.append(update.epoch(self._settings(limits)))
                 self._n_updates += 1
         self._record(epochs, clip_range, clip_range_vf)
-        if strayed:
+        if self._has_strayed(epochs):
             kl = epochs[-1][-1][APPROX_KL]
             self.logger.info(f"Early stopping at step {len(epochs) - 1}: the KL reached {kl:.3g}.")
+
+    def _settings(self, limits: tuple[float, float]) -> tuple[float, ...]:
+        """What an epoch by the kernels goes by, in their order."""
+        weights = (self.ent_coef, self.vf_coef, self._max_kl, self.normalize_advantage, True)
+        return (self.max_grad_norm, self.batch_size, *limits, *weights)
+
+    def _epoch(self, clip_range: float, clip_range_vf: float | None) -> np.ndarray:
+        """One pass over the rollout by torch; a row of MEASURES for each minibatch."""
+        rows = []
+        parameters = list(self.policy.parameters())
+        for batch in self.rollout_buffer.get(self.batch_size):
+            loss, measured = self._loss(batch, clip_range, clip_range_vf)
+            rows.append(measured)
+            if self.target_kl is not None and measured[APPROX_KL].item() > self._max_kl:
+                break
+            descend(loss, self.policy.optimizer, parameters, max_grad_norm=self.max_grad_norm)
+        return torch.stack(rows).double().cpu().numpy()
+
+    @property
+    def _max_kl(self) -> float:
+        """The KL divergence of a minibatch that ends an update."""
+        return math.inf if self.target_kl is None else 1.5 * self.target_kl
 
     def _loss(
         self, batch: Minibatch, clip_range: float, clip_range_vf: float | None
@@ -223,18 +244,18 @@ class PPO(OnPolicy):
             measured = torch.stack([-surrogate, critic_loss, -bonus, clipped, kl, loss])
         return loss, measured
 
-    def _has_strayed(self, kl: Tensor) -> bool:
+    def _has_strayed(self, epochs: Sequence[np.ndarray]) -> bool:
         """Whether the policy moved so far from the rollout's that its data say little about it."""
-        return self.target_kl is not None and kl.item() > 1.5 * self.target_kl
+        return bool(epochs) and bool(epochs[-1][-1][APPROX_KL] > self._max_kl)
 
     def _record(
-        self, epochs: Sequence[Sequence[Tensor]], clip_range: float, clip_range_vf: float | None
+        self, epochs: Sequence[np.ndarray], clip_range: float, clip_range_vf: float | None
     ) -> None:
         """Log the update in the host's words."""
-        rows = torch.stack([row for epoch in epochs for row in epoch]).double().cpu()
-        logged = dict(zip(MEASURES, rows.mean(dim=0).tolist(), strict=True))
-        logged["approx_kl"] = rows[-len(epochs[-1]) :, APPROX_KL].mean().item()
-        logged["loss"] = rows[-1, LOSS].item()
+        means = np.concatenate(epochs).mean(axis=0).tolist()
+        logged = dict(zip(MEASURES, means, strict=True))
+        logged["approx_kl"] = float(epochs[-1][:, APPROX_KL].mean())
+        logged["loss"] = float(epochs[-1][-1][LOSS])
         buffer = self.rollout_buffer
         logged["explained_variance"] = explained_variance(
             torch.as_tensor(buffer.values).flatten(), torch.as_tensor(buffer.returns).flatten()

@@ -1,9 +1,11 @@
 """Trust region policy optimisation, after J. Schulman et al., 2015, arXiv:1502.05477."""
 
 import copy
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Mapping
 from typing import Any, ClassVar, Unpack
 
+import numpy as np
 import torch
 from gymnasium import spaces
 from stable_baselines3.common.distributions import Distribution, kl_divergence
@@ -13,8 +15,16 @@ from torch import Tensor
 
 from rlextras.core.descent import descend, fused, held
 from rlextras.core.objectives import explained_variance, normalized, value_loss
-from rlextras.core.trust_region import Evaluate, Outcome, TrustRegion, ascend
+from rlextras.core.trust_region import (
+    Evaluate,
+    Outcome,
+    TrustRegion,
+    ascend,
+    line_search,
+    natural_step,
+)
 from rlextras.onpolicy import COMMON_RULES, OnPolicy, OnPolicyOptions
+from rlextras.onpolicy.update import CRITIC, CompiledRegion, CompiledUpdate
 from rlextras.validation import OptionError, Rule, number, whole
 
 
@@ -65,7 +75,9 @@ class TRPO(OnPolicy):
         ``gae_lambda=0.95`` (λ), ``normalize_advantage=True``, ``use_sde=False``,
         ``sde_sample_freq=-1``, ``rollout_buffer_class=None``, ``rollout_buffer_kwargs=None``,
         ``stats_window_size=100``, ``tensorboard_log=None``, ``policy_kwargs=None``, ``verbose=0``,
-        ``seed=None``, ``device="auto"``.
+        ``seed=None``, ``device="auto"``; and ``backend="auto"``, which
+        runs small networks of ``MlpPolicy`` by compiled kernels; "torch" does not, "numba" refuses
+        what the kernels do not know. ``model.backend`` says which it is and why.
 
     Raises
     ------
@@ -168,13 +180,37 @@ class TRPO(OnPolicy):
             shrinking_factor=self.line_search_shrinking_factor,
             max_trials=self.line_search_max_iter,
         )
-        outcome, actor = ascend(self._surrogate(), list(self.policy.parameters()), region)
+        network = self._network()
+        critic = [] if network is None else network.critic_parameters
+        update = self._update_by_kernels(critic)
+        if update is None:
+            outcome, actor = ascend(self._surrogate(), list(self.policy.parameters()), region)
+            with held(actor), fused(self.policy.optimizer):
+                losses = self._fit_critic()
+        else:
+            outcome = self._ascend_by_kernels(CompiledRegion(update), region)
+            losses = self._fit_critic_by_kernels(update)
         if outcome.reason:
             self.logger.info(f"The policy was not updated: {outcome.reason}.")
-        with held(actor), fused(self.policy.optimizer):
-            losses = self._fit_critic()
         self._n_updates += 1
         self._record(outcome, losses)
+
+    def _ascend_by_kernels(self, compiled: CompiledRegion, region: TrustRegion) -> Outcome:
+        """What ``ascend`` does, with the actor's numbers in one vector and closed forms."""
+        compiled.take_rows(self.sub_sampling_factor, is_normalized=self.normalize_advantage)
+        before = compiled.begin()
+        product = compiled.product(region.damping)
+        step, reason = natural_step(product, compiled.gradient(), region)
+        if reason:
+            return Outcome(accepted=False, objective=before, divergence=0.0, reason=reason)
+        return line_search(compiled.evaluate, [compiled.theta], step, before=before, region=region)
+
+    def _fit_critic_by_kernels(self, update: CompiledUpdate) -> np.ndarray:
+        """Descend the critic's squared error; its value in each minibatch."""
+        free = math.inf
+        settings = (free, self.batch_size, free, free, 0.0, 1.0, free, False, False)
+        epochs = [update.epoch(settings) for _ in range(self.n_critic_updates)]
+        return np.concatenate(epochs)[:, CRITIC]
 
     def _surrogate(self) -> Evaluate:
         """Objective and divergence of eq. 14 over the rollout, as functions of the policy."""
@@ -197,7 +233,7 @@ class TRPO(OnPolicy):
 
         return evaluate
 
-    def _fit_critic(self) -> Sequence[Tensor]:
+    def _fit_critic(self) -> np.ndarray:
         """Descend the critic's squared error; its value in each minibatch."""
         losses = []
         for _ in range(self.n_critic_updates):
@@ -206,14 +242,14 @@ class TRPO(OnPolicy):
                 loss = value_loss(values, batch.returns)
                 descend(loss, self.policy.optimizer)
                 losses.append(loss.detach())
-        return losses
+        return torch.stack(losses).double().cpu().numpy()
 
-    def _record(self, outcome: Outcome, losses: Sequence[Tensor]) -> None:
+    def _record(self, outcome: Outcome, losses: np.ndarray) -> None:
         """Log the update in the host's words."""
         buffer = self.rollout_buffer
         logged = {
             "policy_objective": outcome.objective,
-            "value_loss": torch.stack(list(losses)).double().mean().item(),
+            "value_loss": float(losses.mean()),
             "kl_divergence_loss": outcome.divergence,
             "explained_variance": explained_variance(
                 torch.as_tensor(buffer.values).flatten(), torch.as_tensor(buffer.returns).flatten()

@@ -264,7 +264,7 @@ def check_finite(owner: str, name: str, given: object) -> None:
     if isinstance(given, dict):
         for key, array in given.items():
             check_finite(owner, f"{name}[{key!r}]", array)
-    elif isinstance(given, np.ndarray) and given.dtype.kind == "f" and not np.isfinite(given).all():
+    elif isinstance(given, np.ndarray) and given.dtype.kind == "f" and not _is_finite(given):
         where = tuple(int(i) for i in np.argwhere(~np.isfinite(given))[0])
         raise ValueError(
             f"{owner}: {name} must be finite, got {given[where]} from environment {where[0]} "
@@ -359,6 +359,17 @@ def unshared(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: dict(each) if isinstance(each, dict) else each for key, each in value.items()}
     return value.item() if isinstance(value, np.generic) else value
+
+
+def _is_finite(array: np.ndarray) -> bool:
+    """Whether all numbers are finite: zero times any other one is NaN."""
+    if array.size > _SMALL:
+        return bool(np.isfinite(array).all())
+    return float(np.vdot(array, _ZEROS[: array.size])) == 0.0
+
+
+_SMALL = 1024
+_ZEROS = np.zeros(_SMALL, np.float32)
 
 
 def _or(rule: Rule, kind: str, is_it: Callable[[Any], bool]) -> Rule:

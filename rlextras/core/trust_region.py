@@ -98,19 +98,49 @@ def ascend(
     objective, divergence = evaluate()
     parameters, gradient = gradient_of(objective, candidates)  # g
     before = objective.item()
-    if not (torch.isfinite(gradient).all() and gradient.any()):
-        reason = "the gradient of the objective is zero or not finite"
-        return Outcome(accepted=False, objective=before, divergence=0.0, reason=reason), parameters
-
     product = fisher_product(divergence, parameters, damping=region.damping)
+    step, reason = natural_step(product, gradient, region)
+    del objective, divergence, product  # the graph, before the parameters under it move
+    if reason:
+        return Outcome(accepted=False, objective=before, divergence=0.0, reason=reason), parameters
+    return line_search(evaluate, parameters, step, before=before, region=region), parameters
+
+
+def natural_step(product: Product, gradient: Tensor, region: TrustRegion) -> tuple[Tensor, str]:
+    """Longest step along the natural gradient within the bound, both to leading order.
+
+    β s with s ≈ F⁻¹ g and β = √(2δ / sᵀFs): [1]_, appendix C.
+
+    Parameters
+    ----------
+    product : callable
+        Maps v of shape (P,) to (F + λI) v of shape (P,).
+    gradient : Tensor of shape (P,)
+        g.
+    region : TrustRegion
+        δ and the number of conjugate gradient steps.
+
+    Returns
+    -------
+    step : Tensor of shape (P,)
+        Zero if there is none.
+    reason : str
+        Why there is none; empty if there is.
+
+    References
+    ----------
+    .. [1] J. Schulman et al., "Trust Region Policy Optimization", ICML 2015,
+       https://arxiv.org/abs/1502.05477.
+    """
+    if not (torch.isfinite(gradient).all() and gradient.any()):
+        none = torch.zeros_like(gradient)
+        return none, "the gradient of the objective is zero or not finite"
     direction = conjugate_gradient(product, gradient, max_steps=region.cg_max_steps)  # s ≈ F⁻¹ g
     length = maximal_length(direction, product(direction), max_divergence=region.max_divergence)
-    del objective, divergence, product  # the graph, before the parameters under it move
     if length == 0.0:
         reason = "the divergence does not grow along the search direction, or is not finite"
-        return Outcome(accepted=False, objective=before, divergence=0.0, reason=reason), parameters
-    outcome = line_search(evaluate, parameters, length * direction, before=before, region=region)
-    return outcome, parameters
+        return torch.zeros_like(gradient), reason
+    return length * direction, ""
 
 
 def gradient_of(output: Tensor, candidates: Sequence[Tensor]) -> tuple[list[Tensor], Tensor]:

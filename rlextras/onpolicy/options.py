@@ -9,6 +9,7 @@ import torch
 from gymnasium import spaces
 from stable_baselines3.common.buffers import RolloutBuffer
 
+from rlextras.onpolicy.backend import NAMES
 from rlextras.validation import Rule, number, of_kind, optional, schedule, whole
 
 
@@ -28,6 +29,7 @@ class OnPolicyOptions(TypedDict, total=False):
     verbose: int
     seed: int | None
     device: torch.device | str
+    backend: str
     _init_setup_model: bool
 
 
@@ -45,6 +47,7 @@ DEFAULTS: OnPolicyOptions = {
     "verbose": 0,
     "seed": None,
     "device": "auto",
+    "backend": "auto",
     "_init_setup_model": True,
 }
 
@@ -90,6 +93,13 @@ COMMON_RULES: Mapping[str, Rule] = {
     ),
     "policy_kwargs": _KEYWORDS,
     "verbose": of_kind("an int", (int, np.integer), cure="0 is silent, 1 informs, 2 debugs."),
+    "backend": Rule(
+        kind="a str",
+        is_kind=lambda value: isinstance(value, str),
+        allowed="'auto', 'torch' or 'numba'",
+        is_allowed=lambda value: value in NAMES,
+        cure="'auto' takes the kernels where they know the policy.",
+    ),
     "seed": optional(whole(0, maximum=2**32 - 1, cure="None seeds nothing.")),
 }
 """Rules of the options that several algorithms share."""

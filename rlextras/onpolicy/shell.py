@@ -14,7 +14,6 @@ import torch
 from gymnasium import spaces
 from stable_baselines3.common.buffers import RolloutBuffer
 from stable_baselines3.common.callbacks import BaseCallback
-from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.policies import (
     ActorCriticCnnPolicy,
     ActorCriticPolicy,
@@ -26,7 +25,9 @@ from stable_baselines3.common.utils import obs_as_tensor
 from stable_baselines3.common.vec_env import VecEnv
 from torch import Tensor
 
-from rlextras.core.returns import Rollout, gae
+from rlextras.onpolicy.compiled import CompiledPath
+from rlextras.onpolicy.ledger import has_host_advantages, stack, write_advantages, write_step
+from rlextras.onpolicy.network import SharedNetwork
 from rlextras.onpolicy.options import (
     ACTION_SPACES,
     COMMON_RULES,
@@ -47,7 +48,7 @@ from rlextras.validation import (
 )
 
 
-class OnPolicy(OnPolicyAlgorithm):
+class OnPolicy(CompiledPath):
     """Shell of the on-policy algorithms; abstract: a member adds ``train``.
 
     Parameters
@@ -106,6 +107,7 @@ class OnPolicy(OnPolicyAlgorithm):
         check_options(owner, options, self.rules)
         options = {name: unshared(value) for name, value in options.items()}
         is_set_up = options.pop("_init_setup_model")
+        self._requested_backend = options.pop("backend")
         check_policy(owner, policy, aliases=self.policy_aliases)
         if env is None and is_set_up:
             raise TypeError(f"{owner}: env must be an environment or the id of one, got None.")
@@ -129,6 +131,7 @@ class OnPolicy(OnPolicyAlgorithm):
         )
         if is_set_up:
             self._setup_model()
+            _ = self.backend  # says at once if what was asked for cannot be
 
     def learn(  # noqa: PLR0917  # the host's signature: callers pass these by position
         self,
@@ -220,6 +223,8 @@ class OnPolicy(OnPolicyAlgorithm):
             If an option given is out of range, or ``env`` has other spaces than the file.
         """
         check_options(cls.__name__, kwargs, cls.rules)
+        if "backend" in kwargs:
+            kwargs["_requested_backend"] = kwargs.pop("backend")
         return super().load(
             path, env, device, custom_objects, print_system_info, force_reset, **kwargs
         )
@@ -257,10 +262,10 @@ class OnPolicy(OnPolicyAlgorithm):
         """
         truncated = np.zeros((n_rollout_steps, env.num_envs), dtype=bool)  # (T, N)
         final_values = np.zeros((n_rollout_steps, env.num_envs), dtype=np.float32)  # (T, N)
-        rewrites = not _has_host_advantages(rollout_buffer)
+        rewrites, network = not has_host_advantages(rollout_buffer), self._network()
         self._begin_rollout(env, callback, rollout_buffer)
         for n_steps in range(n_rollout_steps):
-            obs_tensor, actions, values, log_probs = self._act(n_steps, env.num_envs)
+            obs_tensor, actions, values, log_probs = self._act(n_steps, env.num_envs, network)
             clipped_actions = self._within_bounds(actions)
             new_obs, rewards, dones, infos = env.step(clipped_actions)
             check_finite(type(self).__name__, "observation", new_obs)
@@ -271,25 +276,24 @@ class OnPolicy(OnPolicyAlgorithm):
             goes_on = callback.on_step()
             if goes_on:
                 self._update_info_buffer(infos, dones)
-                truncated[n_steps], final_values[n_steps] = self._final_values(infos, dones)
-                bootstraps = self.gamma * final_values[n_steps] if rewrites else 0.0
-                rollout_buffer.add(
-                    self._last_obs,
-                    self._as_stored(actions),
-                    rewards + bootstraps,
-                    self._last_episode_starts,
-                    values,
-                    log_probs,
-                )
+                kept = rewards
+                if dones.any():
+                    limits = self._final_values(infos, dones, network)
+                    truncated[n_steps], final_values[n_steps] = limits
+                    kept = rewards + self.gamma * final_values[n_steps] if rewrites else rewards
+                starts = self._last_episode_starts
+                row = (self._last_obs, self._as_stored(actions), kept, starts, values, log_probs)
+                write_step(rollout_buffer, row)
             self._last_obs, self._last_episode_starts = new_obs, dones
             if not goes_on:
                 return False
 
-        values = self._values(new_obs)
+        values = self._values(new_obs, network)
         if rewrites:
             rollout_buffer.compute_returns_and_advantage(last_values=values, dones=dones)
         else:
-            _write_advantages(rollout_buffer, values, dones, truncated, final_values)
+            last_values = values.flatten().cpu().numpy()
+            write_advantages(rollout_buffer, last_values, dones, truncated, final_values)
         callback.update_locals(locals())
         callback.on_rollout_end()
         return True
@@ -305,11 +309,18 @@ class OnPolicy(OnPolicyAlgorithm):
             self.policy.reset_noise(env.num_envs)
         callback.on_rollout_start()
 
-    def _act(self, n_steps: int, n_envs: int) -> tuple[PyTorchObs, np.ndarray, Tensor, Tensor]:
+    def _act(
+        self, n_steps: int, n_envs: int, network: SharedNetwork | None
+    ) -> tuple[PyTorchObs, np.ndarray, Tensor, Tensor]:
         """Observations (N, ...), actions (N, ...), values (N, 1), log π(a|s) (N,) of one step."""
+        obs_tensor = obs_as_tensor(self._last_obs, self.device)
+        if network is not None:
+            done = network.act(network.encoded(self._last_obs))
+            made, n = torch.from_numpy(done), network.n_parts
+            actions = self._as_taken(done[:, :n])
+            return obs_tensor, actions, made[:, n : n + 1], made[:, n + 1]
         if self.use_sde and self.sde_sample_freq > 0 and n_steps % self.sde_sample_freq == 0:
             self.policy.reset_noise(n_envs)
-        obs_tensor = obs_as_tensor(self._last_obs, self.device)
         with torch.no_grad():
             actions, values, log_probs = self.policy(obs_tensor)
         return obs_tensor, actions.cpu().numpy(), values, log_probs
@@ -320,20 +331,22 @@ class OnPolicy(OnPolicyAlgorithm):
             return actions
         if self.policy.squash_output:
             return self.policy.unscale_action(actions)
-        return np.clip(actions, self.action_space.low, self.action_space.high)
+        return np.minimum(np.maximum(actions, self.action_space.low), self.action_space.high)
 
     def _as_stored(self, actions: np.ndarray) -> np.ndarray:
         """Actions as the host's buffers store them: (N, 1) where an action is a scalar."""
         is_scalar = isinstance(self.action_space, spaces.Discrete)
         return actions.reshape(-1, 1) if is_scalar else actions
 
-    def _values(self, observations: Any) -> Tensor:
+    def _values(self, observations: Any, network: SharedNetwork | None) -> Tensor:
         """V(s) of N observations, (N, 1)."""
+        if network is not None:
+            return torch.from_numpy(network.judge(network.encoded(observations)))[:, None]
         with torch.no_grad():
             return self.policy.predict_values(obs_as_tensor(observations, self.device))
 
     def _final_values(
-        self, infos: Sequence[dict[str, Any]], dones: np.ndarray
+        self, infos: Sequence[dict[str, Any]], dones: np.ndarray, network: SharedNetwork | None
     ) -> tuple[np.ndarray, np.ndarray]:
         """Whether a time limit stopped each environment, and V of where it stopped; both (N,)."""
         truncated, values = np.zeros(len(dones), bool), np.zeros(len(dones), np.float32)
@@ -344,11 +357,14 @@ class OnPolicy(OnPolicyAlgorithm):
             if observation is not None and infos[i].get("TimeLimit.truncated", False)
         ]
         if stopped:
-            observations = _stack([final[i] for i in stopped])
+            observations = stack([final[i] for i in stopped])
             check_finite(type(self).__name__, "terminal_observation", observations)
-            with torch.no_grad():
+            if network is not None:
+                values[stopped] = network.judge(network.encoded(observations))
+            else:  # the host adds what images want
                 batch, _ = self.policy.obs_to_tensor(observations)
-                values[stopped] = self.policy.predict_values(batch).flatten().cpu().numpy()
+                with torch.no_grad():
+                    values[stopped] = self.policy.predict_values(batch).flatten().cpu().numpy()
             truncated[stopped] = True
         return truncated, values
 
@@ -361,40 +377,3 @@ class OnPolicy(OnPolicyAlgorithm):
         """Value, at this point of the training, of an option that may be a schedule."""
         value = getattr(self, name)(self._current_progress_remaining)
         return check_scheduled(type(self).__name__, name, value)
-
-
-def _has_host_advantages(rollout_buffer: RolloutBuffer) -> bool:
-    """Whether a buffer leaves returns and advantages to the host's formula, which ours replaces."""
-    method = getattr(rollout_buffer.compute_returns_and_advantage, "__func__", None)
-    return method is RolloutBuffer.compute_returns_and_advantage
-
-
-def _write_advantages(
-    buffer: RolloutBuffer,
-    last_values: Tensor,
-    dones: np.ndarray,
-    truncated: np.ndarray,
-    final_values: np.ndarray,
-) -> None:
-    """Compute advantages (GAE) and TD(λ) returns of a rollout, and put them into its buffer."""
-    n_steps = len(truncated)
-    is_end = np.concatenate([buffer.episode_starts[1:n_steps] > 0, dones[None]])  # (T, N)
-    rollout = Rollout(
-        rewards=torch.as_tensor(buffer.rewards[:n_steps]),
-        values=torch.as_tensor(buffer.values[:n_steps]),
-        last_values=last_values.flatten().cpu().float(),
-        terminated=torch.as_tensor(is_end & ~truncated),
-        truncated=torch.as_tensor(truncated),
-        final_values=torch.as_tensor(final_values),
-    )
-    advantages = gae(rollout, gamma=buffer.gamma, lam=buffer.gae_lambda)
-    buffer.advantages[:n_steps] = advantages.numpy()
-    buffer.returns[:n_steps] = (advantages + rollout.values).numpy()
-
-
-def _stack(observations: Sequence[Any]) -> Any:
-    """One array (k, ...) of k observations, or a dict of such arrays."""
-    first = observations[0]
-    if isinstance(first, dict):
-        return {key: np.stack([each[key] for each in observations]) for key in first}
-    return np.stack(observations)

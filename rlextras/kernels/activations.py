@@ -1,0 +1,145 @@
+"""Activation functions, in place, and their derivatives from what they returned.
+
+Written as float32 arithmetic without calls, so that LLVM turns each loop into vectors.
+"""
+
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
+from rlextras.kernels.compiler import kernel
+from rlextras.kernels.plan import ELU, LEAKY_RELU, RELU, SIGMOID, TANH
+
+_intrinsic: Any = intrinsic  # its type hides that callers leave out the typing context
+_ZERO, _HALF, _ONE, _TWO = (np.float32(x) for x in (0.0, 0.5, 1.0, 2.0))
+_LARGEST = np.float32(88.0)  # beyond, exp leaves float32
+_SATURATED = np.float32(9.0)  # tanh is 1 in float32
+_LOG2_E = np.float32(1.4426950408889634)
+_LN2_HIGH, _LN2_LOW = np.float32(0.693359375), np.float32(-2.12194440e-4)  # of 9 bits, the rest
+_C2, _C3, _C4, _C5, _C6, _C7 = (
+    np.float32(x) for x in (1 / 2, 1 / 6, 1 / 24, 1 / 120, 1 / 720, 1 / 5040)
+)
+_L945, _L420, _L105, _L15 = (np.float32(x) for x in (945, 420, 105, 15))
+
+
+@_intrinsic
+def _power_of_two(typingctx: Any, n: Any) -> Any:
+    """2ⁿ of a whole float32, by its exponent bits."""
+
+    def _emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        word = ir.IntType(32)
+        exponent = builder.add(builder.fptosi(arguments[0], word), word(127))
+        return builder.bitcast(builder.shl(exponent, word(23)), ir.FloatType())
+
+    return types.float32(types.float32), _emit
+
+
+@_intrinsic
+def from_bits(typingctx: Any, bits: Any) -> Any:
+    """Read 32 bits as a float32.
+
+    Parameters
+    ----------
+    typingctx : object
+        Numba's; callers leave it out.
+    bits : int64
+        The bits.
+
+    Returns
+    -------
+    float32
+        What they mean.
+    """
+
+    def _emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.bitcast(builder.trunc(arguments[0], ir.IntType(32)), ir.FloatType())
+
+    return types.float32(types.int64), _emit
+
+
+@kernel()
+def _exp(x: np.float32) -> np.float32:
+    """eˣ = 2ⁿ eʳ with |r| ≤ ln 2 / 2, eʳ by its Taylor series to the seventh power."""
+    x = _LARGEST if x > _LARGEST else x  # NaN passes
+    x = -_LARGEST if x < -_LARGEST else x
+    n = np.floor(x * _LOG2_E + _HALF)
+    r = x - n * _LN2_HIGH - n * _LN2_LOW
+    tail = _C2 + r * (_C3 + r * (_C4 + r * (_C5 + r * (_C6 + r * _C7))))
+    return (_ONE + r + r * r * tail) * _power_of_two(n)
+
+
+@kernel()
+def _tanh(x: np.float32) -> np.float32:
+    """(e²ˣ - 1) / (e²ˣ + 1); below 1 Lambert's continued fraction to its fifth level."""
+    size = abs(x)
+    power = _exp(_TWO * (_SATURATED if size > _SATURATED else size))
+    z = x * x
+    is_large = size >= _ONE  # NaN is not
+    far = power - _ONE
+    above = (far if x > _ZERO else -far) if is_large else x * (_L945 + z * (_L105 + z))
+    below = power + _ONE if is_large else _L945 + z * (_L420 + z * _L15)
+    return above / below
+
+
+@kernel()
+def activate(units: np.ndarray, kind: int, slope: np.float32) -> None:
+    """Apply an activation function in place.
+
+    Parameters
+    ----------
+    units : ndarray of float32, one dimension
+        What goes in and comes out.
+    kind : int
+        What ``plan`` calls the function.
+    slope : float32
+        Of LEAKY_RELU and ELU below zero.
+    """
+    if kind == TANH:
+        for i in range(units.size):
+            units[i] = _tanh(units[i])
+    elif kind in (RELU, LEAKY_RELU):
+        below = slope if kind == LEAKY_RELU else _ZERO
+        for i in range(units.size):
+            units[i] = units[i] * (below if units[i] < _ZERO else _ONE)
+    elif kind == ELU:
+        for i in range(units.size):
+            x = units[i]
+            units[i] = slope * (_exp(x) - _ONE) if x < _ZERO else x
+    elif kind == SIGMOID:
+        for i in range(units.size):
+            units[i] = _ONE / (_ONE + _exp(-units[i]))
+
+
+@kernel()
+def scale_by_derivative(
+    deltas: np.ndarray, units: np.ndarray, kind: int, slope: np.float32
+) -> None:
+    """Multiply by the derivative of an activation function.
+
+    Parameters
+    ----------
+    deltas : ndarray of float32, one dimension
+        What is multiplied, in place.
+    units : ndarray of float32, one dimension
+        What the function returned.
+    kind : int
+        What ``plan`` calls the function.
+    slope : float32
+        Of LEAKY_RELU and ELU below zero.
+    """
+    if kind == TANH:
+        for i in range(units.size):
+            deltas[i] *= _ONE - units[i] * units[i]
+    elif kind in (RELU, LEAKY_RELU):
+        below = slope if kind == LEAKY_RELU else _ZERO
+        for i in range(units.size):
+            deltas[i] *= _ONE if units[i] > _ZERO else below
+    elif kind == ELU:
+        for i in range(units.size):
+            deltas[i] *= _ONE if units[i] > _ZERO else units[i] + slope
+    elif kind == SIGMOID:
+        for i in range(units.size):
+            deltas[i] *= units[i] * (_ONE - units[i])

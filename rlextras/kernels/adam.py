@@ -1,0 +1,77 @@
+"""One step of Adam over a part of a flat vector, with a limit on the length of the gradient."""
+
+import numpy as np
+
+from rlextras.kernels.compiler import kernel
+
+LEARNING_RATE, BETA_1, BETA_2, EPSILON, N_STEPS, MAX_NORM = range(6)
+"""Places in the first numbers of an update's settings; N_STEPS counts those done."""
+
+THETA, GRADIENT, MEAN, SQUARE = range(4)
+"""Rows of the memory of an update: parameters, gradient, and Adam's two moments."""
+
+
+@kernel(fastmath={"contract", "reassoc"})
+def squared_norm(gradient: np.ndarray) -> np.float32:
+    """Sum of squares, in any order.
+
+    Parameters
+    ----------
+    gradient : ndarray of float32, one dimension
+        The numbers.
+
+    Returns
+    -------
+    float32
+        The sum.
+    """
+    total = np.float32(0.0)
+    for each in gradient:
+        total += each * each
+    return total
+
+
+@kernel()
+def descend(memory: np.ndarray, start: np.int64, settings: np.ndarray) -> None:
+    """Shorten the gradient to the limit, then step.
+
+    Algorithm 1 of [1]_.
+
+    Parameters
+    ----------
+    memory : ndarray of float32, shape (4, P)
+        Parameters, gradient and moments.
+    start : int64
+        The first number that moves; those before it, and their moments, stay.
+    settings : ndarray of float64
+        The numbers named above; the count of steps grows by one.
+
+    References
+    ----------
+    .. [1] D. P. Kingma, J. Ba, "Adam: A Method for Stochastic Optimization", ICLR 2015,
+       https://arxiv.org/abs/1412.6980.
+    """
+    settings[N_STEPS] += 1.0
+    beta_1, beta_2, n_steps = settings[BETA_1], settings[BETA_2], settings[N_STEPS]
+    gradient = memory[GRADIENT, start:]
+    shorter = settings[MAX_NORM] / (np.sqrt(squared_norm(gradient)) + 1e-6)
+    scale = np.float32(1.0 if shorter > 1.0 else shorter)
+    rate = np.float32(settings[LEARNING_RATE] / (1.0 - beta_1**n_steps))
+    spread = np.float32(1.0 / np.sqrt(1.0 - beta_2**n_steps))
+    weights = (np.float32(1.0 - beta_1), np.float32(beta_2), np.float32(1.0 - beta_2))
+    _step(memory, start, (scale, rate, spread, np.float32(settings[EPSILON])), weights)
+
+
+@kernel()
+def _step(memory: np.ndarray, start: np.int64, rates: tuple, weights: tuple) -> None:
+    """The part of Adam that runs over all numbers."""
+    theta, gradient = memory[THETA, start:], memory[GRADIENT, start:]
+    mean, square = memory[MEAN, start:], memory[SQUARE, start:]
+    scale, rate, spread, epsilon = rates
+    new_1, old_2, new_2 = weights
+    for i in range(theta.size):
+        g = gradient[i] * scale
+        m = mean[i] + new_1 * (g - mean[i])
+        v = old_2 * square[i] + new_2 * g * g
+        mean[i], square[i] = m, v
+        theta[i] -= rate * m / (np.sqrt(v) * spread + epsilon)

@@ -1,0 +1,205 @@
+"""Matrix products from two tiles that live in registers.
+
+Arrays are one vector with offsets into it. A matrix of activations has one row per unit and one
+column per sample; rows are padded to ``LANES`` columns, so that a tile never has a ragged edge.
+LLVM fits the explicit vectors to the machine: two halves on AVX2, four quarters on NEON.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from llvmlite.binding import get_host_cpu_features
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from rlextras.kernels.compiler import kernel
+
+_intrinsic: Any = intrinsic  # its type hides that callers leave out the typing context
+LANES = 16
+_HAS_AVX512 = bool(get_host_cpu_features().get("avx512f"))
+ROWS = 8 if _HAS_AVX512 else 4  # sums that stay in registers, enough to hide the latency of a sum
+DOTS = 8
+WORD = ir.IntType(64)
+FLOAT = ir.FloatType()
+
+
+def padded(n: int) -> int:
+    """Columns that n samples take.
+
+    Parameters
+    ----------
+    n : int
+        Samples.
+
+    Returns
+    -------
+    int
+        The next multiple of ``LANES``.
+    """
+    return -(-n // LANES) * LANES
+
+
+def _pointers(context: Any, builder: Any, arrays: Sequence[Any], kinds: Sequence[Any]) -> list[Any]:
+    """First elements of arrays."""
+    pairs = zip(arrays[:3], kinds[:3], strict=True)
+    return [context.make_array(kind)(context, builder, each).data for each, kind in pairs]
+
+
+def _vector_at(builder: Any, pointer: Any, offset: Any, lanes: int) -> Any:
+    """Pointer to a vector that starts anywhere."""
+    kind = ir.VectorType(FLOAT, lanes).as_pointer()
+    return builder.bitcast(builder.gep(pointer, [offset]), kind)
+
+
+def _splat(builder: Any, value: Any, lanes: int) -> Any:
+    """A vector of equal numbers."""
+    kind = ir.VectorType(FLOAT, lanes)
+    one = builder.insert_element(ir.Constant(kind, ir.Undefined), value, WORD(0))
+    mask = ir.Constant(ir.VectorType(ir.IntType(32), lanes), [0] * lanes)
+    return builder.shuffle_vector(one, ir.Constant(kind, ir.Undefined), mask)
+
+
+def _fma(builder: Any, a: Any, b: Any, c: Any) -> Any:
+    """a b + c, element by element, contracted where the machine can."""
+    return builder.fadd(builder.fmul(a, b, flags=("contract",)), c, flags=("contract",))
+
+
+def _product_tile(rows: int) -> Any:
+    """Make the tile out[r, :] += Σ_k a[r, k] x[k, :] for some rows and LANES columns."""
+
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        out, a, x = _pointers(context, builder, arguments, signature.args)
+        at = cgutils.unpack_tuple(builder, arguments[3])
+        out_at, ld, a_at, a_row, a_column, x_at, depth = at
+        sums, homes = [], []
+        for r in range(rows):
+            home = _vector_at(builder, out, builder.add(out_at, builder.mul(ld, WORD(r))), LANES)
+            sums.append(cgutils.alloca_once_value(builder, builder.load(home, align=4)))
+            homes.append(home)
+        with cgutils.for_range(builder, depth) as loop:
+            row = _vector_at(builder, x, builder.add(x_at, builder.mul(loop.index, ld)), LANES)
+            vector = builder.load(row, align=4)
+            column = builder.add(a_at, builder.mul(loop.index, a_column))
+            for r in range(rows):
+                place = builder.gep(a, [builder.add(column, builder.mul(a_row, WORD(r)))])
+                weight = _splat(builder, builder.load(place), LANES)
+                builder.store(_fma(builder, weight, vector, builder.load(sums[r])), sums[r])
+        for home, total in zip(homes, sums, strict=True):
+            builder.store(builder.load(total), home, align=4)
+        return context.get_dummy_value()
+
+    @_intrinsic
+    def tile(typingctx: Any, out: Any, a: Any, x: Any, at: Any) -> Any:
+        return types.void(out, a, x, at), emit
+
+    return tile
+
+
+def _halves(builder: Any, a: Any, b: Any, width: int) -> Any:
+    """Add neighbouring groups of ``width`` lanes of a and of b; sums of the two alternate."""
+    first = [
+        source + lane
+        for group in range(0, DOTS, 2 * width)
+        for source in (0, DOTS)
+        for lane in range(group, group + width)
+    ]
+    kind = ir.VectorType(ir.IntType(32), DOTS)
+    left = builder.shuffle_vector(a, b, ir.Constant(kind, first))
+    right = builder.shuffle_vector(a, b, ir.Constant(kind, [lane + width for lane in first]))
+    return builder.fadd(left, right)
+
+
+def _emit_dots(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    """Eight dot products, then one transposed sum of their lanes."""
+    out, p, q = _pointers(context, builder, arguments, signature.args)
+    out_at, out_step, p_at, p_step, q_at, n = cgutils.unpack_tuple(builder, arguments[3])
+    zeros = ir.Constant(ir.VectorType(FLOAT, DOTS), [0.0] * DOTS)
+    sums = [cgutils.alloca_once_value(builder, zeros) for _ in range(DOTS)]
+    with cgutils.for_range(builder, builder.sdiv(n, WORD(DOTS))) as loop:
+        lane = builder.mul(loop.index, WORD(DOTS))
+        shared = builder.load(_vector_at(builder, q, builder.add(q_at, lane), DOTS), align=4)
+        for r, total in enumerate(sums):
+            start = builder.add(builder.add(p_at, lane), builder.mul(p_step, WORD(r)))
+            row = builder.load(_vector_at(builder, p, start, DOTS), align=4)
+            builder.store(_fma(builder, row, shared, builder.load(total)), total)
+    level = [builder.load(total) for total in sums]
+    width = 1
+    while len(level) > 1:
+        level = [
+            _halves(builder, a, b, width) for a, b in zip(level[::2], level[1::2], strict=True)
+        ]
+        width *= 2
+    with builder.if_else(builder.icmp_signed("==", out_step, WORD(1))) as (together, apart):
+        with together:
+            builder.store(level[0], _vector_at(builder, out, out_at, DOTS), align=4)
+        with apart:
+            for r in range(DOTS):
+                place = builder.gep(out, [builder.add(out_at, builder.mul(out_step, WORD(r)))])
+                builder.store(builder.extract_element(level[0], WORD(r)), place)
+    return context.get_dummy_value()
+
+
+@_intrinsic
+def _dots(typingctx: Any, out: Any, p: Any, q: Any, at: Any) -> Any:
+    return types.void(out, p, q, at), _emit_dots
+
+
+_tile, _row = _product_tile(ROWS), _product_tile(1)
+
+
+@kernel()
+def add_product(out: np.ndarray, a: np.ndarray, x: np.ndarray, at: tuple, shape: tuple) -> None:
+    """Add a matrix product to a matrix: out += A x.
+
+    Parameters
+    ----------
+    out, a, x : ndarray of float32, one dimension
+        Where the matrices stand.
+    at : tuple of (int, int, int)
+        Offsets of out (rows, columns), A (rows, depth) and x (depth, columns) in them.
+    shape : tuple of (int, int, int, int, int)
+        Rows, the steps of A from row to row and from column to column, depth, columns; columns are
+        a multiple of ``LANES``.
+    """
+    out_at, a_at, x_at = at
+    n_rows, a_row, a_column, depth, ld = shape
+    whole = n_rows - n_rows % ROWS
+    for lane in range(0, ld, LANES):
+        for r in range(0, whole, ROWS):
+            where = (out_at + r * ld + lane, ld, a_at + r * a_row, a_row, a_column, x_at + lane)
+            _tile(out, a, x, (*where, depth))
+        for r in range(whole, n_rows):
+            where = (out_at + r * ld + lane, ld, a_at + r * a_row, a_row, a_column, x_at + lane)
+            _row(out, a, x, (*where, depth))
+
+
+@kernel()
+def outer_product(out: np.ndarray, p: np.ndarray, q: np.ndarray, at: tuple, shape: tuple) -> None:
+    """Product of a matrix with the transpose of another, over their columns: out = P Qᵀ.
+
+    Parameters
+    ----------
+    out, p, q : ndarray of float32, one dimension
+        Where the matrices stand.
+    at : tuple of (int, int, int)
+        Offsets of out (n, m), P (n, columns) and Q (m, columns) in them.
+    shape : tuple of (int, int, int)
+        n, m, columns; columns are a multiple of ``LANES``.
+    """
+    out_at, p_at, q_at = at
+    n, m, ld = shape
+    n_whole, m_whole = n - n % DOTS, m - m % DOTS
+    for i in range(n):
+        for j in range(0, m_whole, DOTS):
+            _dots(out, q, p, (out_at + i * m + j, 1, q_at + j * ld, ld, p_at + i * ld, ld))
+    for j in range(m_whole, m):
+        for i in range(0, n_whole, DOTS):
+            _dots(out, p, q, (out_at + i * m + j, m, p_at + i * ld, ld, q_at + j * ld, ld))
+        for i in range(n_whole, n):
+            total = np.float32(0.0)
+            for lane in range(ld):
+                total += p[p_at + i * ld + lane] * q[q_at + j * ld + lane]
+            out[out_at + i * m + j] = total
