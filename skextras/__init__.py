@@ -3,6 +3,7 @@
 from importlib.metadata import version
 
 try:
+    from skextras.gradient_boosting import GradientBoostingClassifier, GradientBoostingRegressor
     from skextras.kernel import KernelLogisticRegression
 except ModuleNotFoundError as error:
     if (error.name or "").startswith("skextras"):
@@ -12,5 +13,9 @@ except ModuleNotFoundError as error:
         name=error.name,
     ) from error
 
-__all__ = ["KernelLogisticRegression"]
+__all__ = [
+    "GradientBoostingClassifier",
+    "GradientBoostingRegressor",
+    "KernelLogisticRegression",
+]
 __version__ = version("mlextras")

@@ -1,0 +1,1 @@
+"""SHELL and loop of gradient boosting, under ``skextras.gradient_boosting``."""

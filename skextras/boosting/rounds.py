@@ -1,0 +1,311 @@
+"""Rounds of gradient boosting: gradients at the present scores, a tree an output, new scores.
+
+J. Friedman, "Greedy function approximation: a gradient boosting machine", Annals of Statistics
+2001; the second-order form is that of T. Chen and C. Guestrin, "XGBoost", KDD 2016. Rows may be
+sampled uniformly or by the size of their gradients (GOSS; G. Ke et al., "LightGBM", NIPS 2017),
+trees dropped (DART; R. Vinayak and R. Gilad-Bachrach, AISTATS 2015).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from skextras.losses.base import Gradients, Loss
+from skextras.trees.arrays import Tree
+from skextras.trees.binning import Binned
+from skextras.trees.growing import Grower
+from skextras.trees.grown import Grown
+from skextras.trees.leaf_sums import leaf_sums
+from skextras.trees.routing import Router
+from skextras.trees.threads import Threads
+from skextras.trees.workspace import Growth
+
+
+ROUNDING = 2.0**-21  # of a gradient in single precision, relative
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How trees are added up.
+
+    Attributes
+    ----------
+    learning_rate : float
+        ν, the share of a tree's values that counts.
+    subsample : float
+        Share of the rows that a tree sees.
+    sampling : {"uniform", "goss"}
+        How they are chosen.
+    top_rate, other_rate : float
+        GOSS: share of the rows of greatest gradient, all kept, and share of the rest, sampled.
+    boosting : {"gbdt", "dart"}
+        Whether earlier trees are dropped while one grows.
+    drop_rate : float
+        DART: chance of each earlier tree.
+    max_drop : int
+        DART: at most so many.
+    skip_drop : float
+        DART: chance that none is dropped.
+    leaf_iterations : int
+        Newton steps on the values of a grown tree's leaves; 1 is the usual one.
+    seed : int
+        Decides all samples.
+    """
+
+    learning_rate: float = 0.1
+    subsample: float = 1.0
+    sampling: Literal["uniform", "goss"] = "uniform"
+    top_rate: float = 0.2
+    other_rate: float = 0.1
+    boosting: Literal["gbdt", "dart"] = "gbdt"
+    drop_rate: float = 0.1
+    max_drop: int = 50
+    skip_drop: float = 0.5
+    leaf_iterations: int = 1
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a round did to the ensemble.
+
+    Attributes
+    ----------
+    trees : list of Tree
+        One an output.
+    rescaled : dict of int to Tree
+        Earlier trees, by number, that DART made smaller.
+    """
+
+    trees: list[Tree]
+    rescaled: dict[int, Tree]
+
+
+def newton_values(sums: np.ndarray, growth: Growth) -> np.ndarray:
+    """Minimisers of G v + (H + λ) v² / 2 + α |v|.
+
+    Parameters
+    ----------
+    sums : ndarray of float64 of shape (n, 3)
+        G, H, and the sum of the gradients' absolute values: a G that is no more than the rounding
+        of its terms is 0, or else scores would creep without end where they have converged.
+    growth : Growth
+        Has λ and α.
+
+    Returns
+    -------
+    ndarray of float64 of shape (n,)
+        The values.
+    """
+    gradient, hessian, terms = sums.T
+    size = np.where(np.abs(gradient) > ROUNDING * terms, np.abs(gradient), 0.0)
+    size = np.maximum(size - growth.l1, 0.0)
+    curvature = np.maximum(hessian + growth.l2, np.finfo(np.float64).tiny)
+    values: np.ndarray = -np.sign(gradient) * size / curvature
+    return values
+
+
+class Rounds:
+    """Boosting on rows that are binned already.
+
+    Parameters
+    ----------
+    binned : Binned
+        The rows.
+    buffers : Gradients
+        Targets, scores and weights; the scores change.
+    loss : Loss
+        What is made small.
+    growth : Growth
+        How trees grow.
+    recipe : Recipe
+        How they are added.
+    threads : Threads
+        Who works; entered by the caller.
+    """
+
+    def __init__(  # noqa: PLR0917  # the parts of one fit, each its own object
+        self,
+        binned: Binned,
+        buffers: Gradients,
+        loss: Loss,
+        growth: Growth,
+        recipe: Recipe,
+        threads: Threads,
+    ) -> None:
+        self.buffers, self.loss, self._recipe, self._growth = buffers, loss, recipe, growth
+        self._threads = threads
+        self._grower = Grower(binned, growth, threads)
+        self._router = Router(binned, threads)
+
+    @property
+    def scores(self) -> np.ndarray:
+        """Present scores.
+
+        Returns
+        -------
+        ndarray of float32 of shape (n_outputs, n)
+            A view.
+        """
+        return np.atleast_2d(self.buffers.raw)
+
+    def replay(self, trees: Sequence[Tree]) -> None:
+        """Add trees of an earlier fit to the scores, as that fit did.
+
+        Parameters
+        ----------
+        trees : sequence of Tree
+            In their order, an output after the other.
+        """
+        for number, tree in enumerate(trees):
+            self._router.add(self.scores[number % len(self.scores)], tree)
+
+    def next(self, iteration: int, trees: Sequence[Tree]) -> Change:
+        """Do one round.
+
+        Parameters
+        ----------
+        iteration : int
+            Number of the round; with the seed it decides all samples.
+        trees : sequence of Tree
+            Those there are.
+
+        Returns
+        -------
+        Change
+            New trees, and what became of dropped ones.
+        """
+        recipe = self._recipe
+        random = np.random.default_rng([recipe.seed, iteration])
+        dropped = self._drop(iteration, trees, random) if recipe.boosting == "dart" else {}
+        buffers = self.buffers
+        self.loss = self.loss.refreshed(buffers.y, buffers.raw, buffers.weight)
+        self.loss.fill(buffers, self._threads)
+        totals = buffers.totals
+        rows = self._sample(iteration, random)
+        if recipe.sampling == "goss" and rows is not None:
+            totals = np.stack(
+                [
+                    np.abs(buffers.gradient[:, rows]).sum(1, np.float64),
+                    buffers.hessian[:, rows].sum(1, np.float64),
+                ],
+                axis=1,
+            )
+        # All outputs grow from the gradients of one moment, whatever their order.
+        rate = recipe.learning_rate / (1 + len(dropped) / len(self.scores))
+        grown = []
+        for output, (gradient, hessian) in enumerate(totals):
+            tree = self._grower.grow(
+                buffers.gradient[output],
+                buffers.hessian[output],
+                (gradient, hessian),
+                rows=rows,
+                has_constant_hessian=self._counts(rows),
+                seed=int(random.integers(1 << 63)) if self._is_random else 0,
+            )
+            values = rate * self._values(tree, output)
+            self._grower.add_to(self.scores[output], tree, values)
+            grown.append(tree.tree(values))
+        return Change(grown, self._shrink(dropped))
+
+    @property
+    def _is_random(self) -> bool:
+        return self._growth.max_features < 1.0
+
+    def _counts(self, rows: np.ndarray | None) -> bool:
+        """Whether a sum of hessians counts rows."""
+        is_plain = self.buffers.weight is None
+        is_amplified = self._recipe.sampling == "goss" and rows is not None
+        return self.loss.has_constant_hessian and is_plain and not is_amplified
+
+    def _values(self, grown: Grown, output: int) -> np.ndarray:
+        """Best values of the leaves; inner nodes keep those of the grower."""
+        buffers, leaves = self.buffers, (grown.order, grown.starts, grown.ends)
+        values = grown.values
+        if self.loss.has_leaf_values:
+            raw = self.scores[output]
+            best = self.loss.leaf_values(buffers.y, raw, buffers.weight, leaves)
+        else:
+            sums = self._sums(output, leaves)
+            best = newton_values(sums, self._growth)
+        values[grown.leaves] = best
+        for _ in range(self._recipe.leaf_iterations - 1):
+            values = self._step(grown, output, grown.bounded(values))
+        return grown.bounded(values)
+
+    def _sums(self, output: int, leaves: tuple[np.ndarray, np.ndarray, np.ndarray]) -> np.ndarray:
+        buffers = self.buffers
+        return leaf_sums(buffers.gradient[output], buffers.hessian[output], leaves, self._threads)
+
+    def _step(self, grown: Grown, output: int, values: np.ndarray) -> np.ndarray:
+        """Values after one more Newton step from where they have brought the scores.
+
+        With G and H the sums at the new scores, the penalised loss of a value v + s falls most at
+        the minimiser of (G - H v) (v + s) + (H + λ) (v + s)² / 2 + α |v + s|.
+        """
+        scores = self.scores[output]
+        before = scores.copy()
+        self._grower.add_to(scores, grown, values)
+        self.loss.fill(self.buffers, self._threads)
+        scores[:] = before
+        sums = self._sums(output, (grown.order, grown.starts, grown.ends))
+        sums[:, 0] -= sums[:, 1] * values[grown.leaves]
+        stepped = values.copy()
+        stepped[grown.leaves] = newton_values(sums, self._growth)
+        return stepped
+
+    # ------------------------------------------------------------ samples of rows
+    def _sample(self, iteration: int, random: np.random.Generator) -> np.ndarray | None:
+        recipe, n = self._recipe, self.buffers.y.size
+        if recipe.sampling == "goss":
+            # The first trees see all rows: their gradients tell little yet (Ke et al., section 3).
+            if iteration * recipe.learning_rate < 1:
+                return None
+            return self._sample_by_gradient(random)
+        if recipe.subsample == 1.0:
+            return None
+        n_kept = max(1, round(recipe.subsample * n))
+        return np.sort(random.permutation(n)[:n_kept]).astype(np.uint32)
+
+    def _sample_by_gradient(self, random: np.random.Generator) -> np.ndarray:
+        recipe, buffers, n = self._recipe, self.buffers, self.buffers.y.size
+        size = np.abs(buffers.gradient * buffers.hessian).sum(0)
+        n_top = min(n, max(1, round(recipe.top_rate * n)))
+        by_size = np.argpartition(-size, n_top - 1)
+        rest = by_size[n_top:]
+        n_other = min(len(rest), max(1, round(recipe.other_rate * n)))
+        others = random.choice(rest, n_other, replace=False) if n_other else rest[:0]
+        if n_other:
+            amplification = np.float32(len(rest) / n_other)
+            buffers.gradient[:, others] *= amplification
+            buffers.hessian[:, others] *= amplification
+        return np.sort(np.concatenate([by_size[:n_top], others])).astype(np.uint32)
+
+    # ------------------------------------------------------------ dropped trees
+    def _drop(
+        self, iteration: int, trees: Sequence[Tree], random: np.random.Generator
+    ) -> dict[int, Tree]:
+        """Take a sample of earlier rounds out of the scores."""
+        recipe, n_outputs = self._recipe, len(self.scores)
+        if iteration == 0 or random.random() < recipe.skip_drop:
+            return {}
+        rounds = np.flatnonzero(random.random(iteration) < recipe.drop_rate)
+        if len(rounds) == 0:  # at least one, as the paper has it
+            rounds = random.integers(iteration, size=1)
+        rounds = np.sort(random.permutation(rounds)[: recipe.max_drop])
+        numbers = [int(r) * n_outputs + k for r in rounds for k in range(n_outputs)]
+        dropped = {number: trees[number] for number in numbers}
+        for number, tree in dropped.items():
+            self._router.add(self.scores[number % n_outputs], tree.scaled(-1.0))
+        return dropped
+
+    def _shrink(self, dropped: dict[int, Tree]) -> dict[int, Tree]:
+        """Put them back so much smaller that they and the new tree weigh what they weighed."""
+        n_outputs = len(self.scores)
+        k = len(dropped) / n_outputs
+        smaller = {number: tree.scaled(k / (k + 1)) for number, tree in dropped.items()}
+        for number, tree in smaller.items():
+            self._router.add(self.scores[number % n_outputs], tree)
+        return smaller

@@ -1,0 +1,221 @@
+"""Where the rows come from: a dense table, columns of a sparse one, or blocks that are read twice."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+
+from skextras.trees.binning import (
+    BinMapper,
+    Binned,
+    Binner,
+    RowSample,
+    as_column,
+    column_blocks,
+    fit_mapper,
+    merged,
+)
+from skextras.trees.threads import Threads
+
+
+@dataclass(frozen=True, kw_only=True)
+class Binning:
+    """How values become bins.
+
+    Attributes
+    ----------
+    categories : tuple of (ndarray of float64 or None), one a feature
+        Known codes of a categorical feature; None for a number.
+    max_bins : int
+        2 to 255.
+    seed : int
+        Decides which rows the bins are found on.
+    """
+
+    categories: tuple[np.ndarray | None, ...]
+    max_bins: int
+    seed: int
+
+
+class Source(Protocol):
+    """Rows of a table, not yet binned."""
+
+    def mapper(
+        self, options: Binning, rows: np.ndarray, weight: np.ndarray | None, n_threads: int
+    ) -> BinMapper:
+        """Find the bins.
+
+        Parameters
+        ----------
+        options : Binning
+            How.
+        rows : ndarray of int64
+            Training rows.
+        weight : ndarray of shape (len(rows),) or None
+            Their weights.
+        n_threads : int
+            Threads to sort with.
+
+        Returns
+        -------
+        BinMapper
+            The bins.
+        """
+
+    def binned(self, mapper: BinMapper, threads: Threads) -> Binned:
+        """Bin all rows.
+
+        Parameters
+        ----------
+        mapper : BinMapper
+            The bins.
+        threads : Threads
+            Who does it.
+
+        Returns
+        -------
+        Binned
+            The table.
+        """
+
+
+@dataclass(frozen=True)
+class DenseSource:
+    """A table in memory, or mapped to it.
+
+    Attributes
+    ----------
+    values : ndarray of float32 or float64 of shape (n_rows, n_features)
+        NaN is missing.
+    """
+
+    values: np.ndarray
+
+    def mapper(
+        self, options: Binning, rows: np.ndarray, weight: np.ndarray | None, n_threads: int
+    ) -> BinMapper:
+        """See ``Source``."""
+        chosen, weight = _choose(options, len(rows), weight)
+        sample = self.values if len(chosen) == len(self.values) else self.values[rows[chosen]]
+        return _fit(as_column(sample), options, weight, n_threads)
+
+    def binned(self, mapper: BinMapper, threads: Threads) -> Binned:
+        """See ``Source``."""
+        binner = Binner(mapper, len(self.values))
+        binner.add(self.values, threads)
+        return binner.result()
+
+
+@dataclass(frozen=True)
+class ColumnSource:
+    """Columns made dense eight at a time.
+
+    Attributes
+    ----------
+    columns : callable
+        Gives columns start to stop as an array of shape (n_rows, stop - start).
+    n_rows : int
+        Rows.
+    """
+
+    columns: Callable[[int, int], np.ndarray]
+    n_rows: int
+
+    def mapper(
+        self, options: Binning, rows: np.ndarray, weight: np.ndarray | None, n_threads: int
+    ) -> BinMapper:
+        """See ``Source``."""
+        chosen, weight = _choose(options, len(rows), weight)
+        kept = rows[chosen]
+        parts = []
+        for block in column_blocks(len(options.categories)):
+            own = replace(options, categories=options.categories[block])
+            parts.append(
+                _fit(as_column(self.columns(block.start, block.stop)[kept]), own, weight, n_threads)
+            )
+        return merged(parts)
+
+    def binned(self, mapper: BinMapper, threads: Threads) -> Binned:
+        """See ``Source``."""
+        binner = Binner(mapper, self.n_rows)
+        for block in column_blocks(mapper.n_features):
+            binner.add(self.columns(block.start, block.stop), threads, first_feature=block.start)
+        return binner.result()
+
+
+@dataclass(frozen=True)
+class BlockSource:
+    """Blocks of rows, gone through before for the sample, and now for the bins.
+
+    Attributes
+    ----------
+    blocks : iterable of ndarray of shape (n, n_features)
+        Values.
+    sample : RowSample
+        Of all rows.
+    n_rows : int
+        In all blocks together.
+    """
+
+    blocks: Iterable[np.ndarray]
+    sample: RowSample
+    n_rows: int
+
+    def mapper(
+        self, options: Binning, rows: np.ndarray, weight: np.ndarray | None, n_threads: int
+    ) -> BinMapper:
+        """See ``Source``; rows that are held out for validation took part in the sample."""
+        values, kept = self.sample.result()
+        return _fit(as_column(values), options, kept, n_threads)
+
+    def binned(self, mapper: BinMapper, threads: Threads) -> Binned:
+        """See ``Source``."""
+        binner, first = Binner(mapper, self.n_rows), 0
+        for block in self.blocks:
+            binner.add(block, threads, first_row=first)
+            first += len(block)
+        return binner.result()
+
+
+def _choose(
+    options: Binning, n: int, weight: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Rows of the sample, and the weights that they still need: drawn by weight, they need none."""
+    chosen = RowSample(np.random.default_rng(options.seed)).choose(n, weight)
+    return chosen, weight if len(chosen) == n else None
+
+
+def _fit(
+    column: Callable[[int], np.ndarray],
+    options: Binning,
+    weight: np.ndarray | None,
+    n_threads: int,
+) -> BinMapper:
+    return fit_mapper(
+        column,
+        options.categories,
+        weights=weight,
+        max_bins=options.max_bins,
+        n_threads=n_threads,
+    )
+
+
+def rows_of(binned: Binned, rows: np.ndarray) -> Binned:
+    """Some rows of a table.
+
+    Parameters
+    ----------
+    binned : Binned
+        All rows.
+    rows : ndarray of int64
+        Which.
+
+    Returns
+    -------
+    Binned
+        A copy, unless all rows are wanted in their order.
+    """
+    if len(rows) == binned.n_rows:
+        return binned
+    return Binned(np.ascontiguousarray(binned.words[:, rows]), binned.mapper)

@@ -1,0 +1,188 @@
+"""Growing one tree: split the most promising leaf, sum its smaller child, subtract for the larger.
+
+The whole loop is compiled; the passes over rows and features inside it are operations (``leaves``)
+that the threads share where a leaf is large enough to be worth it.
+"""
+
+import numpy as np
+
+from skextras.trees import splitting
+from skextras.trees import workspace as at
+from skextras.trees.binning import Binned
+from skextras.trees.grown import Grown
+from skextras.trees.histogram import fixed_point, total_of
+from skextras.trees.leaves import (
+    BLOCK,
+    add_leaf_values,
+    move_right,
+    pack,
+    part_leaf,
+    route,
+    scan_leaf,
+    slot,
+    sum_leaf,
+    sum_root,
+)
+from skextras.trees.memory import OPTIONS, address_of, int64s, njit, word
+from skextras.trees.nodes import (
+    bear,
+    look_again,
+    may_split,
+    next_node,
+    open_node,
+    part_node,
+    scan_nodes,
+    set_node,
+)
+from skextras.trees.sums import give_slot, nodes_of, state_of, sum_children, sum_node, take_slot
+from skextras.trees.threads import Threads
+from skextras.trees.workspace import Growth, Workspace
+
+
+@njit("int64(int64)", **OPTIONS)
+def grow(table: int) -> int:
+    """Grow a tree from the payloads and the order in the table; its number of nodes."""
+    state, n, n_root = state_of(table), word(table, at.N_ROWS), word(table, at.N_ROOT)
+    nodes, n_slots = nodes_of(table), word(table, at.N_SLOTS)
+    free = int64s(word(table, at.FREE), n_slots)
+    for i in range(n_slots):
+        free[i] = n_slots - 1 - i
+    state[at.N_FREE], state[at.N_OPEN], state[at.N_NODES] = n_slots, 0, 1
+    first = take_slot(table, 0)
+    sum_node(table, first, 0, n_root, n_root == n)
+    set_node(table, 0, 0, n_root, 0, total_of(slot(table, first)), -np.inf, np.inf)
+    nodes[0, at.SLOT] = first
+    if may_split(table, 0) and word(table, at.MAX_LEAVES) > 1:
+        scan_nodes(table, 0, -1, 0.0)
+        open_node(table, 0)
+    n_leaves, max_leaves = 1, word(table, at.MAX_LEAVES)
+    min_samples = word(table, at.MIN_SAMPLES)
+    while state[at.N_OPEN] > 0 and n_leaves < max_leaves:
+        node = next_node(table)
+        n_left = part_node(table, node)
+        n_rows = nodes[node, at.END] - nodes[node, at.START]
+        if min(n_left, n_rows - n_left) < max(1, min_samples):
+            look_again(table, node)
+            continue
+        left = bear(table, node, n_left)
+        n_leaves += 1
+        has_left, has_right = may_split(table, left), may_split(table, left + 1)
+        if n_leaves == max_leaves or not (has_left or has_right):
+            give_slot(table, nodes[node, at.SLOT])
+            continue
+        sum_children(table, node, left, left + 1)
+        if has_left and has_right:
+            scan_nodes(table, left, left + 1, 0.0)
+        else:
+            scan_nodes(table, left if has_left else left + 1, -1, 0.0)
+        open_node(table, left)
+        open_node(table, left + 1)
+    return state[at.N_NODES]
+
+
+class Grower:
+    """Grows trees on the same rows, one after the other.
+
+    Parameters
+    ----------
+    binned : Binned
+        The rows.
+    growth : Growth
+        Options.
+    threads : Threads
+        Who works; entered by the caller.
+    """
+
+    def __init__(self, binned: Binned, growth: Growth, threads: Threads) -> None:
+        self._space = space = Workspace(binned, growth, threads)
+        for place, function in _OPERATIONS.items():
+            space.table[place] = function.address
+
+    def grow(
+        self,
+        gradient: np.ndarray,
+        hessian: np.ndarray,
+        totals: tuple[float, float],
+        *,
+        rows: np.ndarray | None = None,
+        has_constant_hessian: bool = False,
+        seed: int = 0,
+    ) -> Grown:
+        """Grow a tree.
+
+        Parameters
+        ----------
+        gradient, hessian : ndarray of float32 of shape (n_rows,)
+            Of the loss; the hessian is not negative.
+        totals : pair of float
+            Sums of their absolute values over the rows that the tree sees, or more.
+        rows : ndarray of uint32, optional
+            Ascending; the tree sees these alone.
+        has_constant_hessian : bool, default=False
+            Whether each hessian is 1; sums of it then count rows.
+        seed : int, default=0
+            Decides which features the nodes choose from.
+
+        Returns
+        -------
+        Grown
+            The tree, and which rows are in its leaves.
+        """
+        space, n = self._space, self._space.binned.n_rows
+        space.hold(at.GRADIENT, gradient)
+        space.hold(at.HESSIAN, hessian)
+        scale = fixed_point(totals[0], n, bits=31)
+        h_scale = 1.0 if has_constant_hessian else fixed_point(totals[1], n, bits=32)
+        space.facts[:, splitting.GRADIENT_SCALE] = scale
+        space.facts[:, splitting.HESSIAN_SCALE] = h_scale
+        order = space.order
+        if rows is None:
+            order[:] = np.arange(n, dtype=np.uint32)
+        else:
+            is_out = np.ones(n, bool)
+            is_out[rows] = False
+            order[: len(rows)], order[len(rows) :] = rows, np.flatnonzero(is_out)
+        space.table[at.N_ROOT] = n if rows is None else len(rows)
+        space.table[at.SEED] = np.uint64(seed).view(np.int64)
+        space.threads.run(pack, space.table, -(-n // BLOCK))
+        n_nodes = grow(address_of(space.table))
+        return Grown(space.nodes[:n_nodes].copy(), order, scale, h_scale, space.binned.mapper)
+
+    def add_to(self, scores: np.ndarray, grown: Grown, values: np.ndarray) -> None:
+        """Add the values of a tree just grown to the scores of all rows.
+
+        Parameters
+        ----------
+        scores : ndarray of float32 of shape (n_rows,)
+            Changed in place.
+        grown : Grown
+            The last tree of this grower.
+        values : ndarray of float64 of shape (n_nodes,)
+            Of its nodes.
+        """
+        space, n = self._space, self._space.binned.n_rows
+        leaves = grown.leaves
+        space.hold(at.SCORES, scores)
+        space.hold(at.LEAVES, np.ascontiguousarray(grown.records[leaves][:, [at.START, at.END]]))
+        space.hold(at.LEAF_VALUES, values[leaves].astype(np.float32))
+        space.table[at.N_LEAVES] = len(leaves)
+        n_root = int(space.table[at.N_ROOT])
+        space.threads.run(add_leaf_values, space.table, -(-n_root // BLOCK))
+        if n_root < n:
+            self._route(grown.records, values, n - n_root)
+
+    def _route(self, records: np.ndarray, values: np.ndarray, n: int) -> None:
+        space = self._space
+        space.hold(at.LEAVES, records)
+        space.hold(at.LEAF_VALUES, values.astype(np.float32))
+        space.table[at.N_LEAVES] = len(records)
+        space.threads.run(route, space.table, -(-n // BLOCK))
+
+
+_OPERATIONS = {
+    at.OP_ROOT: sum_root,
+    at.OP_SUM: sum_leaf,
+    at.OP_PARTITION: part_leaf,
+    at.OP_MOVE: move_right,
+    at.OP_SCAN: scan_leaf,
+}

@@ -1,0 +1,224 @@
+"""Nodes of a tree that grows: found, opened, parted, and given children."""
+
+from typing import Any
+
+import numpy as np
+
+from skextras.trees import splitting
+from skextras.trees import workspace as at
+from skextras.trees.choice import allow, restrict
+from skextras.trees.leaves import part_rows
+from skextras.trees.memory import compiled, float64s, int64s, uint32s, word
+from skextras.trees.splitting import gradient_of, hessian_of, newton_value, reduction
+from skextras.trees.sums import (
+    PARALLEL,
+    count_bins,
+    facts_of,
+    give_slot,
+    job_of,
+    nodes_of,
+    state_of,
+    sum_node,
+    take_slot,
+)
+from skextras.trees.threads import run
+
+PART_CHUNK = 1024  # rows, at least, that a thread parts at a time
+EASE = 0.25  # of the share of the hessian that min_samples_leaf rows have on average
+NEGLIGIBLE = 1e-10  # of a leaf's own reduction: a gain below it is rounding
+
+
+@compiled
+def state_facts(table, node, child, min_count):  # type: ignore[no-untyped-def]
+    """What a scan of the node is told."""
+    record, facts = nodes_of(table)[node], facts_of(table, child)
+    n_rows = np.float64(record[at.END] - record[at.START])
+    hessian = hessian_of(record[at.SUM], facts)
+    # A leaf of few rows has about its share of the hessian: what has far less of it is left out at
+    # once, and the rows of what remains are counted when the split is made (`look_again`).
+    ease = 1.0 if hessian == n_rows else EASE  # hessians that are all 1 count the rows
+    share = ease * np.float64(word(table, at.MIN_SAMPLES)) * hessian / n_rows
+    least = float64s(word(table, at.OPTIONS), at.N_OPTIONS)[at.MIN_HESSIAN]
+    if min_count > 0:
+        share = 0.0
+    facts[splitting.FLOOR] = max(max(least, share), 0.5 / facts[splitting.HESSIAN_SCALE])
+    facts[splitting.LOWER] = record.view(np.float64)[at.LOWER]
+    facts[splitting.UPPER] = record.view(np.float64)[at.UPPER]
+    facts[splitting.N_ROWS], facts[splitting.MIN_COUNT] = n_rows, min_count
+
+
+@compiled
+def set_node(table, node, start, end, depth, total, lower, upper):  # type: ignore[no-untyped-def]  # noqa: PLR0917
+    record, facts = nodes_of(table)[node], facts_of(table, 0)
+    record[:] = 0
+    record[splitting.FEATURE] = -1
+    record[at.START], record[at.END], record[at.DEPTH] = start, end, depth
+    record[at.SUM], record[at.SLOT] = total, word(table, at.N_SLOTS)
+    floats = record.view(np.float64)
+    floats[at.LOWER], floats[at.UPPER] = lower, upper
+    facts[splitting.LOWER], facts[splitting.UPPER] = lower, upper
+    gradient, hessian = gradient_of(total, facts), hessian_of(total, facts)
+    floats[at.VALUE] = newton_value(gradient, hessian, facts)
+
+
+@compiled
+def _keep_best(table, node, child):  # type: ignore[no-untyped-def]
+    """Of what the parts of a scan have found, the best goes into the node; the first on a tie."""
+    n_parts, record, facts = word(table, at.N_PARTS), nodes_of(table)[node], facts_of(table, child)
+    all_found = int64s(word(table, at.FOUND), 2 * n_parts * splitting.N_FOUND)
+    best = 0.0
+    for part in range(n_parts):
+        first = (child * n_parts + part) * splitting.N_FOUND
+        found = all_found[first : first + splitting.N_FOUND]
+        gain = found.view(np.float64)[splitting.GAIN]
+        if found[splitting.FEATURE] >= 0 and gain > best:
+            best = gain
+            record[: splitting.N_FOUND] = found
+    gradient, hessian = gradient_of(record[at.SUM], facts), hessian_of(record[at.SUM], facts)
+    own = reduction(gradient, hessian, record.view(np.float64)[at.VALUE], facts)
+    least = float64s(word(table, at.OPTIONS), at.N_OPTIONS)[at.MIN_GAIN]
+    if best <= max(least, NEGLIGIBLE * abs(own)):
+        record[splitting.FEATURE] = -1
+
+
+@compiled
+def scan_nodes(table, first, second, min_count):  # type: ignore[no-untyped-def]
+    """Find the splits of one node, or of two (second >= 0)."""
+    nodes, job = nodes_of(table), job_of(table)
+    n_children = 1 if second < 0 else 2
+    for child in range(n_children):
+        node = second if child else first
+        job[5 + child], job[7 + child] = node, nodes[node, at.SLOT]
+        state_facts(table, node, child, min_count)
+        if word(table, at.IS_MASKED):
+            allow(table, node, child)
+    n_chunks = n_children * word(table, at.N_PARTS)
+    run(word(table, at.CONTROL), word(table, at.OP_SCAN), table, n_chunks)
+    for child in range(n_children):
+        _keep_best(table, second if child else first, child)
+
+
+@compiled
+def open_node(table: int, node: int) -> None:
+    """A node that has a split waits for its turn; one that has none gives its histogram back."""
+    record, state = nodes_of(table)[node], state_of(table)
+    if record[splitting.FEATURE] < 0:
+        give_slot(table, record[at.SLOT])
+        return
+    if record[at.SLOT] >= word(table, at.N_SLOTS):
+        record[at.SLOT] = word(table, at.N_SLOTS)  # in a borrowed slot: it will be summed again
+    int64s(word(table, at.OPEN), state[at.N_OPEN] + 1)[state[at.N_OPEN]] = node
+    state[at.N_OPEN] += 1
+
+
+@compiled
+def next_node(table: int) -> int:
+    """Take the node whose turn it is."""
+    nodes, state, order = nodes_of(table), state_of(table), word(table, at.ORDER_OF_GROWTH)
+    n = state[at.N_OPEN]
+    waiting = int64s(word(table, at.OPEN), n)
+    best = n - 1
+    if order != at.ALL_OF_THEM:
+        best = 0
+        for i in range(1, n):
+            if order == at.DEPTH_WISE:
+                is_sooner = waiting[i] < waiting[best]
+            else:
+                gain = nodes[waiting[i]].view(np.float64)[splitting.GAIN]
+                top = nodes[waiting[best]].view(np.float64)[splitting.GAIN]
+                is_sooner = gain > top or (gain == top and waiting[i] < waiting[best])
+            if is_sooner:
+                best = i
+    node = waiting[best]
+    waiting[best] = waiting[n - 1]
+    state[at.N_OPEN] -= 1
+    return node
+
+
+@compiled
+def part_node(table: int, node: int) -> int:
+    """Part a node's rows; how many went left."""
+    record, job, n = nodes_of(table)[node], job_of(table), word(table, at.N_ROWS)
+    start, end, n_threads = record[at.START], record[at.END], word(table, at.N_THREADS)
+    order, spare = uint32s(word(table, at.ORDER), n), uint32s(word(table, at.SPARE), n)
+    if n_threads == 1 or end - start <= 8 * PARALLEL:
+        n_left = part_rows(table, record, start, end)
+        for i in range(end - start - n_left):
+            order[start + n_left + i] = spare[start + i]
+        return n_left
+    size = max(PART_CHUNK, (end - start + 4 * n_threads - 1) // (4 * n_threads))
+    n_chunks = (end - start + size - 1) // size
+    job[0], job[1], job[2], job[3] = start, end, node, size
+    run(word(table, at.CONTROL), word(table, at.OP_PARTITION), table, n_chunks)
+    counts = int64s(word(table, at.LEFT_COUNTS), n_chunks)
+    n_left = counts[0]
+    for chunk in range(1, n_chunks):
+        for i in range(counts[chunk]):
+            order[start + n_left + i] = order[start + chunk * size + i]
+        n_left += counts[chunk]
+    job[4] = start + n_left
+    run(word(table, at.CONTROL), word(table, at.OP_MOVE), table, n_chunks)
+    return n_left
+
+
+@compiled
+def bear(table: int, node: int, n_left: int) -> int:
+    """Make the children of a node whose rows are parted; the number of the left one."""
+    nodes, state, facts = nodes_of(table), state_of(table), facts_of(table, 0)
+    record, floats = nodes[node], nodes[node].view(np.float64)
+    left = state[at.N_NODES]
+    state[at.N_NODES] += 2
+    record[at.LEFT] = left
+    _send_missing(record, n_left)
+    start, end, middle = record[at.START], record[at.END], record[at.START] + n_left
+    lower, upper, depth = floats[at.LOWER], floats[at.UPPER], record[at.DEPTH] + 1
+    left_sum, right_sum = record[splitting.LEFT_SUM], record[at.SUM] - record[splitting.LEFT_SUM]
+    set_node(table, left, start, middle, depth, left_sum, lower, upper)
+    set_node(table, left + 1, middle, end, depth, right_sum, lower, upper)
+    direction = 0
+    if facts[splitting.IS_PLAIN] == 0 and record[splitting.IS_CATEGORICAL] == 0:
+        monotonic = int64s(word(table, at.MONOTONIC), word(table, at.N_FEATURES))
+        direction = monotonic[record[splitting.FEATURE]]
+    if direction != 0:  # all that grows left stays on its side of the middle
+        v_left = nodes[left].view(np.float64)[at.VALUE]
+        v_right = nodes[left + 1].view(np.float64)[at.VALUE]
+        between = (v_left + v_right) / 2
+        falling = 0 if direction > 0 else 1  # which child lies below
+        nodes[left + falling].view(np.float64)[at.UPPER] = between
+        nodes[left + 1 - falling].view(np.float64)[at.LOWER] = between
+    if word(table, at.N_SETS) > 0:
+        restrict(table, node, left)
+        restrict(table, node, left + 1)
+    return left
+
+
+@compiled
+def may_split(table: int, node: int) -> bool:
+    record = nodes_of(table)[node]
+    n_rows = record[at.END] - record[at.START]
+    is_shallow = record[at.DEPTH] < word(table, at.MAX_DEPTH)
+    return is_shallow and n_rows >= max(2, 2 * word(table, at.MIN_SAMPLES))
+
+
+@compiled
+def _send_missing(record: Any, n_left: int) -> None:
+    """Where none of a node's rows lacks the feature, missing ones go to the larger child."""
+    is_left = 2 * n_left > record[at.END] - record[at.START]
+    if record[splitting.NONE_MISSING] and is_left:
+        record[splitting.MISSING_LEFT] = 1
+        if record[splitting.IS_CATEGORICAL]:
+            record[splitting.LEFT_SET + 3] |= np.int64(1) << 63
+
+
+@compiled
+def look_again(table: int, node: int) -> None:
+    """A split left too few rows on a side: find the best of those that do not, by exact counts."""
+    nodes = nodes_of(table)
+    record = nodes[node]
+    if record[at.SLOT] >= word(table, at.N_SLOTS):
+        record[at.SLOT] = take_slot(table, 0)
+        sum_node(table, record[at.SLOT], record[at.START], record[at.END], False)
+    count_bins(table, node)
+    record[splitting.FEATURE] = -1
+    scan_nodes(table, node, -1, np.float64(max(1, word(table, at.MIN_SAMPLES))))
+    open_node(table, node)

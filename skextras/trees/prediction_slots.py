@@ -1,0 +1,37 @@
+"""What an operation of prediction is told, by slot of its table."""
+
+from typing import Any
+
+import numpy as np
+from numba import carray
+
+from skextras.trees.memory import _pointer, compiled
+
+# The rows: address, strides in bytes, whether float64; where the result goes.
+X, ROW_STRIDE, COLUMN_STRIDE, N_ROWS, IS_DOUBLE, OUT = range(6)
+# Which trees, what to do with the leaves, rows of a chunk and of a block.
+FIRST_TREE, LAST_TREE, TASK, CHUNK, BLOCK = range(6, 11)
+# Room for bins: address, bytes a thread; or whether the bins of all rows are there already.
+BINS, ROOM, HAS_BINS = range(11, 14)
+# The columns: how many, which features, how to search.
+N_COLUMNS, FEATURES, CUTS, N_CUTS, WAY, LOW, SCALE, STARTS = range(14, 22)
+FIRST_BIN, MISSING_BIN = 22, 23
+# The trees: packed nodes, and their values.
+NODES, OFFSET, DEPTH, SETS, SET_OFFSET, VALUES, N_VALUES, N_OUTPUTS, OUTPUT = range(24, 33)
+# Blocks of masks.
+N_BLOCKS, BLOCKS, BLOCK_OUTPUT, BLOCK_VALUES, KIND = range(33, 38)
+N_SLOTS = 38
+
+ADD, APPLY = 0, 1  # tasks
+SPARSE, CROWDED, CATEGORIES = 0, 1, 2  # ways to a bin
+BUCKETS = 1024  # of equal width, from the lowest cut to the highest
+DENSE_32, LISTED_32, LISTED_64 = 0, 1, 2  # kinds of masks
+STRIP = 256  # rows whose column is searched in one go
+STRIDE = 16  # rows whose leaves wait to be added
+LEAF_ROOM = STRIDE * 64  # bytes for these
+
+
+@compiled
+def uint16s(address: int, n: int) -> Any:
+    """View of n numbers of 16 bits."""
+    return carray(_pointer(address), (n,), np.uint16)

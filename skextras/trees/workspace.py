@@ -1,0 +1,199 @@
+"""Memory of one fit: every array that growing a tree reads or writes, and the table of them."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from skextras.trees import splitting
+from skextras.trees.binning import Binned
+from skextras.trees.histogram import GROUP_STRIDE
+from skextras.trees.memory import address_of
+from skextras.trees.splitting import N_FACTS, N_FOUND, N_SCRATCH
+from skextras.trees.threads import Threads
+
+POOL_BYTES = 1 << 29  # histograms that wait for their leaf's turn; beyond it they are built again
+EXTRA_SLOTS = 3  # for two children without a slot of their own, and for exact counts
+
+# Slots of the table. Counts and options first, then addresses.
+(CONTROL, N_THREADS, N_ROWS, N_ROOT, N_FEATURES, N_GROUPS, N_SLOTS, N_PARTS) = range(8)
+(MAX_LEAVES, MAX_DEPTH, MIN_SAMPLES, ORDER_OF_GROWTH, N_CHOSEN, N_SETS, SEED, IS_MASKED) = range(
+    8, 16
+)
+(WORDS, GRADIENT, HESSIAN, PAYLOAD, ORDER, SPARE, PICKED, POOL, LOCAL, TOUCHED) = range(16, 26)
+(N_BINS, CATEGORICAL, MONOTONIC, ALLOWED, SETS, ACTIVE, PERMUTATION) = range(26, 33)
+(FACTS, SCRATCH, FOUND, OPTIONS, NODES, OPEN, FREE, STATE, JOB, LEFT_COUNTS) = range(33, 43)
+(OP_ROOT, OP_SUM, OP_PARTITION, OP_MOVE, OP_SCAN) = range(43, 48)
+(SCORES, N_LEAVES, LEAVES, LEAF_VALUES) = range(48, 52)
+N_TABLE = 52
+
+# A node's record: the split that was found for it, then what it is.
+(LEFT, START, END, DEPTH, SLOT, SUM, LOWER, UPPER, VALUE) = range(N_FOUND, N_FOUND + 9)
+N_RECORD = N_FOUND + 9
+
+# State of a tree that grows, and floating-point options.
+N_OPEN, N_FREE, N_NODES, N_STATE = range(4)
+MIN_HESSIAN, MIN_GAIN, N_OPTIONS = range(3)
+BEST_FIRST, DEPTH_WISE, ALL_OF_THEM = range(3)
+N_JOB = 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class Growth:
+    """How trees grow.
+
+    Attributes
+    ----------
+    max_leaves : int or None
+        At most so many; None leaves it to the other limits.
+    max_depth : int or None
+        Edges from the root to the deepest leaf.
+    min_samples_leaf : int
+        Rows of a leaf, counted exactly.
+    min_hessian : float
+        Sum of hessians of a leaf.
+    l2, l1 : float
+        Penalties λ and α on the values of leaves.
+    min_gain : float
+        A split must gain more.
+    order : {"best", "depth"}
+        Which leaf is split next: that of the greatest gain, or the oldest.
+    max_features : float
+        Share of the features that each node may choose from.
+    monotonic : ndarray of int8 of shape (n_features,) or None
+        1 for rising, -1 for falling, 0 for free.
+    interactions : ndarray of bool of shape (n_sets, n_features) or None
+        Sets of features that may stand on one path.
+    """
+
+    max_leaves: int | None = 31
+    max_depth: int | None = None
+    min_samples_leaf: int = 20
+    min_hessian: float = 1e-3
+    l2: float = 0.0
+    l1: float = 0.0
+    min_gain: float = 0.0
+    order: Literal["best", "depth"] = "best"
+    max_features: float = 1.0
+    monotonic: np.ndarray | None = None
+    interactions: np.ndarray | None = None
+
+
+class Workspace:
+    """Arrays of one fit, by name, and their table.
+
+    Parameters
+    ----------
+    binned : Binned
+        The rows.
+    growth : Growth
+        Options.
+    threads : Threads
+        Who works.
+    """
+
+    def __init__(self, binned: Binned, growth: Growth, threads: Threads) -> None:
+        self.binned, self.growth, self.threads = binned, growth, threads
+        n, n_features = binned.n_rows, binned.mapper.n_features
+        n_groups, n_threads = len(binned.words), threads.n_threads
+        self.max_leaves = _leaf_limit(growth, n)
+        slot = n_groups * GROUP_STRIDE
+        n_slots = max(2, min(self.max_leaves, POOL_BYTES // (8 * slot)))
+        n_parts = max(1, min(n_threads, -(-n_features // 8)))
+        n_nodes = 2 * self.max_leaves
+        words = binned.words
+        self.order = np.arange(n, dtype=np.uint32)
+        self.nodes = np.zeros((n_nodes, N_RECORD), np.int64)
+        self.facts = np.zeros((2, N_FACTS))
+        self.options = np.zeros(N_OPTIONS)
+        sets = growth.interactions
+        n_sets = 0 if sets is None else len(sets)
+        self._arrays = {
+            WORDS: words,
+            PAYLOAD: np.empty(n, np.int64),
+            ORDER: self.order,
+            SPARE: np.empty(n, np.uint32),
+            PICKED: np.empty(n, np.int64),
+            POOL: np.empty((n_slots + EXTRA_SLOTS, slot), np.int64),
+            LOCAL: np.empty((n_threads if n_threads > 1 else 0, slot), np.int64),
+            TOUCHED: np.zeros(n_threads, np.int64),
+            N_BINS: binned.mapper.n_bins,
+            CATEGORICAL: binned.mapper.is_categorical.astype(np.uint8),
+            MONOTONIC: _or_zeros(growth.monotonic, n_features).astype(np.int64),
+            ALLOWED: np.ones((2, n_features), np.uint8),
+            SETS: np.ascontiguousarray(sets if n_sets else np.zeros((1, 1)), dtype=np.uint8),
+            ACTIVE: np.ones((n_nodes, n_sets), np.uint8),
+            PERMUTATION: np.arange(n_features),
+            FACTS: self.facts,
+            SCRATCH: np.empty((2 * n_parts, N_SCRATCH, 256), np.int64),
+            FOUND: np.zeros((2 * n_parts, N_FOUND), np.int64),
+            OPTIONS: self.options,
+            NODES: self.nodes,
+            OPEN: np.zeros(n_nodes, np.int64),
+            FREE: np.zeros(n_slots, np.int64),
+            STATE: np.zeros(N_STATE, np.int64),
+            JOB: np.zeros(N_JOB, np.int64),
+            LEFT_COUNTS: np.zeros(4 * n_threads + 2, np.int64),
+        }
+        self.table = np.zeros(N_TABLE, np.int64)
+        for place, array in self._arrays.items():
+            self.table[place] = address_of(array)
+        n_chosen = max(1, int(np.ceil(growth.max_features * n_features)))
+        limit = np.iinfo(np.int64).max
+        self.table[:16] = (
+            threads.address,
+            n_threads,
+            n,
+            n,
+            n_features,
+            n_groups,
+            n_slots,
+            n_parts,
+            self.max_leaves,
+            limit if growth.max_depth is None else growth.max_depth,
+            growth.min_samples_leaf,
+            _order(growth),
+            n_chosen,
+            n_sets,
+            0,
+            n_chosen < n_features or n_sets > 0,
+        )
+        self.options[MIN_HESSIAN], self.options[MIN_GAIN] = growth.min_hessian, growth.min_gain
+        self.facts[:, splitting.L2], self.facts[:, splitting.L1] = growth.l2, growth.l1
+        is_bounded = growth.monotonic is not None and bool(np.any(growth.monotonic))
+        self.facts[:, splitting.IS_PLAIN] = growth.l1 == 0 and not is_bounded
+        self.is_monotonic = is_bounded
+
+    def hold(self, place: int, array: np.ndarray) -> None:
+        """Put an array into the table, and keep it alive.
+
+        Parameters
+        ----------
+        place : int
+            Slot.
+        array : ndarray
+            C-contiguous.
+        """
+        self._arrays[place] = array
+        self.table[place] = address_of(array)
+
+
+def _or_zeros(values: np.ndarray | None, n: int) -> np.ndarray:
+    return np.zeros(n) if values is None else np.asarray(values)
+
+
+def _order(growth: Growth) -> int:
+    if growth.max_leaves is None:
+        return (
+            ALL_OF_THEM  # whichever comes first, the tree is the same; a stack needs least memory
+        )
+    return BEST_FIRST if growth.order == "best" else DEPTH_WISE
+
+
+def _leaf_limit(growth: Growth, n: int) -> int:
+    limit = max(1, n // max(1, growth.min_samples_leaf))
+    if growth.max_leaves is not None:
+        limit = min(limit, growth.max_leaves)
+    if growth.max_depth is not None and growth.max_depth < 31:
+        limit = min(limit, 2**growth.max_depth)
+    return max(1, limit)
