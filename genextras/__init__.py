@@ -10,7 +10,13 @@ from importlib.metadata import version
 
 try:
     from genextras.schedulers.ddim import DDIMScheduler
+    from genextras.schedulers.ddim_inverse import DDIMInverseScheduler
     from genextras.schedulers.ddpm import DDPMScheduler
+    from genextras.schedulers.edm import EDMScheduler
+    from genextras.schedulers.flow import FlowMatchScheduler
+    from genextras.schedulers.langevin import AnnealedLangevinScheduler
+    from genextras.schedulers.multistep import MultistepScheduler
+    from genextras.schedulers.sde import SDEScheduler
 except ModuleNotFoundError as error:
     package = (error.name or "genextras").partition(".")[0]
     if package == "genextras":
@@ -20,5 +26,14 @@ except ModuleNotFoundError as error:
         name=error.name,
     ) from error
 
-__all__ = ["DDIMScheduler", "DDPMScheduler"]
+__all__ = [
+    "AnnealedLangevinScheduler",
+    "DDIMInverseScheduler",
+    "DDIMScheduler",
+    "DDPMScheduler",
+    "EDMScheduler",
+    "FlowMatchScheduler",
+    "MultistepScheduler",
+    "SDEScheduler",
+]
 __version__ = version("mlextras")

@@ -24,6 +24,7 @@ __all__ = [
     "message",
 ]
 
+PAIRS = (("beta_start", "beta_end"), ("sigma_min", "sigma_max"))
 WHOLE = {"num_train_timesteps": 1, "steps_offset": 0}  # option: smallest value
 RANGES = {  # option: smallest and largest value, and what people use
     "clip_sample_range": (0.0, inf, "Data in [-1, 1] take 1.0."),
@@ -63,13 +64,19 @@ def check_options(
     for name, allowed in choices.items():
         check_choice(owner, name, config[name], allowed)
     for name in flags:
-        check_flag(owner, name, config[name])
+        if name in config:
+            check_flag(owner, name, config[name])
     for name, least in WHOLE.items():
-        check_integer(owner, name, config[name], low=least)
+        if name in config:
+            check_integer(owner, name, config[name], low=least)
     for name, (low, high, cure) in RANGES.items():
-        check_number(owner, name, config[name], low=low, high=high, cure=cure)
-    start, end, cure = config["beta_start"], config["beta_end"], "Swap beta_start and beta_end?"
-    check_number(owner, "beta_start", start, low=0.0, high=end, cure=cure)
+        if name in config:
+            check_number(owner, name, config[name], low=low, high=high, cure=cure)
+    for low_name, high_name in PAIRS:
+        if low_name in config:
+            cure = f"Swap {low_name} and {high_name}?"
+            high = config[high_name]
+            check_number(owner, low_name, config[low_name], low=0.0, high=high, cure=cure)
 
 
 def message(owner: str, name: str, allowed: str, got: object, cure: str) -> str:

@@ -1,105 +1,125 @@
-"""Which of the T training timesteps a sampler visits, from noise to data.
+"""Which noise levels a sampler visits, from noise to data: as training labels, or as σ = b/a.
 
 Labels are whole numbers in [0, T). Behind the last one stands ``CLEAN``: data without noise.
-Table 2 of Lin et al. (2023), arXiv:2305.08891, names the three spacings.
+Table 2 of Lin et al. (2023), arXiv:2305.08891, names the three spacings of labels.
 """
 
 from collections.abc import Callable, Sequence
+from functools import cache
 
 import numpy as np
 
-__all__ = ["CLEAN", "GRIDS", "leading", "linspace", "previous_labels", "trailing"]
+__all__ = ["CLEAN", "GRIDS", "SIGMA_GRIDS", "previous_labels", "shifted_time"]
 
 CLEAN = -1  # the label of x_0
 
 
-def leading(n_train: int, n_steps: int, offset: int = 0) -> list[int]:
-    """Take multiples of T // n plus an offset; the first is below T - 1.
-
-    Parameters
-    ----------
-    n_train : int
-        Training timesteps T.
-    n_steps : int
-        Steps n, at most T.
-    offset : int, default=0
-        Added to every label.
-
-    Returns
-    -------
-    list of int, n labels, descending
-        With ``offset`` > 0 the first may reach T or more: the caller decides.
-
-    Examples
-    --------
-    >>> leading(1000, 5, offset=1)
-    [801, 601, 401, 201, 1]
-    """
+def _leading(n_train: int, n_steps: int, offset: int) -> list[int]:
+    """Multiples of T // n plus an offset; the first is below T - 1 without an offset."""
     stride = n_train // n_steps
     return [i * stride + offset for i in reversed(range(n_steps))]
 
 
-def trailing(n_train: int, n_steps: int, offset: int = 0) -> list[int]:
-    """Round T - i T/n, less one; the first is T - 1.
+def _trailing(n_train: int, n_steps: int, offset: int) -> list[int]:
+    """T - i T/n rounded, less one; counted in whole steps.
 
-    Counted in whole steps: ``np.arange(T, 0, -T / n)`` has n + 1 members for many n (61, 103, ...
-    of T = 1000), and then ends at label -1.
-
-    Parameters
-    ----------
-    n_train : int
-        Training timesteps T.
-    n_steps : int
-        Steps n, at most T.
-    offset : int, default=0
-        Not used: the grid is tied to its noisy end.
-
-    Returns
-    -------
-    list of int, n labels, descending
-        All of them in [0, T).
-
-    Examples
-    --------
-    >>> trailing(1000, 4)
-    [999, 749, 499, 249]
+    ``np.arange(T, 0, -T / n)`` has n + 1 members for many n (61, 103, ... of T = 1000), and then
+    ends at label -1.
     """
     del offset
-    labels = np.round(n_train - np.arange(n_steps) * (n_train / n_steps)) - 1
+    labels: list[float] = np.round(n_train - np.arange(n_steps) * (n_train / n_steps)).tolist()
+    return [int(label) - 1 for label in labels]
+
+
+def _linspace(n_train: int, n_steps: int, offset: int) -> list[int]:
+    """n even points from T - 1 to 0, rounded; for n = 1 the only label is 0, as in diffusers."""
+    del offset
+    labels: list[float] = np.linspace(0, n_train - 1, n_steps).round()[::-1].tolist()
     return [int(label) for label in labels]
 
 
-def linspace(n_train: int, n_steps: int, offset: int = 0) -> list[int]:
-    """Round n even points from T - 1 to 0, both ends included.
+# (T, n, offset) -> n labels, descending; an offset may lift the first to T or more
+GRIDS: dict[str, Callable[[int, int, int], list[int]]] = {
+    "leading": _leading,
+    "trailing": _trailing,
+    "linspace": _linspace,
+}
+
+
+def _karras(n: int, low: float, high: float, rho: float) -> np.ndarray:
+    """σ^(1/ρ) evenly spaced (Karras et al. 2022, arXiv:2206.00364, eq. 5)."""
+    root = high ** (1 / rho) + np.linspace(0, 1, n) * (low ** (1 / rho) - high ** (1 / rho))
+    return np.asarray(root**rho)
+
+
+def _exponential(n: int, low: float, high: float, rho: float) -> np.ndarray:
+    """log σ evenly spaced, and so the log-SNR (DPM-Solver, arXiv:2206.00927, section 4)."""
+    del rho
+    return np.exp(np.linspace(np.log(high), np.log(low), n))
+
+
+@cache
+def _beta_quantiles(n: int) -> np.ndarray:
+    """Quantiles of Beta(0.6, 0.6), from 1 to 0 (arXiv:2407.12173)."""
+    from scipy.special import betaincinv
+
+    return np.asarray(betaincinv(0.6, 0.6, 1 - np.linspace(0, 1, n)))
+
+
+def _beta(n: int, low: float, high: float, rho: float) -> np.ndarray:
+    """σ at quantiles of a Beta law: dense at both ends."""
+    del rho
+    return low + _beta_quantiles(n) * (high - low)
+
+
+# σ of the ten steps optimised for Stable Diffusion 1.5 (Align your steps, arXiv:2404.14507)
+ALIGNED = np.log([14.615, 6.475, 3.861, 2.697, 1.886, 1.396, 0.963, 0.652, 0.399, 0.152])
+
+
+def _aligned(n: int, low: float, high: float, rho: float) -> np.ndarray:
+    """The published knots moved to [low, high] in log σ, interpolated there for other n."""
+    del rho
+    share = (ALIGNED - ALIGNED[-1]) / (ALIGNED[0] - ALIGNED[-1])
+    steps = np.interp(np.linspace(0, 1, n), np.linspace(0, 1, len(share)), share)
+    return np.asarray(low * np.exp(steps * np.log(high / low)))
+
+
+def _rectified(n: int, low: float, high: float, rho: float) -> np.ndarray:
+    """(τ = σ/(1 + κσ))^(1/1.5) evenly spaced down to 0, which is not listed; κ is called rho.
+
+    Between a grid even in the time of a rectified flow and Karras'; its scale 1/κ is that of data.
+    """
+    del low
+    tau = high / (1 + rho * high) * (np.arange(n, 0, -1) / n) ** 1.5
+    return np.asarray(tau / (1 - rho * tau))
+
+
+# (n, lowest σ, highest σ, exponent) -> n levels, descending, both ends included
+SIGMA_GRIDS: dict[str, Callable[[int, float, float, float], np.ndarray]] = {
+    "karras": _karras,
+    "exponential": _exponential,
+    "beta": _beta,
+    "aligned": _aligned,
+    "rectified": _rectified,
+}
+
+
+def shifted_time(time: np.ndarray, shift: float) -> np.ndarray:
+    """Move times of a rectified flow towards noise: s t / (1 + (s - 1) t), σ times s.
 
     Parameters
     ----------
-    n_train : int
-        Training timesteps T.
-    n_steps : int
-        Steps n, at most T.
-    offset : int, default=0
-        Not used: the grid is tied to both ends.
+    time : array in [0, 1]
+        Share of noise b of x = (1 - b) x_0 + b ε.
+    shift : float
+        Factor s on σ = b / (1 - b) (Esser et al. 2024, arXiv:2403.03206, eq. 23).
 
     Returns
     -------
-    list of int, n labels, descending
-        All of them in [0, T); for n = 1 the only label is 0, as in diffusers.
-
-    Examples
-    --------
-    >>> linspace(1000, 4)
-    [999, 666, 333, 0]
+    array
+        Shifted times.
     """
-    del offset
-    return [int(label) for label in np.linspace(0, n_train - 1, n_steps).round()[::-1]]
-
-
-GRIDS: dict[str, Callable[[int, int, int], list[int]]] = {
-    "leading": leading,
-    "trailing": trailing,
-    "linspace": linspace,
-}
+    return shift * time / (1 + (shift - 1) * time)
 
 
 def previous_labels(labels: Sequence[int]) -> list[int]:

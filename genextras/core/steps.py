@@ -1,247 +1,280 @@
-"""One reverse step from level t to level s as a row of numbers, the same form for DDPM and DDIM.
+"""One reverse step as a row of numbers: every solver is a table of such rows, in float64.
 
-    D   = bound(p x_t + q F)                       predicted x_0, F the network's output
-    x_s = data D + sample x_t + model F + noise z       z ~ N(0, I)
+    D  = bound(p x + q F)                                predicted x_0, F the network's output
+    x' = data D + sample x + model F + noise z + Σ past_j h_j      z ~ N(0, I)
+    h  = keep_sample x + keep_data D                     what later rows call h_1, h_2, ...
 
 DDIM (arXiv:2010.02502, eq. 12) is x_s = √ᾱ_s D + √(1 - ᾱ_s - σ²) ε + σ z. DDPM's posterior mean
-(arXiv:2006.11239, eq. 7) is the same line with σ² = β̃ and ε = (x_t - √ᾱ_t D) / √(1 - ᾱ_t), so both
-share ``_rows``.
+(arXiv:2006.11239, eq. 7) is the same line with σ² = β̃ and ε = (x_t - √ᾱ_t D) / √(1 - ᾱ_t).
 """
 
+import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from genextras.core.paths import signal_and_noise
-from genextras.core.predictions import solve
-
-__all__ = [
-    "LEARNED",
-    "VARIANCES",
-    "Rows",
-    "Step",
-    "as_steps",
-    "ddim_rows",
-    "ddpm_rows",
-    "posterior_variance",
-    "result_dtypes",
-    "transition_variance",
-]
+from genextras.core.predictions import Solution, solve
 
 MIN_VARIANCE = 1e-20  # log β̃ is -∞ for the step to clean data, improved DDPM section 3.1
 
 
+class Levels(NamedTuple):
+    """Where steps start, x = a x_0 + b ε, and where they arrive; arrays of shape (n,), float64."""
+
+    a: np.ndarray
+    b: np.ndarray
+    a_next: np.ndarray
+    b_next: np.ndarray
+
+
 class Rows(NamedTuple):
-    """Coefficients of a table of steps; every field is a Tensor of shape (n,), float64."""
+    """Coefficients of n steps; every field is an array of shape (n,), float64."""
 
-    p: Tensor  # D = p x + q F
-    q: Tensor
-    data: Tensor  # x_s = data D + sample x + model F + noise z
-    sample: Tensor
-    model: Tensor
-    noise: Tensor
-    small: Tensor  # β̃ and β, the ends between which a network may place its own variance
-    large: Tensor
+    p: np.ndarray
+    q: np.ndarray
+    data: np.ndarray
+    sample: np.ndarray
+    model: np.ndarray
+    noise: np.ndarray
+    draws: np.ndarray  # whether z is drawn, if only to keep a shared generator in step
+    small: np.ndarray  # β̃ and β, the ends between which a network may place its own variance
+    large: np.ndarray
+    keep_sample: np.ndarray
+    keep_data: np.ndarray
+    past: tuple[np.ndarray, ...] = ()
 
 
-def posterior_variance(alpha_bar: Tensor, alpha_bar_prev: Tensor) -> Tensor:
-    """Variance of x_s given x_t and x_0: β̃ = (1 - ᾱ_s) / (1 - ᾱ_t) · (1 - ᾱ_t / ᾱ_s) (DDPM, eq. 7).
+def make_rows(solution: Solution, data: Any, sample: Any, **others: Any) -> Rows:
+    """Rows whose other coefficients are zero; one that adds noise draws it.
 
     Parameters
     ----------
-    alpha_bar, alpha_bar_prev : Tensor of shape (n,), float64
-        ᾱ_t and ᾱ_s, shares of variance that are data, ᾱ_s ≥ ᾱ_t.
+    solution : Solution
+        Of n levels.
+    data, sample : array of shape (n,) or number
+        Weights of D and x.
+    **others : array of shape (n,)
+        Other fields of ``Rows``.
 
     Returns
     -------
-    Tensor of shape (n,)
+    Rows
+        n of them.
+    """
+    zeros = np.zeros(len(solution.p))
+    columns = dict.fromkeys(Rows._fields[4:-1], zeros) | others
+    columns.setdefault("past", ())
+    if "draws" not in others:
+        columns["draws"] = columns["noise"] != 0
+    return Rows(solution.p, solution.q, zeros + data, zeros + sample, **columns)
+
+
+def posterior_variance(alpha_bar: Any, alpha_bar_prev: Any) -> Any:
+    """Variance of x_s given x_t and x_0: β̃ = (1 - ᾱ_s)/(1 - ᾱ_t) · (1 - ᾱ_t/ᾱ_s) (DDPM, eq. 7).
+
+    Parameters
+    ----------
+    alpha_bar, alpha_bar_prev : array of shape (n,), float64
+        ᾱ_t and ᾱ_s, ᾱ_s ≥ ᾱ_t.
+
+    Returns
+    -------
+    array of shape (n,)
         Squared units of x; 0 where s is clean data.
     """
     return (1 - alpha_bar_prev) / (1 - alpha_bar) * transition_variance(alpha_bar, alpha_bar_prev)
 
 
-def transition_variance(alpha_bar: Tensor, alpha_bar_prev: Tensor) -> Tensor:
+def transition_variance(alpha_bar: Any, alpha_bar_prev: Any) -> Any:
     """Variance of x_t given x_s: β = 1 - ᾱ_t / ᾱ_s (DDPM, eq. 2, over any stride).
 
     Parameters
     ----------
-    alpha_bar, alpha_bar_prev : Tensor of shape (n,), float64
-        ᾱ_t and ᾱ_s, shares of variance that are data, ᾱ_s ≥ ᾱ_t.
+    alpha_bar, alpha_bar_prev : array of shape (n,), float64
+        ᾱ_t and ᾱ_s, ᾱ_s ≥ ᾱ_t.
 
     Returns
     -------
-    Tensor of shape (n,)
+    array of shape (n,)
         Squared units of x.
     """
     return 1 - alpha_bar / alpha_bar_prev
 
 
-class Step(NamedTuple):
-    """One of ``Rows`` on the host: factors of ``mul`` as tensors, of ``add`` as floats."""
-
-    p: Tensor
-    q: float
-    data: Tensor
-    sample: float
-    model: float
-    noise: float
-    small: float
-    large: float
-    is_finite: bool
-
-
-def as_steps(rows: Rows, dtype: torch.dtype) -> list[Step]:
-    """Bring a table to the host, once, so that no step asks for a number.
-
-    Parameters
-    ----------
-    rows : Rows
-        n rows.
-    dtype : torch.dtype
-        Of the 0-d factors; a 0-d tensor of the samples' own dtype is the cheapest to multiply by.
-
-    Returns
-    -------
-    list of Step
-        n of them.
-    """
-    is_finite = torch.stack(rows).isfinite().all(dim=0)
-    columns = [
-        column.to(dtype).unbind() if name in ("p", "data") else column.tolist()
-        for name, column in zip(Step._fields, [*rows, is_finite], strict=True)
-    ]
-    return [Step(*step) for step in zip(*columns, strict=True)]
-
-
-def result_dtypes(model_output: Tensor, sample: Tensor) -> tuple[torch.dtype, torch.dtype]:
-    """Dtype of a step's result, and the one to compute it in: the same, but float32 at least.
-
-    Parameters
-    ----------
-    model_output, sample : Tensor
-        Arguments of the step.
-
-    Returns
-    -------
-    dtype, working : torch.dtype
-        Both floating.
-    """
-    dtype = sample.dtype
-    if model_output.dtype is not dtype:
-        dtype = torch.promote_types(dtype, model_output.dtype)
-    return dtype, torch.promote_types(dtype, torch.float32)
-
-
 # Variance of the noise of a DDPM step, from β̃ (small) and β (large). The log types are the same
 # numbers, stored as logarithms elsewhere; the learned ones multiply what the network predicts.
-VARIANCES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+VARIANCES: dict[str, Callable[[Any, Any], Any]] = {
     "fixed_small": lambda small, large: small,
     "fixed_small_log": lambda small, large: small,
     "fixed_large": lambda small, large: large,
     "fixed_large_log": lambda small, large: large,
-    "learned": lambda small, large: torch.ones_like(large),
-    "learned_range": lambda small, large: torch.ones_like(large),
+    "learned": lambda small, large: 0 * large + 1,
+    "learned_range": lambda small, large: 0 * large + 1,
 }
 
 
-def _range_variance(predicted: Tensor, small: float, large: float) -> Tensor:
+def _range_variance(predicted: Tensor, small: Any, large: Any) -> Tensor:
     """exp(v log β + (1 - v) log β̃) with v = (predicted + 1) / 2, improved DDPM eq. 15."""
-    low, high = torch.tensor([small, large], dtype=torch.float64).log().tolist()
+    low, high = (v.log() if isinstance(v, Tensor) else math.log(v) for v in (small, large))
     return torch.exp((predicted + 1) * ((high - low) / 2) + low)
 
 
 # Variance of the noise from what a network predicts, β̃ and β.
-LEARNED: dict[str, Callable[[Tensor, float, float], Tensor]] = {
+LEARNED: dict[str, Callable[[Tensor, Any, Any], Tensor]] = {
     "learned": lambda predicted, small, large: predicted,
     "learned_range": _range_variance,
 }
 
 
 def ddim_rows(
-    alpha_bar: Tensor,
-    alpha_bar_prev: Tensor,
+    alpha_bar: np.ndarray,
+    alpha_bar_prev: np.ndarray,
     *,
     prediction: str,
     eta: float = 0.0,
     rederive: bool = True,
 ) -> Rows:
-    """Tabulate DDIM [1]_ with σ = η √β̃ (eq. 16): η = 0 is an ODE step, η = 1 is ancestral sampling.
+    """DDIM with σ = η √β̃ (eq. 16) from ᾱ_t to ᾱ_s: η = 0 an ODE step, η = 1 ancestral sampling.
+
+    ``rederive`` takes ε from (x, D) after D was bounded, not from the network's output. Rows are
+    not finite where the prediction cannot be inverted.
 
     Parameters
     ----------
-    alpha_bar, alpha_bar_prev : Tensor of shape (n,), float64
-        ᾱ at the level of each step and at the level it goes to.
-    prediction : {"epsilon", "sample", "v_prediction"}
+    alpha_bar, alpha_bar_prev : array of shape (n,), float64
+        ᾱ_t and ᾱ_s, ᾱ_s ≥ ᾱ_t.
+    prediction : str
         What the network predicts.
     eta : float in [0, 1], default=0
         Share of the posterior's standard deviation that is drawn anew.
     rederive : bool, default=True
-        Take ε from (x, D) after D was bounded, else from the network's output.
+        Where ε comes from.
 
     Returns
     -------
     Rows
-        Not finite at levels the prediction cannot be inverted.
-
-    References
-    ----------
-    .. [1] Song, Meng, Ermon (2021), Denoising diffusion implicit models, arXiv:2010.02502.
+        n of them.
     """
-    std = eta * posterior_variance(alpha_bar, alpha_bar_prev).sqrt()
-    return _rows(alpha_bar, alpha_bar_prev, prediction, std=std, rederive=rederive)
+    a, b, a_prev = np.sqrt(alpha_bar), np.sqrt(1 - alpha_bar), np.sqrt(alpha_bar_prev)
+    solution = solve(prediction, a, b)
+    small = posterior_variance(alpha_bar, alpha_bar_prev)
+    std = eta * np.sqrt(np.maximum(small, 0))
+    direction = np.sqrt(np.maximum(1 - alpha_bar_prev - std**2, 0))  # < 0 by rounding alone
+    if rederive:  # ε = (x - a D) / b
+        terms = {"data": a_prev - direction * a / b, "sample": direction / b}
+    else:  # ε = r x + s F
+        terms = {"data": a_prev, "sample": direction * solution.r, "model": direction * solution.s}
+    ends = {"small": np.maximum(small, MIN_VARIANCE)}
+    ends["large"] = transition_variance(alpha_bar, alpha_bar_prev)
+    draws = np.full(len(a), eta > 0)
+    return make_rows(solution, noise=std, draws=draws, **terms, **ends)
 
 
 def ddpm_rows(
-    alpha_bar: Tensor,
-    alpha_bar_prev: Tensor,
+    alpha_bar: np.ndarray,
+    alpha_bar_prev: np.ndarray,
     *,
     prediction: str,
     variance_type: str,
-    noisy: Tensor,
+    noisy: np.ndarray,
 ) -> Rows:
-    """Tabulate ancestral sampling: the posterior's mean (DDPM [1]_, eq. 7), one of the variances.
+    """Ancestral sampling: the posterior's mean (DDPM, eq. 7) and one of ``VARIANCES``.
+
+    β̃ is exact for a single datum, β for standard normal data (section 3.2). ``noisy`` marks the
+    steps that add noise; the one to clean data should not.
 
     Parameters
     ----------
-    alpha_bar, alpha_bar_prev : Tensor of shape (n,), float64
-        ᾱ at the level of each step and at the level it goes to.
-    prediction : {"epsilon", "sample", "v_prediction"}
+    alpha_bar, alpha_bar_prev : array of shape (n,), float64
+        ᾱ_t and ᾱ_s, ᾱ_s ≥ ᾱ_t.
+    prediction : str
         What the network predicts.
     variance_type : str
-        A key of ``VARIANCES``; β̃ is exact for a single datum, β for standard normal data
-        (section 3.2).
-    noisy : BoolTensor of shape (n,)
-        Which steps add noise; the step to clean data should not.
+        A key of ``VARIANCES``.
+    noisy : bool array of shape (n,)
+        Steps that add noise.
 
     Returns
     -------
     Rows
-        ``noise`` is a standard deviation, or 1 if the network brings its own.
-
-    References
-    ----------
-    .. [1] Ho, Jain, Abbeel (2020), Denoising diffusion probabilistic models, arXiv:2006.11239.
+        n of them; ``noise`` is a standard deviation, or 1 if the network brings its own.
     """
-    std = posterior_variance(alpha_bar, alpha_bar_prev).sqrt()
-    rows = _rows(alpha_bar, alpha_bar_prev, prediction, std=std, rederive=True)
+    rows = ddim_rows(alpha_bar, alpha_bar_prev, prediction=prediction, eta=1.0)
     variance = VARIANCES[variance_type](rows.small, rows.large)
-    return rows._replace(noise=torch.where(noisy, variance.sqrt(), 0.0))
+    return rows._replace(noise=np.where(noisy, np.sqrt(variance), 0.0), draws=noisy)
 
 
-def _rows(
-    alpha_bar: Tensor, alpha_bar_prev: Tensor, prediction: str, *, std: Tensor, rederive: bool
-) -> Rows:
-    """Fold ε out of x_s = a_s D + direction ε + std z."""
-    a, b = signal_and_noise(alpha_bar)
-    a_prev, _ = signal_and_noise(alpha_bar_prev)
-    p, q, r, s = solve(prediction, a, b)
-    direction = (1 - alpha_bar_prev - std**2).clamp(min=0).sqrt()  # < 0 by rounding alone
-    if rederive:  # ε = (x - a D) / b
-        data, sample, model = a_prev - direction * a / b, direction / b, torch.zeros_like(a)
-    else:  # ε = r x + s F
-        data, sample, model = a_prev, direction * r, direction * s
-    small = posterior_variance(alpha_bar, alpha_bar_prev).clamp(min=MIN_VARIANCE)
-    large = transition_variance(alpha_bar, alpha_bar_prev)
-    return Rows(p, q, data, sample, model, std, small, large)
+def euler_rows(levels: Levels, prediction: str, sigma_data: float, eta: Any = 0.0) -> Rows:
+    """DDIM in any family of (a, b), Euler's step in σ = b/a; η > 0 draws a share of ε anew.
+
+    Parameters
+    ----------
+    levels : Levels
+        Of n steps.
+    prediction : str
+        What the network predicts.
+    sigma_data : float
+        Standard deviation of data, for "edm".
+    eta : float in [0, 1], default=0
+        That share.
+
+    Returns
+    -------
+    Rows
+        n of them.
+    """
+    a, b, a_next, b_next = levels
+    ratio = b_next * a / (b * a_next)  # σ_s / σ_t; the posterior's variance is b_s² (1 - ratio²)
+    std = eta * b_next * np.sqrt(1 - ratio**2)
+    sample = np.sqrt(b_next**2 - std**2) / b
+    solution = solve(prediction, a, b, sigma_data)
+    return make_rows(solution, a_next - a * sample, sample, noise=std)
+
+
+def heun_rows(levels: Levels, prediction: str, sigma_data: float, kappa: float = 0.0) -> Rows:
+    """Heun's method in τ = b / (a + κ b); two rows a step, one for the step to clean data.
+
+    κ = 0 is the σ of EDM (Karras et al. 2022, arXiv:2206.00364, algorithm 1), κ = 1 the time of
+    rectified flow. The second row keeps nothing and averages with the x that the first one left.
+
+    Parameters
+    ----------
+    levels : Levels
+        Of n steps.
+    prediction : str
+        What the network predicts.
+    sigma_data : float
+        Standard deviation of data, for "edm".
+    kappa : float, default=0
+        κ.
+
+    Returns
+    -------
+    Rows
+        2n of them, or 2n - 1 if the last step goes to clean data.
+    """
+    a, b, a_next, b_next = levels
+    scale, scale_next = a + kappa * b, a_next + kappa * b_next  # y = x / scale, dy/dτ = ε - κ D
+    stride = b_next / scale_next - b / scale
+    final = b_next == 0
+    first = np.stack([b_next / b, a_next - a * b_next / b, 0 * a, np.ones_like(a)])
+    with np.errstate(divide="ignore", invalid="ignore"):  # at the step to clean data, dropped
+        gain = scale_next * stride / (2 * b_next)
+    second = np.stack([0.5 + gain, -scale_next * gain, 0.5 * scale_next / scale, 0 * a])
+    table = np.stack([first, second], axis=2).reshape(4, -1)  # columns in the order of the steps
+    solutions = zip(
+        solve(prediction, a, b, sigma_data), _arrivals(prediction, levels, sigma_data), strict=True
+    )
+    kept = ~np.stack([np.zeros_like(final), final], axis=1).reshape(-1)
+    solution = Solution(*(np.stack(pair, axis=1).reshape(-1)[kept] for pair in solutions))
+    sample, data, past, keep = table[:, kept]
+    return make_rows(solution, data, sample, past=(past,), keep_sample=keep)
+
+
+def _arrivals(prediction: str, levels: Levels, sigma_data: float) -> Solution:
+    """What predictions mean at the levels of arrival; nothing at clean data."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return solve(prediction, levels.a_next, levels.b_next, sigma_data)

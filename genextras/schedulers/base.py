@@ -1,339 +1,310 @@
-"""The shell that diffusers sees: config, timesteps, noise, and one row of coefficients applied.
+"""One row of coefficients applied to samples, with its noise and its past; the forward process.
 
-A member states its options and its rows; everything that a pipeline reads, calls or rewrites is
-here. Config values are read when they are used, because pipelines replace ``_internal_dict`` after
-construction. Tables made from them live in ``_tables`` and are dropped when one of ``SOURCES`` is
-assigned.
+``step`` has no hidden state but one: multistep solvers keep the h of the rows before, under their
+row numbers. Row i reads rows i-1, i-2, ... and writes its own, so repeating a call repeats its
+result; ``set_timesteps`` and ``set_begin_index`` forget them, and a row without a past does with
+less. Under torch.compile coefficients are tensors, looked up by the timestep on its device, or by a
+counter where rows need a past or visit a level twice.
 """
 
-from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from itertools import pairwise
-from numbers import Real
+from collections.abc import Callable, Iterator
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
-from diffusers.configuration_utils import ConfigMixin
-from diffusers.schedulers.scheduling_utils import KarrasDiffusionSchedulers, SchedulerMixin
-from diffusers.utils.import_utils import DummyObject
+from diffusers.schedulers.scheduling_ddim import DDIMSchedulerOutput
 from diffusers.utils.outputs import BaseOutput
 from diffusers.utils.torch_utils import randn_tensor
 from torch import Generator, Tensor
 
-from genextras.core.grids import CLEAN, GRIDS, previous_labels
-from genextras.core.paths import BETA_SCHEDULES, mix, signal_and_noise, zero_terminal_snr
-from genextras.core.predictions import TARGETS, target_weights
-from genextras.core.steps import Rows, Step, as_steps, posterior_variance, transition_variance
+from genextras.core.paths import mix
+from genextras.core.predictions import target_weights
+from genextras.core.steps import LEARNED, Rows
+from genextras.core.tables import CHUNK, Table, as_matrix, gathered_step, result_dtypes
 from genextras.core.thresholding import dynamic_threshold
-from genextras.validation import as_betas, check_integer, check_options, message
+from genextras.schedulers.cursor import CursorScheduler
 
 Generators = Generator | list[Generator] | None
-SOURCES = ("_internal_dict", "_labels", "alphas_cumprod")  # what tables are made from
 
 
-class DiffusionScheduler(SchedulerMixin, ConfigMixin, ABC):
-    """Shared life cycle of the schedulers; a member adds ``step``, its rows and its last level."""
+class StepTuple(tuple):
+    """(x at the next level, predicted x_0), the second computed when it is read."""
 
-    config_name: ClassVar[str] = SchedulerMixin.config_name  # type: ignore[assignment, misc]  # both bases state it
-    _compatibles = [c.name for c in KarrasDiffusionSchedulers]  # noqa: RUF012 - declared by diffusers
-    order = 1
-    _output: ClassVar[type[BaseOutput]]
-    _host_strides: ClassVar[bool] = False  # diffusers' class goes to t - T // n, come what may
-    _choices: ClassVar[Mapping[str, tuple[str, ...]]] = {
-        "beta_schedule": tuple(BETA_SCHEDULES),
-        "prediction_type": tuple(TARGETS),
-        "timestep_spacing": tuple(GRIDS),
-        "compat": ("none", "diffusers"),
-    }
-    _flags: ClassVar[tuple[str, ...]] = ("clip_sample", "thresholding", "rescale_betas_zero_snr")
+    _predict: Callable[[], Tensor]
 
-    def _start(self) -> None:
-        """Check the config and build the noise schedule; the body of each member's ``__init__``."""
-        self._check_config()
-        self.betas = self._make_betas()  # (T,), float32 as the host keeps it
-        self.alphas = 1.0 - self.betas
-        self.alphas_cumprod = torch.cumprod(self.alphas, dim=0)
-        self.init_noise_sigma = 1.0
-        self.num_inference_steps: int | None = None
-        self.custom_timesteps = False
-        self._labels: list[int] = []
-        self.timesteps = torch.arange(len(self) - 1, -1, -1)
-
-    def _make_betas(self) -> Tensor:
-        config = self.config
-        if config["trained_betas"] is not None:
-            betas = as_betas(type(self).__name__, config["trained_betas"])
-        else:
-            schedule = BETA_SCHEDULES[config["beta_schedule"]]
-            betas = schedule(len(self), config["beta_start"], config["beta_end"])
-        return zero_terminal_snr(betas) if config["rescale_betas_zero_snr"] else betas
-
-    def __setattr__(self, name: str, value: object) -> None:
-        super().__setattr__(name, value)
-        if name in SOURCES:
-            super().__setattr__("_tables", {})
+    def __new__(cls, previous: Tensor, predict: Callable[[], Tensor]) -> "StepTuple":
+        """Hold the first entry and the way to the second."""
+        pair = super().__new__(cls, (previous,))
+        pair._predict = predict
+        return pair
 
     def __len__(self) -> int:
-        return int(self.config["num_train_timesteps"])
+        return 2
 
-    @classmethod
-    def _get_compatibles(cls) -> list[type]:
-        """Schedulers that understand this config: ours, then those of diffusers."""
-        ours = DiffusionScheduler.__subclasses__()
-        own = [c for c in ours if c.__module__.startswith("genextras.")]
-        host = [c for c in super()._get_compatibles() if not isinstance(c, DummyObject)]
-        return own + sorted(set(host) - set(own), key=lambda c: c.__name__)
+    def __iter__(self) -> Iterator[Tensor]:
+        return iter((tuple.__getitem__(self, 0), self._predict()))
 
-    # ------------------------------------------------------------ what a member adds
+    def __getitem__(self, index: Any) -> Any:
+        if index == 0:
+            return tuple.__getitem__(self, 0)
+        return tuple(self)[index]
 
-    @property
-    @abstractmethod
-    def final_alpha_cumprod(self) -> Tensor:
-        """ᾱ that the last step arrives at; 0-d Tensor."""
+    def __reduce__(self) -> tuple:
+        return tuple, (tuple(self),)
 
-    @abstractmethod
-    def _rows(
-        self, levels: Tensor, levels_before: Tensor, labels: list[int], options: tuple
-    ) -> Rows:
-        """Rows of the steps from ``levels`` to ``levels_before``, ᾱ of shape (n,), float64."""
 
-    # ------------------------------------------------------------ checks
+class DiffusionScheduler(CursorScheduler):
+    """A step of every scheduler, and the forward process."""
 
-    def _check_config(self) -> None:
-        check_options(type(self).__name__, self.config, choices=self._choices, flags=self._flags)
-
-    def _message(self, name: str, allowed: str, got: object, cure: str) -> str:
-        return message(type(self).__name__, name, allowed, got, cure)
-
-    def _check_labels(self, labels: list[int]) -> None:
-        n_levels = len(self.alphas_cumprod)
-        wrong = [label for label in labels if not 0 <= label < n_levels]
-        if wrong:
-            cure = "Check steps_offset, and that there are num_train_timesteps betas."
-            raise ValueError(self._message("timesteps", f"in [0, {n_levels})", wrong, cure))
-
-    def _check_shapes(self, model_output: Tensor, sample: Tensor) -> None:
-        if model_output.shape != sample.shape:
-            allowed, got = f"of the sample's shape {tuple(sample.shape)}", tuple(model_output.shape)
-            cure = "A network that also predicts a variance needs DDPMScheduler's variance_type."
-            raise ValueError(self._message("model_output", allowed, got, cure))
-
-    def _refuse(self, label: int) -> None:
-        got, cure = self.config["prediction_type"], "At zero SNR use 'v_prediction' or 'sample'."
-        allowed = f"invertible at timestep {label}, where x is all noise or all data"
-        raise ValueError(self._message("prediction_type", allowed, got, cure))
-
-    # ------------------------------------------------------------ timesteps
-
-    @property
-    def timesteps(self) -> Tensor:
-        """Label every model call, from noise to data.
-
-        Returns
-        -------
-        LongTensor of shape (n,)
-            Labels in [0, T), on the device given to ``set_timesteps``.
-        """
-        return self._timesteps
-
-    @timesteps.setter
-    def timesteps(self, timesteps: Tensor) -> None:
-        """Follow timesteps that a pipeline assigns.
-
-        Parameters
-        ----------
-        timesteps : LongTensor of shape (n,)
-            Labels in [0, T), descending.
-        """
-        self._place(timesteps, timesteps.tolist())
-
-    def _place(self, timesteps: Tensor, labels: list[int]) -> None:
-        self._timesteps = timesteps  # on its device; labels and all that follows from them: host
-        if labels != self._labels:
-            self._labels = labels
-            self._next_label = dict(zip(labels, previous_labels(labels), strict=True))
-
-    def set_timesteps(
-        self,
-        num_inference_steps: int | None = None,
-        device: str | torch.device | None = None,
-        timesteps: Sequence[int] | None = None,
-    ) -> None:
-        """Choose the timesteps of the next run.
-
-        Parameters
-        ----------
-        num_inference_steps : int, optional
-            Number of model calls n up to ``num_train_timesteps``, by ``timestep_spacing``.
-        device : str or torch.device, optional
-            Where ``timesteps`` is put; the coefficients stay on the host.
-        timesteps : sequence of int, optional
-            Labels of your own, descending; instead of ``num_inference_steps``.
-
-        Raises
-        ------
-        TypeError
-            If a count or label is not a whole number.
-        ValueError
-            If both or none are given, or labels are out of range or not descending.
-        """
-        self._check_config()
-        if (num_inference_steps is None) == (timesteps is None):
-            allowed, got = "given if and only if timesteps is not", (num_inference_steps, timesteps)
-            raise ValueError(
-                self._message("num_inference_steps", allowed, got, "Pass one of them.")
-            )
-        labels = self._spaced(num_inference_steps) if timesteps is None else self._own(timesteps)
-        self._check_labels(labels)
-        self.custom_timesteps = timesteps is not None
-        self.num_inference_steps = len(labels)
-        self._place(torch.tensor(labels).to(device), labels)
-
-    def _spaced(self, n_steps: Any) -> list[int]:
-        check_integer(type(self).__name__, "num_inference_steps", n_steps, low=1)
-        if n_steps > len(self):
-            allowed, cure = f"at most num_train_timesteps={len(self)}", "Take fewer steps."
-            raise ValueError(self._message("num_inference_steps", allowed, n_steps, cure))
-        grid = GRIDS[self.config["timestep_spacing"]]
-        return grid(len(self), int(n_steps), self.config["steps_offset"])
-
-    def _own(self, timesteps: Sequence[int]) -> list[int]:
-        labels = timesteps.tolist() if hasattr(timesteps, "tolist") else list(timesteps)
-        for label in labels:
-            check_integer(type(self).__name__, "timesteps", label, low=0)
-        if not labels or any(s >= t for t, s in pairwise(labels)):
-            cure = "Sort them, largest first, each once."
-            raise ValueError(self._message("timesteps", "in descending order", labels, cure))
-        return [int(label) for label in labels]
-
-    def previous_timestep(self, timestep: int | Tensor) -> int | Tensor:
-        """Label that the step from ``timestep`` arrives at.
-
-        It is the next one of ``timesteps``; off the grid, T // n less than ``timestep``.
-
-        Parameters
-        ----------
-        timestep : int or Tensor of one element
-            A label.
-
-        Returns
-        -------
-        int or Tensor, as ``timestep``
-            -1 stands for clean data.
-        """
-        before = self._before(self._label(timestep))
-        return torch.full_like(timestep, before) if isinstance(timestep, Tensor) else before
-
-    def _before(self, label: int) -> int:
-        strides = self._host_strides and self.config["compat"] == "diffusers"
-        if strides or label not in self._next_label:
-            return max(label - len(self) // len(self._labels), CLEAN)
-        return self._next_label[label]
-
-    def _label(self, timestep: int | Tensor) -> int:
-        """Host integer of a timestep; a view of ``timesteps`` is not read back from its device."""
-        if isinstance(timestep, Tensor):
-            if timestep._base is self._timesteps and timestep.ndim == 0:
-                offset = timestep.storage_offset() - self._timesteps.storage_offset()
-                return self._labels[offset]
-            if timestep.numel() != 1:
-                got, cure = tuple(timestep.shape), "Step other timesteps separately."
-                raise ValueError(self._message("timestep", "one label for the batch", got, cure))
-            return int(timestep)
-        if not isinstance(timestep, Real) or timestep != int(timestep):
-            cure = "Pass an element of scheduler.timesteps."
-            raise TypeError(self._message("timestep", "a whole number", timestep, cure))
-        return int(timestep)
+    _output: ClassVar[type[BaseOutput]] = DDIMSchedulerOutput
 
     # ------------------------------------------------------------ one step
 
     def scale_model_input(self, sample: Tensor, timestep: int | Tensor | None = None) -> Tensor:
-        """Input of the network: the sample itself, on a variance preserving path.
+        """Input of the network: the sample itself unless the path needs a scale.
 
         Parameters
         ----------
         sample : Tensor of shape (B, ...)
             Current sample.
         timestep : int or Tensor, optional
-            Not used; other schedulers scale by it.
+            Label of its level.
 
         Returns
         -------
         Tensor of shape (B, ...)
-            ``sample``, not a copy.
+            ``sample`` itself, or a scaled copy.
         """
         del timestep
         return sample
 
-    def _row(self, label: int, dtype: torch.dtype, *options: object) -> Step:
-        """Coefficients of the step from ``label``, made for the whole grid on first use."""
-        table = self._tables.get((dtype, options))
-        if table is None:
-            table = self._tables[dtype, options] = self._tabulate(self._labels, dtype, options)
-        if label not in table:
-            table.update(self._tabulate([label], dtype, options))
-        row: Step = table[label]
-        if not row.is_finite:
-            self._refuse(label)
-        return row
+    def step(
+        self,
+        model_output: Tensor,
+        timestep: float | Tensor,
+        sample: Tensor,
+        generator: Generators = None,
+        return_dict: bool = True,
+    ) -> Any:
+        """Go from the level of ``timestep`` to the next one.
 
-    def _tabulate(self, labels: list[int], dtype: torch.dtype, options: tuple) -> dict[int, Step]:
-        self._check_config()
-        self._check_labels(labels)
-        levels = self._alpha_bars(labels)
-        levels_before = self._alpha_bars([self._before(label) for label in labels])
-        rows = self._rows(levels, levels_before, labels, options)
-        return dict(zip(labels, as_steps(rows, dtype), strict=True))
+        Parameters
+        ----------
+        model_output : Tensor of shape (B, ...)
+            The network's prediction at ``scale_model_input(sample, timestep)``.
+        timestep : number or Tensor of 1 or B elements
+            Label of the current level, of each sample if there are B.
+        sample : Tensor of shape (B, ...)
+            Current sample.
+        generator : torch.Generator or list of B of them, optional
+            Source of the noise, where there is any.
+        return_dict : bool, default=True
+            Whether to return an object with names, or a tuple.
 
-    def _alpha_bars(self, labels: list[int]) -> Tensor:
-        """ᾱ at labels, the final one at CLEAN = -1; Tensor of shape (n,), float64, on the host."""
-        levels = torch.cat([self.alphas_cumprod.cpu(), self.final_alpha_cumprod.cpu().reshape(1)])
-        return levels.double()[torch.tensor(labels)]
+        Returns
+        -------
+        DDIMSchedulerOutput or tuple
+            ``prev_sample`` and ``pred_original_sample``, Tensors of shape (B, ...).
+        """
+        previous, predict = self._take(model_output, timestep, sample, generator)
+        return self._result(previous, predict, return_dict)
 
-    def _variances(self, label: int, before: int) -> tuple[Tensor, Tensor]:
-        """β̃ and β of the step between two labels, 0-d float32."""
-        self._check_labels([label])
-        level, level_before = self._alpha_bars([label, max(before, CLEAN)])
-        small = posterior_variance(level, level_before)
-        return small.float(), transition_variance(level, level_before).float()
+    def _take(
+        self,
+        model_output: Tensor,
+        timestep: Any,
+        sample: Tensor,
+        generator: Generators = None,
+        *,
+        options: tuple = (),
+        noise: Tensor | None = None,
+        predicted: Tensor | None = None,
+    ) -> tuple[Tensor, Callable[[], Tensor]]:
+        """x at the next level, and a way to the predicted x_0."""
+        self._check_shapes(model_output, sample)
+        if self._is_stale():
+            self._refresh()
+        dtype, working = result_dtypes(model_output, sample)
+        index = self._index(timestep, sample.shape[0] if sample.ndim else 1)
+        if isinstance(index, Tensor) or torch.compiler.is_compiling():
+            return self._gathered(
+                index,
+                model_output,
+                sample,
+                generator=generator,
+                options=options,
+                noise=noise,
+                predicted=predicted,
+            )
+        table, i, past = self._table(index, working, options)
+        if table.is_finite is not None and not table.is_finite[i]:
+            self._refuse(self._labels[index] if index >= 0 else ~index)
+        extras = [(column[i], each) for column, each in zip(table.past, past, strict=False)]
+        learned = None
+        if table.draws[i]:
+            noise = self._noise(model_output, generator) if noise is None else noise
+            learned = self._spread(table, i, predicted)
+            if learned is None:
+                extras.append((table.noise[i], noise))
+        previous = self._mean(table, i, model_output, sample, extras=extras)
+        if learned is not None and noise is not None:
+            previous = torch.addcmul(previous.to(working), learned.to(working), noise.to(working))
+        self._keep(index, table, i, model_output, sample)
+        self._step_index = index + 1 if index >= 0 else None
+        previous = previous if previous.dtype is dtype else previous.to(dtype)
 
-    def _advance(
-        self, row: Step, model_output: Tensor, sample: Tensor, working: torch.dtype
-    ) -> tuple[Tensor, Tensor]:
-        """x_s without its noise, and D; both new tensors in the working dtype."""
-        config = self.config
-        if sample.dtype is not working:
+        def predict() -> Tensor:
+            return self._data(table, i, model_output, sample.to(working)).to(dtype)
+
+        return previous, predict
+
+    def _spread(self, table: Table, i: int, predicted: Tensor | None) -> Tensor | None:
+        """Standard deviation that the network predicts, float32 at least, where noise is added."""
+        if predicted is None or not table.noise[i]:
+            return None
+        wide = predicted.to(torch.promote_types(predicted.dtype, torch.float32))
+        variance: Tensor = LEARNED[self.config["variance_type"]](
+            wide, table.small[i], table.large[i]
+        )
+        return variance.sqrt()
+
+    def _mean(
+        self, table: Table, i: int, model_output: Tensor, sample: Tensor, *, extras: list
+    ) -> Tensor:
+        """x at the next level but for a learned noise."""
+        dtype, working = result_dtypes(model_output, sample)
+        if self._thresholds:
             sample = sample.to(working)
-        data = torch.mul(sample, row.p).add_(model_output, alpha=row.q)  # D = p x + q F
-        if config["thresholding"]:
-            data = self._threshold_sample(data)
-        elif config["clip_sample"]:
-            data.clamp_(-config["clip_sample_range"], config["clip_sample_range"])
-        previous = torch.mul(data, row.data)
-        if row.sample:
-            previous.add_(sample, alpha=row.sample)
-        if row.model:
-            previous.add_(model_output, alpha=row.model)
-        return previous, data
+            previous = torch.mul(self._data(table, i, model_output, sample), table.data[i])
+            previous.add_(sample, alpha=table.after[i]).add_(model_output, alpha=table.model[i])
+        elif dtype is not working and sample.numel() > CHUNK and _is_plain(model_output, sample):
+            return table.rounded_mean(i, model_output, sample, extras)
+        else:
+            previous = table.mean(i, model_output, sample, working)
+        for weight, each in extras:
+            previous.add_(each, alpha=weight)
+        return previous
+
+    def _data(self, table: Table, i: int, model_output: Tensor, sample: Tensor) -> Tensor:
+        """Predicted x_0 of row i, bounded as the config says."""
+        data = table.predicted(i, model_output, sample, self._limit)
+        return self._threshold_sample(data) if self._thresholds else data
+
+    def _keep(self, index: int, table: Table, i: int, model_output: Tensor, sample: Tensor) -> None:
+        """Leave h of this row to the next ones."""
+        if not self._n_past:
+            return
+        left = sample = sample.to(result_dtypes(model_output, sample)[1])
+        if table.keep_data[i]:
+            left = self._data(table, i, model_output, sample)
+            if table.keep_data[i] != 1:
+                left = left.mul_(table.keep_data[i])
+            if table.keep_sample[i]:
+                left = left.add_(sample, alpha=table.keep_sample[i])
+        elif not table.keep_sample[i]:
+            return
+        self._history[index] = left
+        self._history.pop(index - self._n_past - 1, None)
+
+    def _table(
+        self, index: int, working: torch.dtype, options: tuple
+    ) -> tuple[Table, int, list[Tensor]]:
+        """Table, row in it, and the past that this row can use, the latest first."""
+        past: list[Tensor] = []
+        if self._n_past:
+            past = self._past(index)
+        key = (working, options, len(past)) if index >= 0 else (working, options, index)
+        table = self._tables.get(key)
+        if table is None:
+            self._check_config()
+            rows = self._rows(None if index >= 0 else [~index], len(past), options)
+            table = self._tables[key] = Table(rows, working, self._limit)
+        return table, max(index, 0), past
+
+    def _past(self, index: int) -> list[Tensor]:
+        past: list[Tensor] = []
+        while len(past) < self._n_past and index - 1 - len(past) in self._history:
+            past.append(self._history[index - 1 - len(past)])
+        return past
+
+    def _gathered(
+        self,
+        index: int | Tensor,
+        model_output: Tensor,
+        sample: Tensor,
+        *,
+        generator: Generators,
+        options: tuple,
+        noise: Tensor | None,
+        predicted: Tensor | None,
+    ) -> tuple[Tensor, Callable[[], Tensor]]:
+        """A step whose coefficients are tensors: one row for each sample, or a traced one."""
+        dtype, working = result_dtypes(model_output, sample)
+        past = self._past(index) if isinstance(index, int) else []
+        self._prepare(sample.device, working, options)
+        matrix, draws = self._tables["matrix", sample.device, working, options, len(past)]
+        row = matrix[index] if isinstance(index, int) else matrix.index_select(0, index.reshape(-1))
+        if row.ndim == 2:
+            row = row.T.reshape(-1, len(row), *[1] * (sample.ndim - 1))  # (K, B, 1, ...)
+        wide, output = sample.to(working), model_output.to(working)
+        previous, data, spread, left = gathered_step(row, output, wide, self._bound, past)
+        if draws[index] if isinstance(index, int) else any(draws):
+            noise = self._noise(model_output, generator) if noise is None else noise
+            if predicted is not None:
+                learn = LEARNED[self.config["variance_type"]]
+                spread = spread * learn(predicted.to(working), row[7], row[8]).sqrt()
+            previous = previous + spread * noise.to(working)
+        if isinstance(index, int):
+            if self._n_past:
+                self._history[index] = left
+            self._step_index = index + 1 if index + 1 < len(self._labels) else None
+        data = data.to(dtype)
+        return previous.to(dtype), lambda: data
+
+    @torch.compiler.assume_constant_result
+    def _prepare(self, device: torch.device, working: torch.dtype, options: tuple) -> bool:
+        """Put the coefficients for any past on a device unless they are there; not traced."""
+        for have in range(self._n_past + 1):
+            key = ("matrix", device, working, options, have)
+            if key not in self._tables:
+                rows = self._matrix_rows(have, options)
+                nothing = np.full((1, 11 + len(rows.past)), np.nan)
+                matrix = torch.from_numpy(np.concatenate([as_matrix(rows), nothing]))
+                self._tables[key] = matrix.to(device, working), rows.draws.tolist()
+        return True
+
+    def _matrix_rows(self, have: int, options: tuple) -> Rows:
+        return self._rows(None, have, options)
+
+    def _bound(self, data: Tensor) -> Tensor:
+        if self._thresholds:
+            return self._threshold_sample(data)
+        return data if self._limit is None else data.clamp(-self._limit, self._limit)
 
     def _threshold_sample(self, sample: Tensor) -> Tensor:
         ratio, top = self.config["dynamic_thresholding_ratio"], self.config["sample_max_value"]
         return dynamic_threshold(sample, ratio=ratio, max_value=top)
 
     def _noise(self, like: Tensor, generator: Generators) -> Tensor:
+        if generator is None or (
+            isinstance(generator, Generator) and generator.device.type == like.device.type
+        ):
+            return torch.randn(
+                like.shape, generator=generator, device=like.device, dtype=like.dtype
+            )
         return randn_tensor(like.shape, generator, device=like.device, dtype=like.dtype)
 
-    def _result(self, previous: Tensor, data: Tensor, dtype: torch.dtype, return_dict: bool) -> Any:
-        if previous.dtype is not dtype:
-            previous, data = previous.to(dtype), data.to(dtype)
-        if not return_dict:
-            return previous, data
-        return self._output(prev_sample=previous, pred_original_sample=data)
+    def _result(self, previous: Tensor, predict: Callable[[], Tensor], return_dict: bool) -> Any:
+        if return_dict:
+            return self._output(prev_sample=previous, pred_original_sample=predict())
+        if torch.compiler.is_compiling():
+            return previous, predict()
+        return StepTuple(previous, predict)
 
     # ------------------------------------------------------------ the forward process
 
     def add_noise(self, original_samples: Tensor, noise: Tensor, timesteps: Tensor) -> Tensor:
-        """Diffuse data: x_t = √ᾱ_t x_0 + √(1 - ᾱ_t) ε (DDPM, eq. 4), weights in float32 at least.
+        """Diffuse data: x_t = a_t x_0 + b_t ε (DDPM, eq. 4), weights in float32 at least.
 
         Parameters
         ----------
@@ -341,8 +312,8 @@ class DiffusionScheduler(SchedulerMixin, ConfigMixin, ABC):
             x_0.
         noise : Tensor of shape (B, ...), dimensionless
             ε, standard normal.
-        timesteps : LongTensor of shape (B,) or (1,)
-            Labels in [0, T).
+        timesteps : Tensor of shape (B,) or (1,)
+            Labels, on the grid of the sampler or not.
 
         Returns
         -------
@@ -352,14 +323,14 @@ class DiffusionScheduler(SchedulerMixin, ConfigMixin, ABC):
         Raises
         ------
         TypeError
-            If ``timesteps`` are not whole numbers.
+            If ``timesteps`` are of the wrong kind.
         ValueError
             If there is neither one timestep nor one a sample, or one is out of range.
         """
         return mix(original_samples, noise, *self._scales(timesteps, original_samples))
 
     def get_velocity(self, sample: Tensor, noise: Tensor, timesteps: Tensor) -> Tensor:
-        """Target of a ``v_prediction`` network: v = √ᾱ_t ε - √(1 - ᾱ_t) x_0.
+        """Target of a ``v_prediction`` network: v = a_t ε - b_t x_0.
 
         Parameters
         ----------
@@ -367,8 +338,8 @@ class DiffusionScheduler(SchedulerMixin, ConfigMixin, ABC):
             x_0.
         noise : Tensor of shape (B, ...), dimensionless
             ε, standard normal.
-        timesteps : LongTensor of shape (B,) or (1,)
-            Labels in [0, T).
+        timesteps : Tensor of shape (B,) or (1,)
+            Labels.
 
         Returns
         -------
@@ -379,22 +350,22 @@ class DiffusionScheduler(SchedulerMixin, ConfigMixin, ABC):
         return mix(sample, noise, *target_weights("v_prediction", a, b))
 
     def _scales(self, timesteps: Tensor, sample: Tensor) -> tuple[Tensor, Tensor]:
-        """√ᾱ and √(1 - ᾱ) of each sample, Tensors of shape (B,) or (1,) on the samples' device."""
-        device, dtype = sample.device, torch.promote_types(sample.dtype, torch.float32)
-        scales = self._tables.get((device, dtype))
-        if scales is None:
-            scales = torch.stack(signal_and_noise(self.alphas_cumprod.cpu()))  # (2, T)
-            scales = self._tables[device, dtype] = scales.to(dtype).to(device)
-        labels = torch.as_tensor(timesteps, device=device).flatten()
-        if labels.dtype not in (torch.int64, torch.int32):
-            allowed, cure = "a tensor of int64", "Draw them with torch.randint."
-            raise TypeError(self._message("timesteps", allowed, labels.dtype, cure))
+        """a and b of each sample, Tensors of shape (B,) or (1,) on the samples' device."""
+        labels = torch.as_tensor(timesteps, device=sample.device).flatten()
         if len(labels) not in (1, len(sample)):
             allowed, cure = f"1 or {len(sample)} labels", "Pass one for each sample."
             raise ValueError(self._message("timesteps", allowed, len(labels), cure))
-        try:
-            a, b = scales.index_select(1, labels)
-        except (IndexError, RuntimeError):  # which one depends on how torch was built
-            self._check_labels(labels.tolist())
-            raise
-        return a, b
+        a, b = self._levels(labels.double())
+        dtype = torch.promote_types(sample.dtype, torch.float32)
+        return a.to(dtype), b.to(dtype)
+
+
+def _is_plain(model_output: Tensor, sample: Tensor) -> bool:
+    """Whether halves can be widened piece by piece: on the host, alike, and not differentiated."""
+    return (
+        sample.device.type == "cpu"
+        and model_output.dtype is sample.dtype
+        and sample.is_contiguous()
+        and model_output.is_contiguous()
+        and not (torch.is_grad_enabled() and (sample.requires_grad or model_output.requires_grad))
+    )

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, final
 
+import numpy as np
 import torch
 from diffusers.configuration_utils import register_to_config
 from diffusers.schedulers.scheduling_ddim import DDIMSchedulerOutput
@@ -11,12 +12,13 @@ from diffusers.schedulers.scheduling_utils import (
 )  # from_pretrained looks for it here
 from torch import Tensor
 
-from genextras.core.steps import Rows, ddim_rows, result_dtypes
-from genextras.schedulers.base import DiffusionScheduler, Generators
+from genextras.core.steps import Rows, ddim_rows
+from genextras.schedulers.base import Generators
+from genextras.schedulers.betas import LabelScheduler
 
 
 @final
-class DDIMScheduler(DiffusionScheduler, SchedulerMixin):
+class DDIMScheduler(LabelScheduler, SchedulerMixin):
     """Sample with DDIM [1]_, in place of diffusers' class of the same name.
 
     Each step goes to the next timestep that will be evaluated. diffusers goes to ``t - T // n``,
@@ -82,7 +84,7 @@ class DDIMScheduler(DiffusionScheduler, SchedulerMixin):
 
     _output = DDIMSchedulerOutput
     _host_strides = True
-    _flags = (*DiffusionScheduler._flags, "set_alpha_to_one")
+    _flags = (*LabelScheduler._flags, "set_alpha_to_one")
 
     @register_to_config
     def __init__(  # noqa: PLR0917 - diffusers' own signature, positions included
@@ -117,8 +119,8 @@ class DDIMScheduler(DiffusionScheduler, SchedulerMixin):
         """
         return torch.tensor(1.0) if self.config["set_alpha_to_one"] else self.alphas_cumprod[0]
 
-    def _rows(
-        self, levels: Tensor, levels_before: Tensor, labels: list[int], options: tuple
+    def _rows_between(
+        self, levels: np.ndarray, levels_before: np.ndarray, labels: list[int], options: tuple
     ) -> Rows:
         eta, rederive = options
         prediction = self.config["prediction_type"]
@@ -126,9 +128,9 @@ class DDIMScheduler(DiffusionScheduler, SchedulerMixin):
 
     def _get_variance(self, timestep: int, prev_timestep: int) -> Tensor:
         """β̃ of the step between two timesteps, as editing pipelines ask for it."""
-        return self._variances(self._label(timestep), self._label(prev_timestep))[0]
+        return self._variances(int(timestep), int(prev_timestep))[0]
 
-    def step(  # noqa: PLR0917 - diffusers' own signature, positions included
+    def step(  # type: ignore[override]  # noqa: PLR0917 - diffusers' own signature, positions included
         self,
         model_output: Tensor,
         timestep: int,
@@ -171,27 +173,19 @@ class DDIMScheduler(DiffusionScheduler, SchedulerMixin):
             Before ``set_timesteps``; for shapes that differ, ``eta`` out of range, two sources of
             noise, or a level where the prediction cannot be inverted.
         """
-        self._check_step(model_output, sample, eta)
-        dtype, working = result_dtypes(model_output, sample)
-        is_bounded = self.config["thresholding"] or self.config["clip_sample"]
-        rederive = use_clipped_model_output or not is_bounded  # the cheaper form of the same
-        row = self._row(self._label(timestep), working, eta, rederive)
-        previous, data = self._advance(row, model_output, sample, working)
-        if eta > 0:
-            if variance_noise is None:
-                variance_noise = self._noise(model_output, generator)
-            elif generator is not None:
-                cure = "Pass one of the two."
-                raise ValueError(
-                    self._message("generator", "None with variance_noise", generator, cure)
-                )
-            previous.add_(variance_noise, alpha=row.noise)
-        return self._result(previous, data, dtype, return_dict)
-
-    def _check_step(self, model_output: Tensor, sample: Tensor, eta: float) -> None:
         if self.num_inference_steps is None:
             cure = "Call set_timesteps(n) first."
             raise ValueError(self._message("num_inference_steps", "set before step", None, cure))
         if not 0 <= eta <= 1:
             raise ValueError(self._message("eta", "in [0, 1]", eta, "0 is DDIM, 1 is DDPM."))
-        self._check_shapes(model_output, sample)
+        if eta > 0 and variance_noise is not None and generator is not None:
+            cure = "Pass one of the two."
+            raise ValueError(
+                self._message("generator", "None with variance_noise", generator, cure)
+            )
+        is_bounded = self._internal_dict["thresholding"] or self._internal_dict["clip_sample"]
+        rederive = use_clipped_model_output or not is_bounded  # the cheaper form of the same
+        previous, predict = self._take(
+            model_output, timestep, sample, generator, options=(eta, rederive), noise=variance_noise
+        )
+        return self._result(previous, predict, return_dict)

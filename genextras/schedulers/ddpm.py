@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, final
 
+import numpy as np
 import torch
 from diffusers.configuration_utils import register_to_config
 from diffusers.schedulers.scheduling_ddpm import DDPMSchedulerOutput
@@ -12,12 +13,13 @@ from diffusers.schedulers.scheduling_utils import (
 from torch import Tensor
 
 from genextras.core.grids import CLEAN
-from genextras.core.steps import LEARNED, VARIANCES, Rows, ddpm_rows, result_dtypes
-from genextras.schedulers.base import DiffusionScheduler, Generators
+from genextras.core.steps import LEARNED, VARIANCES, Rows, ddpm_rows
+from genextras.schedulers.base import Generators
+from genextras.schedulers.betas import LabelScheduler
 
 
 @final
-class DDPMScheduler(DiffusionScheduler, SchedulerMixin):
+class DDPMScheduler(LabelScheduler, SchedulerMixin):
     """Sample with DDPM [1]_, in place of diffusers' class of the same name.
 
     The step to clean data adds no noise, whatever its timestep, and ``fixed_large_log`` is finite;
@@ -85,7 +87,7 @@ class DDPMScheduler(DiffusionScheduler, SchedulerMixin):
     """
 
     _output = DDPMSchedulerOutput
-    _choices = {**DiffusionScheduler._choices, "variance_type": tuple(VARIANCES)}  # noqa: RUF012 - a ClassVar there
+    _choices = {**LabelScheduler._choices, "variance_type": tuple(VARIANCES)}  # noqa: RUF012 - a ClassVar there
 
     @register_to_config
     def __init__(  # noqa: PLR0917 - diffusers' own signature, positions included
@@ -132,33 +134,33 @@ class DDPMScheduler(DiffusionScheduler, SchedulerMixin):
         """
         return self.one
 
-    def _rows(
-        self, levels: Tensor, levels_before: Tensor, labels: list[int], options: tuple
+    def _rows_between(
+        self, levels: np.ndarray, levels_before: np.ndarray, labels: list[int], options: tuple
     ) -> Rows:
-        if self.config["compat"] == "diffusers":
-            noisy = [label > 0 for label in labels]
-        else:
-            noisy = [self._before(label) != CLEAN for label in labels]
-        return ddpm_rows(
+        positive = np.asarray(labels) > 0  # draw as often as diffusers does
+        clean = np.asarray(self._arrivals(labels)) == CLEAN
+        noisy = positive if self.config["compat"] == "diffusers" else ~clean
+        rows = ddpm_rows(
             levels,
             levels_before,
             prediction=self.config["prediction_type"],
             variance_type=self.config["variance_type"],
-            noisy=torch.tensor(noisy),
+            noisy=noisy,
         )
+        return rows._replace(draws=positive)
 
     def _get_variance(
         self, t: int, predicted_variance: Tensor | None = None, variance_type: str | None = None
     ) -> Tensor:
         """Variance of the noise of the step from t, never its logarithm or root."""
-        label = self._label(t)
-        small, large = self._variances(label, self._before(label))
+        label = int(t)
+        small, large = self._variances(label, self._arrivals([label])[0])
         kind = variance_type or self.config["variance_type"]
         if kind in LEARNED and predicted_variance is not None:
             return LEARNED[kind](predicted_variance, float(small), float(large))
         return VARIANCES[kind](small, large)
 
-    def step(
+    def step(  # type: ignore[override]  # the host names its timestep int
         self,
         model_output: Tensor,
         timestep: int,
@@ -192,20 +194,10 @@ class DDPMScheduler(DiffusionScheduler, SchedulerMixin):
             For shapes that do not fit, or a level where the prediction cannot be inverted.
         """
         model_output, predicted = self._split(model_output, sample)
-        self._check_shapes(model_output, sample)
-        dtype, working = result_dtypes(model_output, sample)
-        label = self._label(timestep)
-        row = self._row(label, working)
-        previous, data = self._advance(row, model_output, sample, working)
-        if label > 0:  # draw as often as diffusers does, so that a shared generator stays in step
-            noise = self._noise(model_output, generator)
-            if predicted is None:
-                previous.add_(noise, alpha=row.noise)
-            elif row.noise:
-                learn = LEARNED[self.config["variance_type"]]
-                variance = learn(predicted.to(working), row.small, row.large)
-                previous.addcmul_(variance.sqrt(), noise.to(working))
-        return self._result(previous, data, dtype, return_dict)
+        previous, predict = self._take(
+            model_output, timestep, sample, generator, predicted=predicted
+        )
+        return self._result(previous, predict, return_dict)
 
     def _split(self, model_output: Tensor, sample: Tensor) -> tuple[Tensor, Tensor | None]:
         """Prediction and learned variance, each (B, C, ...)."""

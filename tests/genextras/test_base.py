@@ -172,11 +172,27 @@ def test_wrong_timesteps_in_a_step_are_refused(scheduler_class, timestep, kind):
 
 
 @BOTH
-def test_one_timestep_a_sample_is_refused_with_a_cure(scheduler_class):
+@pytest.mark.parametrize("bound", [{}, {"clip_sample": False}, {"thresholding": True}])
+def test_each_sample_may_have_its_own_timestep(scheduler_class, bound):
+    scheduler, x = scheduler_class(timestep_spacing="trailing", **bound), images()
+    scheduler.set_timesteps(10)
+    labels = torch.tensor([499, 37])  # on the grid, and off it
+    options = {"eta": 0.7} if scheduler_class is DDIMScheduler else {}
+    seeds = [torch.Generator().manual_seed(seed) for seed in (7, 8)]
+    both = scheduler.step(0.3 * x, labels, x, generator=seeds, **options)
+    for i, label in enumerate(labels):
+        seed = [torch.Generator().manual_seed(7 + i)]
+        one = scheduler.step(0.3 * x[[i]], label, x[[i]], generator=seed, **options)
+        torch.testing.assert_close(both.prev_sample[[i]], one.prev_sample)
+        torch.testing.assert_close(both.pred_original_sample[[i]], one.pred_original_sample)
+
+
+@BOTH
+def test_neither_one_timestep_nor_one_a_sample_is_refused(scheduler_class):
     scheduler = scheduler_class()
     scheduler.set_timesteps(10)
-    with pytest.raises(ValueError, match="Step other timesteps separately"):
-        first_step(scheduler, images(), scheduler.timesteps[:2])
+    with pytest.raises(ValueError, match="timestep must be 1 or 2 labels"):
+        first_step(scheduler, images(), scheduler.timesteps[:3])
 
 
 # --------------------------------------------------------------- tables follow what they come from

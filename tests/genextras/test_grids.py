@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from genextras.core.grids import CLEAN, GRIDS, leading, linspace, previous_labels, trailing
+from genextras.core.grids import CLEAN, GRIDS, previous_labels
 from tests.oracles import genextras as oracles
 
 
@@ -28,10 +28,10 @@ def test_labels_fall_strictly_and_stay_in_range(spacing, counts):
 @given(lengths())
 def test_each_spacing_is_tied_to_its_ends(counts):
     n_train, n_steps = counts
-    assert leading(n_train, n_steps)[-1] == 0
-    assert trailing(n_train, n_steps)[0] == n_train - 1
-    assert linspace(n_train, n_steps)[-1] == 0
-    assert n_steps == 1 or linspace(n_train, n_steps)[0] == n_train - 1
+    assert GRIDS["leading"](n_train, n_steps, 0)[-1] == 0
+    assert GRIDS["trailing"](n_train, n_steps, 0)[0] == n_train - 1
+    assert GRIDS["linspace"](n_train, n_steps, 0)[-1] == 0
+    assert n_steps == 1 or GRIDS["linspace"](n_train, n_steps, 0)[0] == n_train - 1
 
 
 @settings(deadline=None)
@@ -44,13 +44,13 @@ def test_spacings_agree_when_every_level_is_visited(counts):
 
 @pytest.mark.parametrize("n_steps", [1, 7, 15, 61, 103, 121, 999])
 def test_trailing_equals_exact_fractions(n_steps):
-    labels, exact = trailing(1000, n_steps), oracles.trailing(1000, n_steps)
+    labels, exact = GRIDS["trailing"](1000, n_steps, 0), oracles.trailing(1000, n_steps)
     assert max(abs(s - t) for s, t in zip(labels, exact, strict=True)) <= 1  # ties in floats
     assert sum(s != t for s, t in zip(labels, exact, strict=True)) <= 1
 
 
 def test_offset_moves_every_label():
-    assert leading(1000, 10, 1) == [label + 1 for label in leading(1000, 10)]
+    assert GRIDS["leading"](1000, 10, 1) == [label + 1 for label in GRIDS["leading"](1000, 10, 0)]
 
 
 @given(st.lists(st.integers(0, 1000), min_size=1))

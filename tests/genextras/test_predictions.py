@@ -25,8 +25,8 @@ def test_solve_recovers_data_and_noise_from_a_perfect_network(prediction, x_0, e
     x = a * x_0 + b * epsilon
     output = oracles.target(prediction, x_0, epsilon, alpha_bar)
     p, q, r, s = solve(prediction, a, b)
-    assert (p * x + q * output).item() == pytest.approx(x_0, abs=1e-11)  # 1/a is at most 100
-    assert (r * x + s * output).item() == pytest.approx(epsilon, abs=1e-11)
+    assert (p * x + q * output).item() == pytest.approx(x_0, abs=1e-10)  # 1/a is at most 100
+    assert (r * x + s * output).item() == pytest.approx(epsilon, abs=1e-10)
 
 
 @pytest.mark.parametrize("prediction", TARGETS)
@@ -43,9 +43,10 @@ def test_solve_equals_a_linear_solver(prediction, x, output, alpha_bar):
 def test_target_weights_are_the_targets_definition(prediction):
     u, w = target_weights(prediction, *scales(0.3))
     expected = oracles.target(prediction, 1.5, -0.5, 0.3)
-    assert (u * 1.5 - w * 0.5).item() == pytest.approx(expected, abs=1e-15)
+    assert (u * 1.5 - w * 0.5).item() == pytest.approx(expected, abs=1e-14)
 
 
-def test_only_velocity_and_sample_say_something_about_pure_noise():
-    is_finite = {kind: math.isfinite(solve(kind, *scales(0.0)).p.item()) for kind in TARGETS}
-    assert is_finite == {"epsilon": False, "sample": True, "v_prediction": True}
+def test_what_says_something_about_pure_noise():
+    """All targets that hold a share of data, and EDM's network, which gets x / sigma."""
+    is_finite = {kind for kind in TARGETS if math.isfinite(solve(kind, *scales(0.0)).p.item())}
+    assert is_finite == {"sample", "v_prediction", "flow_prediction", "edm", "edm_negative"}

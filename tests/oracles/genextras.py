@@ -32,13 +32,26 @@ def trailing(n_train, n_steps):
 def target(prediction, x_0, epsilon, alpha_bar):
     """What a perfect network of each kind would say."""
     a, b = math.sqrt(alpha_bar), math.sqrt(1 - alpha_bar)
-    return {"epsilon": epsilon, "sample": x_0, "v_prediction": a * epsilon - b * x_0}[prediction]
+    sigma = b / a if a else math.inf
+    std = 1.0  # of data, which only EDM's preconditioning asks for
+    if prediction.startswith("edm"):  # EDM, table 1: D = c_skip x + c_out F with x = x_0 + σ ε
+        skip = std**2 / (sigma**2 + std**2)
+        out = sigma * std / math.sqrt(sigma**2 + std**2)
+        sign = -1 if prediction == "edm_negative" else 1
+        return sign * (x_0 - skip * (x_0 + sigma * epsilon)) / out
+    return {
+        "epsilon": epsilon,
+        "sample": x_0,
+        "v_prediction": a * epsilon - b * x_0,
+        "flow_prediction": epsilon - x_0,
+        "score": -epsilon / b,
+    }[prediction]
 
 
 def predicted(prediction, x, output, alpha_bar):
     """(x_0, ε) by solving x = a x_0 + b ε beside the definition of the output."""
     a, b = math.sqrt(alpha_bar), math.sqrt(1 - alpha_bar)
-    definition = {"epsilon": [0.0, 1.0], "sample": [1.0, 0.0], "v_prediction": [-b, a]}[prediction]
+    definition = [target(prediction, *unit, alpha_bar) for unit in ((1.0, 0.0), (0.0, 1.0))]
     x_0, epsilon = np.linalg.solve([[a, b], definition], [x, output])
     return float(x_0), float(epsilon)
 

@@ -1,0 +1,301 @@
+"""Where a run stands: config, checks, grid, and the row that a timestep stands for.
+
+A row is found by the position of its timestep in ``timesteps``, read from the address of that view,
+so no device is asked. Config values are read when they are used, because pipelines replace
+``_internal_dict`` after construction; what was made from them is dropped when that object, or the
+noise schedule, is another.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from numbers import Real
+from typing import Any, ClassVar
+
+import torch
+from diffusers.configuration_utils import ConfigMixin
+from diffusers.schedulers.scheduling_utils import KarrasDiffusionSchedulers, SchedulerMixin
+from diffusers.utils.import_utils import DummyObject
+from torch import Tensor
+
+from genextras.core.predictions import TARGETS
+from genextras.core.steps import Rows
+from genextras.validation import check_integer, check_options, message
+
+
+class CursorScheduler(SchedulerMixin, ConfigMixin, ABC):
+    """Life cycle and cursor; a member adds its grid, its levels and its rows."""
+
+    config_name: ClassVar[str] = SchedulerMixin.config_name  # type: ignore[assignment, misc]  # both bases state it
+    _compatibles = [c.name for c in KarrasDiffusionSchedulers] + ["DDIMInverseScheduler"]
+    order = 1
+    _internal_dict: Mapping[str, Any]
+    _n_past = 0  # rows before this one that a row may use
+    _choices: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "prediction_type": tuple(TARGETS),
+        "compat": ("none", "diffusers"),
+    }
+    _flags: ClassVar[tuple[str, ...]] = ()
+
+    def _start(self) -> None:
+        """Check the config and take the first grid; the body of each member's ``__init__``."""
+        self._check_config()
+        self.num_inference_steps: int | None = None
+        self._request: tuple | None = None
+        self._step_index: int | None = None
+        self._begin_index: int | None = None
+        self._refresh()
+
+    def __len__(self) -> int:
+        return int(self.config["num_train_timesteps"])
+
+    @classmethod
+    def _get_compatibles(cls) -> list[type]:
+        """Schedulers that understand this config: ours, then those of diffusers."""
+        below: list[type] = [CursorScheduler]
+        for each in below:
+            below.extend(each.__subclasses__())
+        own = [
+            c for c in below if issubclass(c, SchedulerMixin) and c.__bases__[-1] is SchedulerMixin
+        ]
+        own = [c for c in own if c.__module__.startswith("genextras.")]
+        host = [c for c in super()._get_compatibles() if not isinstance(c, DummyObject)]
+        found: list[type] = own
+        return found + sorted(set(host) - set(own), key=lambda c: c.__name__)
+
+    # ------------------------------------------------------------ what a member adds
+
+    @abstractmethod
+    def _levels(self, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Scales (a, b) of data and noise at any labels; float64, on the labels' device."""
+
+    @abstractmethod
+    def _choose(self, n_steps: Any, timesteps: Any, sigmas: Any) -> list:
+        """Check a request and give the labels of all rows."""
+
+    @abstractmethod
+    def _rows(self, labels: list | None, have: int, options: tuple) -> Rows:
+        """Rows of the grid, or of single labels, with so many rows of history."""
+
+    def _made_with(self) -> object:
+        """Whatever else than the config tables are made from; compared by identity."""
+        return None
+
+    # ------------------------------------------------------------ checks
+
+    def _check_config(self) -> None:
+        check_options(type(self).__name__, self.config, choices=self._choices, flags=self._flags)
+
+    def _message(self, name: str, allowed: str, got: object, cure: str) -> str:
+        return message(type(self).__name__, name, allowed, got, cure)
+
+    def _check_shapes(self, model_output: Tensor, sample: Tensor) -> None:
+        if model_output.shape != sample.shape:
+            allowed, got = f"of the sample's shape {tuple(sample.shape)}", tuple(model_output.shape)
+            cure = "A network that also predicts a variance needs DDPMScheduler's variance_type."
+            raise ValueError(self._message("model_output", allowed, got, cure))
+
+    def _check_count(self, n_steps: Any) -> int:
+        check_integer(type(self).__name__, "num_inference_steps", n_steps, low=1)
+        if n_steps > len(self):
+            allowed, cure = f"at most num_train_timesteps={len(self)}", "Take fewer steps."
+            raise ValueError(self._message("num_inference_steps", allowed, n_steps, cure))
+        return int(n_steps)
+
+    def _refuse(self, label: float) -> None:
+        got, cure = self.config["prediction_type"], "At zero SNR use 'v_prediction' or 'sample'."
+        allowed = f"invertible at timestep {label}, where x is all noise or all data"
+        raise ValueError(self._message("prediction_type", allowed, got, cure))
+
+    def _refresh(self) -> None:
+        """Drop what was made from another config or noise schedule."""
+        self._sources = (self._internal_dict, self._made_with())
+        self._tables: dict[Any, Any] = {}
+        self._inputs: tuple[Tensor, ...] = ()
+        config = self._internal_dict
+        self._thresholds = bool(config.get("thresholding"))
+        clips = config.get("clip_sample") and not self._thresholds
+        self._limit = config["clip_sample_range"] if clips else None
+
+    def _is_stale(self) -> bool:
+        config, schedule = self._sources
+        return self._internal_dict is not config or self._made_with() is not schedule
+
+    # ------------------------------------------------------------ timesteps and the cursor
+
+    @property
+    def timesteps(self) -> Tensor:
+        """Label of every model call, from noise to data.
+
+        Returns
+        -------
+        Tensor of shape (n,)
+            Labels as the network knows them, on the device given to ``set_timesteps``.
+        """
+        return self._timesteps
+
+    @timesteps.setter
+    def timesteps(self, timesteps: Tensor) -> None:
+        """Follow timesteps that a pipeline assigns.
+
+        Parameters
+        ----------
+        timesteps : Tensor of shape (n,)
+            Labels, descending.
+        """
+        labels = self._adopt(timesteps.tolist())
+        self._place(timesteps, labels)
+        self._request = None
+
+    def _adopt(self, labels: list) -> list:
+        """Rows of labels that a pipeline assigned."""
+        return labels
+
+    def _place(self, timesteps: Tensor, labels: list) -> None:
+        self._timesteps, self._labels = timesteps, labels
+        self._positions: dict[float, int] = {}
+        self._refresh()
+        self._rewind()
+
+    def _rewind(self) -> None:
+        self._step_index, self._begin_index = None, None
+        self._history: dict[int, Tensor] = {}
+
+    @property
+    def step_index(self) -> int | None:
+        """Row that comes next.
+
+        Returns
+        -------
+        int or None
+            None before the first step.
+        """
+        return self._step_index
+
+    @property
+    def begin_index(self) -> int | None:
+        """Row that the run starts with, as a pipeline set it.
+
+        Returns
+        -------
+        int or None
+            None unless ``set_begin_index`` was called.
+        """
+        return self._begin_index
+
+    def set_begin_index(self, begin_index: int = 0) -> None:
+        """Announce the row that a run starts with, as image-to-image pipelines do.
+
+        Parameters
+        ----------
+        begin_index : int, default=0
+            Position in ``timesteps``.
+        """
+        self._rewind()
+        self._begin_index = begin_index
+
+    def set_timesteps(
+        self,
+        num_inference_steps: int | None = None,
+        device: str | torch.device | None = None,
+        timesteps: Sequence[float] | None = None,
+        sigmas: Sequence[float] | None = None,
+    ) -> None:
+        """Choose the timesteps of the next run; the same request again costs nothing.
+
+        Parameters
+        ----------
+        num_inference_steps : int, optional
+            Number of steps n, spaced as the config says.
+        device : str or torch.device, optional
+            Where ``timesteps`` is put; the coefficients stay on the host.
+        timesteps : sequence of numbers, optional
+            Labels of your own, descending; instead of ``num_inference_steps``.
+        sigmas : sequence of float, optional
+            Noise levels b/a of your own, descending; instead of the two.
+
+        Raises
+        ------
+        TypeError
+            If a count or label is of the wrong kind.
+        ValueError
+            Unless one of the three is given, or if they are out of range or not descending.
+        """
+        request = (num_inference_steps, device)
+        is_known = timesteps is None and sigmas is None and type(num_inference_steps) is int
+        if is_known and request == self._request and not self._is_stale():
+            self._rewind()
+            self.num_inference_steps = num_inference_steps
+            return
+        self._check_config()
+        given = (num_inference_steps, timesteps, sigmas)
+        if [value is None for value in given].count(False) != 1:
+            allowed, cure = "given if and only if timesteps is not", "Pass one of them."
+            raise ValueError(self._message("num_inference_steps", allowed, given, cure))
+        labels = self._choose(num_inference_steps, timesteps, sigmas)
+        self.custom_timesteps = timesteps is not None
+        self.num_inference_steps = self._n_steps(labels)
+        self._place(self._as_timesteps(labels).to(device), labels)
+        self._request = request if is_known else None
+
+    def _n_steps(self, labels: list) -> int:
+        return len(labels)
+
+    def _as_timesteps(self, labels: list) -> Tensor:
+        return torch.tensor(labels, dtype=torch.float32)
+
+    def _index(self, timestep: Any, n_samples: int) -> int | Tensor:
+        """Row of a timestep: a number, or a Tensor where the device has to look it up."""
+        if torch.compiler.is_compiling():
+            return self._traced_index(timestep)
+        if isinstance(timestep, Tensor):
+            if timestep.numel() == 1:
+                grid = self._timesteps
+                offset = timestep.data_ptr() - grid.data_ptr()
+                if 0 <= offset < len(self._labels) * grid.itemsize and timestep.dtype is grid.dtype:
+                    return offset // grid.itemsize
+                return self._find(timestep.item())
+            if timestep.numel() == n_samples:
+                return self._device_index(timestep)
+            allowed, got = f"1 or {n_samples} labels", tuple(timestep.shape)
+            raise ValueError(self._message("timestep", allowed, got, "Pass one for each sample."))
+        if not isinstance(timestep, Real):
+            cure = "Pass an element of scheduler.timesteps."
+            raise TypeError(self._message("timestep", "a number", timestep, cure))
+        return self._find(float(timestep))
+
+    def _find(self, value: float) -> int:
+        """Row of a label: the one that comes next, or the last one that has it."""
+        expected = self._step_index if self._step_index is not None else (self._begin_index or 0)
+        if expected < len(self._labels) and self._labels[expected] == value:
+            return expected
+        if not self._positions:
+            self._positions = {label: i for i, label in enumerate(self._labels)}
+        found = self._positions.get(value)
+        if found is None:
+            return self._off_grid(value, expected)
+        return found
+
+    def _off_grid(self, value: float, expected: int) -> int:
+        """Row of a label that is not on the grid: the one that comes next if a run is on."""
+        if (self._step_index or self._begin_index) is not None and expected < len(self._labels):
+            return expected  # a pipeline that rounds the labels it passes on
+        cure = "Pass an element of scheduler.timesteps."
+        raise ValueError(self._message("timestep", "on the grid of set_timesteps", value, cure))
+
+    def _traced_index(self, timestep: Any) -> int | Tensor:
+        """Inside torch.compile: a counter where rows need a past, else a look-up on the device."""
+        if isinstance(timestep, Tensor) and not self._n_past and self.order == 1:
+            return self._device_index(timestep)
+        index = self._step_index if self._step_index is not None else (self._begin_index or 0)
+        return index if index < len(self._labels) else self._begin_index or 0
+
+    def _device_index(self, timestep: Tensor) -> Tensor:
+        """Rows of labels, found without asking the device; the row behind the last one is NaN."""
+        if self.order > 1:
+            cure = "Call step once for each sample, or choose a solver of one stage."
+            allowed = "one label for the batch, as the solver's rows come in pairs"
+            raise ValueError(self._message("timestep", allowed, tuple(timestep.shape), cure))
+        labels = timestep.reshape(-1, 1).to(self._timesteps.dtype)
+        is_hit = labels == self._timesteps.to(labels.device)  # (B, n)
+        found = is_hit.int().argmax(dim=1)
+        return torch.where(is_hit.any(dim=1), found, len(self._labels))

@@ -1,0 +1,247 @@
+"""Rectified flow: straight paths x = (1 - t) x_0 + t ε, Euler or Heun in t."""
+
+from collections.abc import Sequence
+from math import exp
+from typing import Any, ClassVar, final
+
+import numpy as np
+import torch
+from diffusers.configuration_utils import register_to_config
+from diffusers.schedulers.scheduling_utils import (
+    SchedulerMixin,
+)  # from_pretrained looks for it here
+from torch import Tensor
+
+from genextras.core.grids import SIGMA_GRIDS, shifted_time
+from genextras.core.predictions import solve
+from genextras.core.steps import Levels, Rows, euler_rows, heun_rows, make_rows
+from genextras.schedulers.base import DiffusionScheduler
+from genextras.schedulers.grid import GridScheduler
+
+SHIFTS = {"exponential": exp, "linear": float}  # factor on σ that the host's mu stands for
+
+
+@final
+class FlowMatchScheduler(GridScheduler, SchedulerMixin):
+    """Sample a rectified flow [1]_, in place of diffusers' FlowMatchEulerDiscreteScheduler.
+
+    n steps span all of [1, 0] and the shift is applied once; diffusers shifts its end twice and
+    spends its last call on the step from 0.001 (before shifts) to 0.
+
+    Parameters
+    ----------
+    num_train_timesteps : int, default=1000
+        Labels are t times this number.
+    shift : float, default=1.0
+        Factor on σ = t / (1 - t), for resolution (section 5.3.2 of [2]_).
+    use_dynamic_shifting : bool, default=False
+        Take the shift from ``mu`` of ``set_timesteps``.
+    base_shift, max_shift : float, default=0.5, 1.15
+        Read by pipelines, which compute ``mu`` from them.
+    base_image_seq_len, max_image_seq_len : int, default=256, 4096
+        Read by pipelines likewise.
+    invert_sigmas : bool, default=False
+        Only False; True belongs to one pipeline whose time runs backwards.
+    shift_terminal : float, optional
+        Stretch the grid so that its last time is this one.
+    use_karras_sigmas, use_exponential_sigmas, use_beta_sigmas : bool, default=False
+        Space the times between the first and the last like σ of these grids.
+    time_shift_type : {"exponential", "linear"}, default="exponential"
+        Whether ``mu`` is the logarithm of the shift or the shift.
+    stochastic_sampling : bool, default=False
+        Draw all noise anew in each step.
+    prediction_type : str, default="flow_prediction"
+        What the network predicts.
+    solver : {"euler", "heun"}, default="euler"
+        Heun calls the network twice a step, but once in the last one.
+    compat : {"none", "diffusers"}, default="none"
+        "diffusers" takes that library's grid.
+
+    References
+    ----------
+    .. [1] Liu, Gong, Liu (2022), Flow straight and fast, arXiv:2209.03003.
+    .. [2] Esser et al. (2024), Scaling rectified flow transformers, arXiv:2403.03206.
+
+    Examples
+    --------
+    >>> scheduler = FlowMatchScheduler(shift=3.0)
+    >>> scheduler.set_timesteps(4)
+    >>> [round(t) for t in scheduler.timesteps.tolist()]
+    [1000, 900, 750, 500]
+    """
+
+    _choices: ClassVar = {
+        **DiffusionScheduler._choices,
+        "time_shift_type": tuple(SHIFTS),
+        "solver": ("euler", "heun"),
+    }
+    _flags: ClassVar[tuple[str, ...]] = ("use_dynamic_shifting", "stochastic_sampling")
+    init_noise_sigma = 1.0
+
+    @register_to_config
+    def __init__(  # noqa: PLR0917 - diffusers' own signature, positions included
+        self,
+        num_train_timesteps: int = 1000,
+        shift: float = 1.0,
+        use_dynamic_shifting: bool = False,
+        base_shift: float | None = 0.5,
+        max_shift: float | None = 1.15,
+        base_image_seq_len: int = 256,
+        max_image_seq_len: int = 4096,
+        invert_sigmas: bool = False,
+        shift_terminal: float | None = None,
+        use_karras_sigmas: bool = False,
+        use_exponential_sigmas: bool = False,
+        use_beta_sigmas: bool = False,
+        time_shift_type: str = "exponential",
+        stochastic_sampling: bool = False,
+        prediction_type: str = "flow_prediction",
+        solver: str = "euler",
+        compat: str = "none",
+    ) -> None:
+        self._start()
+        if invert_sigmas:
+            cure = "Negate the network and keep the time from noise to data."
+            raise ValueError(self._message("invert_sigmas", "False", invert_sigmas, cure))
+        self._mu: float | None = None
+        self.sigma_min, self.sigma_max = shifted_time(np.array([1e-3, 1.0]), self.shift).tolist()
+        self._place(self._as_timesteps([]), [])
+
+    @property
+    def order(self) -> int:  # type: ignore[override]  # the host's is a class attribute
+        """Calls of the network in a step.
+
+        Returns
+        -------
+        int
+            2 for Heun.
+        """
+        return 2 if self._internal_dict["solver"] == "heun" else 1
+
+    @property
+    def _n_past(self) -> int:  # type: ignore[override]  # a fact of the solver
+        return self.order - 1
+
+    @property
+    def shift(self) -> float:
+        """Option of this name, as the config holds it now.
+
+        Returns
+        -------
+        float
+            Factor on σ.
+        """
+        return float(self.config["shift"])
+
+    def set_timesteps(  # type: ignore[override]  # the host's order of arguments
+        self,
+        num_inference_steps: int | None = None,
+        device: str | torch.device | None = None,
+        sigmas: Sequence[float] | None = None,
+        mu: float | None = None,
+        timesteps: Sequence[float] | None = None,
+    ) -> None:
+        """Choose the times of the next run.
+
+        Parameters
+        ----------
+        num_inference_steps : int, optional
+            Number of steps n over [1, 0].
+        device : str or torch.device, optional
+            Where ``timesteps`` is put.
+        sigmas : sequence of float in (0, 1], optional
+            Times t of your own before the shift, descending; their number may be given too.
+        mu : float, optional
+            Shift of ``use_dynamic_shifting``.
+        timesteps : sequence of float, optional
+            Labels of your own before the shift, descending.
+
+        Raises
+        ------
+        ValueError
+            If dynamic shifting lacks ``mu``, or a time is out of range or not descending.
+        """
+        if self.config["use_dynamic_shifting"] and mu is None:
+            cure = "Pass the value that the pipeline computes from the image size."
+            raise ValueError(self._message("mu", "given with use_dynamic_shifting", mu, cure))
+        if mu != self._mu:
+            self._mu, self._request = mu, None
+        own = sigmas is not None or timesteps is not None
+        n_steps = None if own else num_inference_steps
+        super().set_timesteps(n_steps, device, timesteps if sigmas is None else None, sigmas)
+
+    def _levels(self, labels: Tensor) -> tuple[Tensor, Tensor]:
+        time = labels / len(self)
+        return 1 - time, time
+
+    def _labels_of(self, sigmas: np.ndarray) -> np.ndarray:
+        return np.asarray(len(self) * sigmas / (1 + sigmas))
+
+    def _visible_sigmas(self, sigma: np.ndarray) -> np.ndarray:
+        return np.append(self._grid.b, self._grid.b_next[-1])
+
+    def _plan(self, n_steps: Any, timesteps: Any, sigmas: Any) -> tuple[np.ndarray, Levels]:
+        if sigmas is not None:
+            time = self._descending("sigmas", sigmas)
+        elif timesteps is not None:
+            time = self._descending("timesteps", timesteps) / len(self)
+        elif self.config["compat"] == "diffusers":
+            time = np.linspace(self.sigma_max, self.sigma_min, n_steps)
+        else:
+            time = np.arange(n_steps, 0, -1) / n_steps
+        if not (time[-1] > 0 and time[0] <= 1):
+            cure = "They are shares of noise."
+            raise ValueError(self._message("sigmas", "in (0, 1]", time.tolist(), cure))
+        time = self._respaced(self._stretched(self._shifted(time)))
+        return time * len(self), Levels(1 - time, time, *_following(time))
+
+    def _shifted(self, time: np.ndarray) -> np.ndarray:
+        if not self.config["use_dynamic_shifting"]:
+            return shifted_time(time, self.shift)
+        return shifted_time(time, SHIFTS[self.config["time_shift_type"]](self._mu or 0.0))
+
+    def _stretched(self, time: np.ndarray) -> np.ndarray:
+        terminal = self.config["shift_terminal"]
+        if not terminal or time[-1] == 1:
+            return time
+        return 1 - (1 - time) * (1 - terminal) / (1 - time[-1])
+
+    def _respaced(self, time: np.ndarray) -> np.ndarray:
+        for name in ("karras", "exponential", "beta"):
+            if self.config[f"use_{name}_sigmas"]:
+                return SIGMA_GRIDS[name](len(time), float(time[-1]), float(time[0]), 7.0)
+        return time
+
+    def _rows(self, labels: list | None, have: int, options: tuple) -> Rows:
+        prediction = self.config["prediction_type"]
+        if self.config["stochastic_sampling"]:
+            a, b, a_next, b_next = self._grid
+            return make_rows(solve(prediction, a, b), a_next, 0.0, noise=b_next)
+        if self.order == 2:
+            return heun_rows(self._grid, prediction, 1.0, kappa=1.0)
+        return euler_rows(self._grid, prediction, 1.0)
+
+    def scale_noise(self, sample: Tensor, timestep: Tensor, noise: Tensor) -> Tensor:
+        """Diffuse data, under the name and in the order that flow pipelines use.
+
+        Parameters
+        ----------
+        sample : Tensor of shape (B, ...), data units
+            x_0.
+        timestep : Tensor of shape (B,) or (1,)
+            Labels.
+        noise : Tensor of shape (B, ...), dimensionless
+            ε, standard normal.
+
+        Returns
+        -------
+        Tensor of shape (B, ...)
+            (1 - t) x_0 + t ε.
+        """
+        return self.add_noise(sample, noise, timestep)
+
+
+def _following(time: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Scales where steps arrive: the next time, and data at the end."""
+    after = np.append(time[1:], 0.0)
+    return 1 - after, after

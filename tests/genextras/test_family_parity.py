@@ -1,0 +1,347 @@
+"""The rest of the family beside its peers: equal where they are right, both shown where not."""
+
+import math
+
+import diffusers
+import numpy as np
+import pytest
+import torch
+
+import genextras
+from tests.oracles.genextras_gaussian import GaussianNetwork, edm_algorithm_2
+
+# the host's own warning, of NumPy 2
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+NETWORK = GaussianNetwork()
+TOLERANCE = {"rtol": 0, "atol": 2e-5}
+
+
+def images(seed=0, shape=(2, 3, 4, 4), dtype=torch.float32):
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed)).to(dtype)
+
+
+def betas_level(scheduler, t):
+    shares = scheduler.alphas_cumprod.double()
+    sigmas = ((1 - shares) / shares).sqrt().numpy()
+    sigma = float(np.interp(float(t), np.arange(len(sigmas)), sigmas))
+    a = (1 + sigma**2) ** -0.5
+    return a, sigma * a
+
+
+def walk(scheduler, prediction, x, level, **options):
+    """The same network for both, asked at the level that it reads from the label."""
+    for t in scheduler.timesteps:
+        output = NETWORK.output(prediction, x.double(), *level(scheduler, t)).float()
+        x = scheduler.step(output, t, x, return_dict=False, **options)[0]
+    return x
+
+
+# --------------------------------------------------------------- multistep
+
+
+@pytest.mark.parametrize("n_steps", [10, 20])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"solver_order": 1},
+        {},
+        {"solver_type": "heun"},
+        {"solver_order": 3},
+        {"algorithm_type": "sde-dpmsolver++"},
+        {"algorithm_type": "sde-dpmsolver++", "solver_order": 1},
+        {"timestep_spacing": "trailing"},
+        {"timestep_spacing": "leading", "steps_offset": 1},
+        {"use_karras_sigmas": True},
+        {"use_lu_lambdas": True},
+        {"use_exponential_sigmas": True},
+        {"use_beta_sigmas": True},
+        {"final_sigmas_type": "sigma_min"},
+        {"prediction_type": "v_prediction"},
+        {"prediction_type": "sample"},
+        {"thresholding": True},
+        {"lower_order_final": False},
+        {"euler_at_final": True},
+    ],
+)
+def test_dpm_solvers_are_equal(options, n_steps):
+    results = []
+    for make, mode in (
+        (diffusers.DPMSolverMultistepScheduler, {}),
+        (genextras.MultistepScheduler, {"compat": "diffusers"}),
+    ):
+        scheduler = make(**options, **mode)
+        scheduler.set_timesteps(n_steps)
+        generator = torch.Generator().manual_seed(3)
+        prediction = options.get("prediction_type", "epsilon")
+        results.append(walk(scheduler, prediction, images(), betas_level, generator=generator))
+    # the peer's last step of no length, and its quantiles in float32
+    is_rough = "final_sigmas_type" in options or "use_beta_sigmas" in options
+    torch.testing.assert_close(*results, rtol=0, atol=1e-4 if is_rough else 2e-5)
+
+
+def test_order_one_is_euler():
+    """EulerDiscrete walks in σ, ours at constant variance: x differs by its scale alone."""
+    theirs = diffusers.EulerDiscreteScheduler(use_karras_sigmas=True)
+    ours = genextras.MultistepScheduler.from_config(theirs.config, solver_order=1)
+    for scheduler in (ours, theirs):
+        scheduler.set_timesteps(20)
+    x, y = images(), images() * theirs.init_noise_sigma
+    y = images() * (1 + theirs.sigmas[0] ** 2).sqrt()
+    for i in range(20):
+        a, b = ours._grid.a[i], ours._grid.b[i]
+        x_output, y_output = (NETWORK.output("epsilon", z, a, b) for z in (x, a * y))
+        x = ours.step(x_output, ours.timesteps[i], x).prev_sample
+        y = theirs.step(y_output, theirs.timesteps[i], y).prev_sample
+    torch.testing.assert_close(x, y, **TOLERANCE)
+
+
+def test_labels_between_whole_numbers_show_the_network_its_own_level():
+    """diffusers rounds them: up to a fifth of σ at 100 steps, and labels come twice."""
+    errors, labels = {}, {}
+    for mode in ("none", "diffusers"):
+        scheduler = genextras.MultistepScheduler(use_karras_sigmas=True, compat=mode)
+        scheduler.set_timesteps(100)
+        known = scheduler._sigmas()
+        seen = np.exp(np.interp(scheduler.timesteps.numpy(), np.arange(1000), np.log(known)))
+        errors[mode] = np.abs(seen / scheduler.sigmas[:-1].numpy() - 1).max()
+        labels[mode] = scheduler.timesteps.tolist()
+    peer = diffusers.DPMSolverMultistepScheduler(use_karras_sigmas=True)
+    peer.set_timesteps(100)
+    assert labels["diffusers"] == peer.timesteps.tolist()
+    assert errors["none"] < 1e-4
+    assert errors["diffusers"] > 0.1
+    assert len(set(labels["none"])) == 100 > len(set(labels["diffusers"]))
+
+
+def test_a_second_pass_needs_no_second_set_timesteps():
+    ours = genextras.MultistepScheduler()
+    theirs = diffusers.DPMSolverMultistepScheduler()
+    for scheduler in (ours, theirs):
+        scheduler.set_timesteps(5)
+    first = walk(ours, "epsilon", images(), betas_level)
+    assert torch.equal(walk(ours, "epsilon", images(), betas_level), first)
+    walk(theirs, "epsilon", images(), betas_level)
+    with pytest.raises(IndexError):
+        walk(theirs, "epsilon", images(), betas_level)
+
+
+def test_no_call_is_wasted_on_the_level_where_it_stands():
+    ours = genextras.MultistepScheduler(final_sigmas_type="sigma_min", use_karras_sigmas=True)
+    ours.set_timesteps(5)
+    peer = diffusers.DPMSolverMultistepScheduler(
+        final_sigmas_type="sigma_min", use_karras_sigmas=True
+    )
+    peer.set_timesteps(5)
+    assert (ours.sigmas.diff() < 0).all()
+    assert peer.sigmas[-1] == pytest.approx(peer.sigmas[-2].item(), rel=1e-6)
+
+
+# --------------------------------------------------------------- EDM
+
+
+@pytest.mark.parametrize("schedule", ["karras", "exponential"])
+@pytest.mark.parametrize("prediction", ["epsilon", "v_prediction"])
+def test_edm_euler_is_equal(schedule, prediction):
+    options = {"sigma_schedule": schedule, "prediction_type": prediction}
+    theirs = diffusers.EDMEulerScheduler(**options)
+    ours = genextras.EDMScheduler(solver="euler", compat="diffusers", **options)
+    word = {"epsilon": "edm", "v_prediction": "edm_negative"}[prediction]
+    results = []
+    for scheduler in (ours, theirs):
+        scheduler.set_timesteps(18)
+        x = images() * scheduler.init_noise_sigma
+        for t, sigma in zip(scheduler.timesteps, scheduler.sigmas.tolist(), strict=False):
+            output = NETWORK.output(word, x.double(), 1.0, sigma, 0.5).float()
+            results.append(scheduler.scale_model_input(x, t))
+            x = scheduler.step(output, t, x).prev_sample
+        results.append(x)
+    n = len(results) // 2
+    torch.testing.assert_close(results[:n], results[n:], **TOLERANCE)
+
+
+@pytest.mark.parametrize("churn", [0.0, 5.0, 40.0])
+def test_edm_with_churn_is_algorithm_2(churn, monkeypatch):
+    """The noise of step i is drawn at the end of row i - 1, so that the network sees it."""
+    n, shape = 18, (8, 2)
+    draws = [images(i + 1, shape, torch.float64) for i in range(n)]
+    options = {"s_churn": churn, "s_tmin": 0.05, "s_tmax": 50.0, "s_noise": 1.003}
+    scheduler = genextras.EDMScheduler(**options)
+    scheduler.set_timesteps(n)
+    plain = (80 ** (1 / 7) + np.arange(n) / (n - 1) * (0.002 ** (1 / 7) - 80 ** (1 / 7))) ** 7
+    start = 80.0 * images(0, shape, torch.float64)
+    expected = edm_algorithm_2(
+        lambda x, sigma: NETWORK.data(x, 1.0, sigma),
+        start,
+        [*plain, 0.0],
+        churn=churn,
+        low=0.05,
+        high=50.0,
+        scale=1.003,
+        draw=lambda i: draws[i],
+    )
+    used = iter([draws[i] for i in range(n) if churn and 0.05 <= plain[i] <= 50])
+    monkeypatch.setattr(scheduler, "_noise", lambda like, generator: next(used))
+    x, (_, levels) = start, scheduler._rows_levels()
+    for t, sigma in zip(scheduler.timesteps, levels, strict=True):
+        x = scheduler.step(NETWORK.output("edm", x, 1.0, sigma, 0.5), t, x).prev_sample
+    assert next(used, None) is None
+    torch.testing.assert_close(x, expected, rtol=0, atol=1e-7)
+
+
+def test_churn_keeps_the_variance_that_diffusers_raises():
+    """Data N(0, 0.05²), 100 Euler steps: noise after the network was asked stays in the result."""
+    data, gamma, spread = GaussianNetwork(std=0.05, mean=0.0), 0.25, {}
+    for label in ("without", "ours", "diffusers"):
+        if label == "diffusers":
+            scheduler = diffusers.EDMEulerScheduler()
+        else:
+            scheduler = genextras.EDMScheduler(
+                solver="euler", s_churn=100 * gamma if label == "ours" else 0.0
+            )
+        scheduler.set_timesteps(100)
+        generator = torch.Generator().manual_seed(0)
+        x = images(5, (20_000, 1)) * scheduler.init_noise_sigma
+        options = {"s_churn": 100 * gamma} if label == "diffusers" else {}
+        levels = scheduler.sigmas.tolist()
+        if label != "diffusers":
+            levels = scheduler._grid.b.tolist()
+        for t, sigma in zip(scheduler.timesteps, levels, strict=False):
+            output = data.output("edm", x.double(), 1.0, sigma, 0.5).float()
+            x = scheduler.step(output, t, x, generator=generator, **options).prev_sample
+        spread[label] = x.std().item() / 0.05
+    assert spread["diffusers"] > 1.05  # over-dispersed
+    assert 0.85 < spread["ours"] < 1.0  # as Euler's own error leaves it
+    assert spread["without"] == pytest.approx(0.96, abs=0.03)
+
+
+def test_own_sigmas_are_sigmas():
+    ours, theirs = genextras.EDMScheduler(solver="euler"), diffusers.EDMEulerScheduler()
+    ours.set_timesteps(sigmas=[10.0, 1.0, 0.1])
+    theirs.set_timesteps(sigmas=torch.tensor([10.0, 1.0, 0.1]))
+    np.testing.assert_allclose(ours.sigmas, [10, 1, 0.1, 0], rtol=1e-6)
+    assert theirs.sigmas[0] < -1e6
+
+
+def test_any_level_can_be_diffused_to():
+    """EDM draws training levels from a log-normal law; diffusers knows only its own grid."""
+    x, noise = images(), images(1)
+    labels = torch.tensor([math.log(0.37) / 4, math.log(5.1) / 4])
+    noisy = genextras.EDMScheduler().add_noise(x, noise, labels)
+    scale = torch.tensor([0.37, 5.1]).view(2, 1, 1, 1)
+    torch.testing.assert_close(noisy, x + scale * noise, rtol=1e-6, atol=1e-6)
+    peer = diffusers.EDMEulerScheduler()
+    with pytest.raises(IndexError):
+        peer.add_noise(x, noise, labels)
+
+
+def test_every_prediction_leads_to_the_same_samples():
+    results = []
+    for prediction in ("epsilon", "sample", "v_prediction", "flow_prediction", "score", "edm"):
+        scheduler = genextras.EDMScheduler(prediction_type=prediction, precondition=False)
+        scheduler.set_timesteps(10)
+        x, (a, b) = 80 * images(dtype=torch.float64), scheduler._rows_levels()
+        for i, t in enumerate(scheduler.timesteps):
+            output = NETWORK.output(prediction, x, a[i], b[i], 0.5)
+            x = scheduler.step(output, t, x).prev_sample
+        results.append(x)
+    for each in results[1:]:
+        torch.testing.assert_close(each, results[0], rtol=0, atol=1e-9)
+
+
+# --------------------------------------------------------------- flow
+
+
+@pytest.mark.parametrize("own", [{}, {"sigmas": np.linspace(1, 0.1, 10)}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"shift": 3.0},
+        {"use_dynamic_shifting": True},
+        {"use_dynamic_shifting": True, "time_shift_type": "linear"},
+        {"shift_terminal": 0.1},
+        {"use_karras_sigmas": True},
+        {"use_exponential_sigmas": True},
+        {"use_beta_sigmas": True},
+    ],
+)
+def test_flow_euler_is_equal(options, own):
+    mu = {"mu": 1.2} if options.get("use_dynamic_shifting") else {}
+    results = []
+    for scheduler in (
+        genextras.FlowMatchScheduler(compat="diffusers", **options),
+        diffusers.FlowMatchEulerDiscreteScheduler(**options),
+    ):
+        scheduler.set_timesteps(**(own or {"num_inference_steps": 10}), **mu)
+        path = walk(scheduler, "flow_prediction", images(), flow_level)
+        results.append((path, scheduler.timesteps, scheduler.sigmas))
+    torch.testing.assert_close(*(r[0] for r in results), **TOLERANCE)
+    torch.testing.assert_close(*(r[1] for r in results), rtol=0, atol=2e-4)
+    torch.testing.assert_close(*(r[2] for r in results), rtol=0, atol=2e-7)
+
+
+def flow_level(scheduler, t):
+    return 1 - float(t) / 1000, float(t) / 1000
+
+
+def test_flow_heun_is_equal():
+    results = []
+    for scheduler in (
+        genextras.FlowMatchScheduler(solver="heun", compat="diffusers"),
+        diffusers.FlowMatchHeunDiscreteScheduler(),
+    ):
+        scheduler.set_timesteps(10)
+        results.append(walk(scheduler, "flow_prediction", images(), flow_level))
+    torch.testing.assert_close(*results, **TOLERANCE)
+
+
+def test_the_shift_is_applied_once_and_no_call_is_wasted():
+    ours = genextras.FlowMatchScheduler(shift=3.0)
+    theirs = diffusers.FlowMatchEulerDiscreteScheduler(shift=3.0)
+    for scheduler in (ours, theirs):
+        scheduler.set_timesteps(10)
+    even = 1 - np.arange(10) / 10
+    np.testing.assert_allclose(ours.sigmas[:-1], 3 * even / (1 + 2 * even), rtol=1e-6)
+    once, twice = 0.003 / 1.002, 0.0089
+    assert theirs.sigmas[-2].item() == pytest.approx(twice, rel=0.01)
+    assert theirs.sigma_min == pytest.approx(once, rel=0.01)
+
+
+# --------------------------------------------------------------- inversion
+
+
+@pytest.mark.parametrize("options", [{}, {"clip_sample": False, "timestep_spacing": "trailing"}])
+def test_inversion_is_equal_for_epsilon(options):
+    results = []
+    for scheduler in (
+        genextras.DDIMInverseScheduler(compat="diffusers", **options),
+        diffusers.DDIMInverseScheduler(**options),
+    ):
+        scheduler.set_timesteps(10)
+        results.append(walk(scheduler, "epsilon", images(), betas_level))
+    torch.testing.assert_close(*results, **TOLERANCE)
+
+
+@pytest.mark.parametrize("prediction", ["epsilon", "v_prediction", "flow_prediction", "score"])
+@pytest.mark.parametrize("spacing", ["leading", "trailing", "linspace"])
+def test_inversion_undoes_each_step(prediction, spacing):
+    """With the outputs that DDIM saw, data go back to the noise they came from."""
+    options = {"clip_sample": False, "timestep_spacing": spacing, "prediction_type": prediction}
+    forward, back = genextras.DDIMScheduler(**options), genextras.DDIMInverseScheduler(**options)
+    for scheduler in (forward, back):
+        scheduler.set_timesteps(15)
+    x = start = images(dtype=torch.float64)
+    outputs = []
+    for t in forward.timesteps:
+        a, b = (each.item() for each in forward._levels(t[None].double()))
+        outputs.append(NETWORK.output(prediction, x, a, b))
+        x = forward.step(outputs[-1], t, x).prev_sample
+    for t, output in zip(back.timesteps, reversed(outputs), strict=True):
+        x = back.step(output, t, x).prev_sample
+    torch.testing.assert_close(x, start, rtol=0, atol=1e-9)
+    if prediction == "v_prediction" and spacing == "leading":
+        peer = diffusers.DDIMInverseScheduler(clip_sample=False, prediction_type=prediction)
+        peer.set_timesteps(15)
+        y = x_0 = forward.step(outputs[-1], forward.timesteps[-1], start).prev_sample
+        y = peer.step(outputs[-1], peer.timesteps[0], x_0).prev_sample
+        assert (y - start).abs().max() > 1e-4
