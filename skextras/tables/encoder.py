@@ -145,8 +145,8 @@ class TableEncoder:
 
     A number stays as it is, and so does a category that is a number: the engine finds it by exact
     match among ``categories``, and what it does not find is missing. Other categories become their
-    place among the sorted ones that were seen; a new one becomes NaN. Negative categories that were
-    seen are categories, as in scikit-learn 1.9.
+    place among the sorted ones that were seen; a new one becomes NaN. Negative categories are missing
+    values, as in LightGBM (scikit-learn takes those that ``fit`` saw for categories).
 
     Parameters
     ----------
@@ -296,7 +296,8 @@ class TableEncoder:
         categories: list[np.ndarray | None] = [None] * self.n_features_
         for feature, seen in (self._seen or {}).items():
             if all(isinstance(value, Real) for value in seen):
-                categories[feature] = np.unique(np.array(list(seen), np.float64))
+                codes = np.unique(np.array(list(seen), np.float64))
+                categories[feature] = codes[codes >= 0]
                 continue
             ordered = self._ordered(seen)
             self._labels[feature] = {label: float(i) for i, label in enumerate(ordered)}

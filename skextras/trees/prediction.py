@@ -205,7 +205,7 @@ class Predictor:
         n_chunks = -(-n // (block * BLOCKS_IN_CHUNK)) if n_threads > 1 else 1
         chunk = block * BLOCKS_IN_CHUNK if n_threads > 1 else n
         n_threads = min(n_threads, n_chunks)
-        room = aligned(1)
+        room = None  # kept alive until the kernel is done
         if not table[slots.HAS_BINS]:
             size = slots.LEAF_ROOM + (min(block, n) + 8) * len(self.columns.feature) * 2
             size = -(-size // 64) * 64

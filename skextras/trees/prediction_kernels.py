@@ -79,7 +79,17 @@ def _walk_tree(table, tree, first, n, at, leaves):  # type: ignore[no-untyped-de
 
 @operation
 def walk(table, chunk, thread):  # type: ignore[no-untyped-def]
-    """Bin rows, send them down each tree, and add the leaves' values or write their numbers."""
+    """Bin rows, send them down each tree, and add the leaves' values or write their numbers.
+
+    Parameters
+    ----------
+    table : int
+        Address of the table of slots.
+    chunk : int
+        Which rows.
+    thread : int
+        Whose room.
+    """
     stop = min(word(table, N_ROWS), (chunk + 1) * word(table, CHUNK))
     leaves = np.empty(word(table, BLOCK), np.uint32)
     for first in range(chunk * word(table, CHUNK), stop, word(table, BLOCK)):
@@ -96,7 +106,17 @@ def walk(table, chunk, thread):  # type: ignore[no-untyped-def]
 
 @operation
 def bin_all(table, chunk, thread):  # type: ignore[no-untyped-def]
-    """Bins of all rows, to keep."""
+    """Bins of all rows, to keep.
+
+    Parameters
+    ----------
+    table : int
+        Address of the table of slots.
+    chunk : int
+        Which rows.
+    thread : int
+        Whose room.
+    """
     first = chunk * word(table, CHUNK)
     n = min(word(table, N_ROWS) - first, word(table, CHUNK))
     bin_block(table, first, n, word(table, BINS) + first * word(table, N_COLUMNS) * 2)
@@ -166,7 +186,17 @@ def _add_strip(table, block, first, n, leaves):  # type: ignore[no-untyped-def]
 
 @operation
 def quick(table, chunk, thread):  # type: ignore[no-untyped-def]
-    """Bin rows, find their leaves by masks, and add the values."""
+    """Bin rows, find their leaves by masks, and add the values.
+
+    Parameters
+    ----------
+    table : int
+        Address of the table of slots.
+    chunk : int
+        Which rows.
+    thread : int
+        Whose room.
+    """
     stop = min(word(table, N_ROWS), (chunk + 1) * word(table, CHUNK))
     leaves = word(table, BINS) + thread * word(table, ROOM)
     at = leaves + LEAF_ROOM

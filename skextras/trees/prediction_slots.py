@@ -33,5 +33,18 @@ LEAF_ROOM = STRIDE * 64  # bytes for these
 
 @compiled
 def uint16s(address: int, n: int) -> Any:
-    """View of n numbers of 16 bits."""
+    """View of n numbers of 16 bits.
+
+    Parameters
+    ----------
+    address : int
+        Where they stand.
+    n : int
+        How many.
+
+    Returns
+    -------
+    ndarray
+        The view.
+    """
     return carray(_pointer(address), (n,), np.uint16)

@@ -60,7 +60,13 @@ class Columns:
 
     @property
     def n_rows(self) -> np.ndarray:
-        """Bins of each column, that of missing values included."""
+        """Bins of each column, that of missing values included.
+
+        Returns
+        -------
+        ndarray of int64 of shape (n_columns,)
+            How many.
+        """
         return self.n_cuts + 2 - self.categorical
 
 
@@ -85,7 +91,20 @@ class Searches:
 
 
 def columns_of(nodes: Nodes, bins: Bins) -> Columns:
-    """Features and thresholds that the trees ask for."""
+    """Features and thresholds that the trees ask for.
+
+    Parameters
+    ----------
+    nodes : Nodes
+        Of all trees.
+    bins : BinMapper
+        Edges and known categories.
+
+    Returns
+    -------
+    Columns
+        At least one.
+    """
     features = np.unique(nodes.feature[nodes.feature >= 0]).astype(np.int64)
     if not len(features):
         features = np.zeros(1, np.int64)
@@ -116,7 +135,18 @@ def columns_of(nodes: Nodes, bins: Bins) -> Columns:
 
 
 def searches(columns: Columns) -> Searches:
-    """Choose how each column is searched."""
+    """Choose how each column is searched.
+
+    Parameters
+    ----------
+    columns : Columns
+        The features in use.
+
+    Returns
+    -------
+    Searches
+        A way for each.
+    """
     n = len(columns.feature)
     way, scale = np.zeros(n, np.int64), np.zeros(n)
     starts = np.zeros((n, BUCKETS), np.uint8)
@@ -134,7 +164,18 @@ def searches(columns: Columns) -> Searches:
 
 
 def column_arrays(columns: Columns) -> dict[int, np.ndarray]:
-    """What binning reads, by slot of its table."""
+    """What binning reads, by slot of its table.
+
+    Parameters
+    ----------
+    columns : Columns
+        The features in use.
+
+    Returns
+    -------
+    dict of int to ndarray
+        Slot to array.
+    """
     search = searches(columns)
     return {
         FEATURES: columns.feature,
@@ -175,7 +216,20 @@ class PackedNodes:
 
 
 def places(nodes: Nodes, columns: Columns) -> tuple[np.ndarray, np.ndarray]:
-    """Column of each node's feature, and the last bin that goes left (numeric splits)."""
+    """Column of each node's feature, and the last bin that goes left (numeric splits).
+
+    Parameters
+    ----------
+    nodes : Nodes
+        Of all trees.
+    columns : Columns
+        The features in use.
+
+    Returns
+    -------
+    tuple of ndarray
+        For each node; 0 where it says nothing.
+    """
     column = np.searchsorted(columns.feature, np.maximum(nodes.feature, columns.feature[0]))
     rank = np.zeros(len(column), np.uint8)
     numeric = np.flatnonzero((nodes.feature >= 0) & (nodes.category_set < 0))
@@ -189,7 +243,20 @@ def places(nodes: Nodes, columns: Columns) -> tuple[np.ndarray, np.ndarray]:
 
 
 def pack(nodes: Nodes, columns: Columns) -> PackedNodes:
-    """Nodes for the walk, of all trees."""
+    """Nodes for the walk, of all trees.
+
+    Parameters
+    ----------
+    nodes : Nodes
+        Of all trees.
+    columns : Columns
+        The features in use.
+
+    Returns
+    -------
+    PackedNodes
+        In the order of the trees.
+    """
     column, rank = places(nodes, columns)
     wrap, is_leaf = nodes.missing_left.astype(np.uint64), nodes.feature < 0
     lengths = np.diff(nodes.offset)

@@ -137,7 +137,20 @@ class MaskTables:
 
 
 def fits(ensemble: Ensemble, columns: Columns) -> bool:
-    """Whether masks of 64 bits and row numbers of 16 bits hold the ensemble."""
+    """Whether masks of 64 bits and row numbers of 16 bits hold the ensemble.
+
+    Parameters
+    ----------
+    ensemble : Ensemble
+        The trees.
+    columns : Columns
+        The features in use.
+
+    Returns
+    -------
+    bool
+        False: walk.
+    """
     n_rows = int(columns.n_rows.sum())
     return (
         bool(len(ensemble.trees))
@@ -148,7 +161,20 @@ def fits(ensemble: Ensemble, columns: Columns) -> bool:
 
 
 def blocks_of(ensemble: Ensemble, lanes: int) -> tuple[np.ndarray, np.ndarray]:
-    """Trees of each block, all of the same output, in the order in which they are added."""
+    """Trees of each block, all of the same output, in the order in which they are added.
+
+    Parameters
+    ----------
+    ensemble : Ensemble
+        The trees.
+    lanes : int
+        Trees of a block.
+
+    Returns
+    -------
+    tuple of ndarray
+        Trees of each block, -1 for none, and the output of each block.
+    """
     output = np.zeros_like(ensemble.output) if ensemble.is_joint else ensemble.output
     rows, outputs = [], []
     for column in np.unique(output):
@@ -161,14 +187,38 @@ def blocks_of(ensemble: Ensemble, lanes: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def aligned(n_rows: int) -> np.ndarray:
-    """Rows of 64 bytes, none of which lies in two cache lines."""
+    """Rows of 64 bytes, none of which lies in two cache lines.
+
+    Parameters
+    ----------
+    n_rows : int
+        How many.
+
+    Returns
+    -------
+    ndarray of uint8 of shape (n_rows, 64)
+        Zeros.
+    """
     room = np.zeros((n_rows + 1) * LINE, np.uint8)
     skip = -room.__array_interface__["data"][0] % LINE
     return room[skip : skip + n_rows * LINE].reshape(n_rows, LINE)
 
 
 def mask_tables(ensemble: Ensemble, columns: Columns) -> MaskTables:
-    """Tables of an ensemble that ``fits``."""
+    """Tables of an ensemble that ``fits``.
+
+    Parameters
+    ----------
+    ensemble : Ensemble
+        The trees.
+    columns : Columns
+        The features in use.
+
+    Returns
+    -------
+    MaskTables
+        The tables.
+    """
     nodes = ensemble.joined()
     bits = 32 if ensemble.n_leaves.max() <= 32 else 64
     tree, output = blocks_of(ensemble, LANES[bits])

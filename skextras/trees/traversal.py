@@ -85,7 +85,21 @@ _walk_sets = _walk_with(_by_set)
 
 @compiled
 def exit_leaves(table, tree, n, at, leaves):  # type: ignore[no-untyped-def]
-    """Node of the leaf that each row of bins ends in, for one tree."""
+    """Node of the leaf that each row of bins ends in, for one tree.
+
+    Parameters
+    ----------
+    table : int
+        Address of the table of slots.
+    tree : int
+        Which tree.
+    n : int
+        How many rows.
+    at : int
+        Address of the bins of the first row.
+    leaves : ndarray of uint32
+        Filled, up to a multiple of eight rows.
+    """
     offset = word(word(table, OFFSET), tree)
     n_nodes = word(word(table, OFFSET), tree + 1) - offset
     width = word(table, N_COLUMNS)

@@ -1,0 +1,206 @@
+"""Rows to the bins of the thresholds in use, a block of rows at a time."""
+
+import numpy as np
+
+from skextras.trees.memory import bytes_, compiled, float32s, float64s, word
+from skextras.trees.prediction_slots import (
+    BUCKETS,
+    CATEGORIES,
+    COLUMN_STRIDE,
+    CROWDED,
+    CUTS,
+    FEATURES,
+    FIRST_BIN,
+    IS_DOUBLE,
+    LOW,
+    MISSING_BIN,
+    N_COLUMNS,
+    N_CUTS,
+    ROW_STRIDE,
+    SCALE,
+    STARTS,
+    STRIP,
+    WAY,
+    X,
+    uint16s,
+)
+
+U = np.uint64
+LAST_BUCKET = BUCKETS - 1.0
+
+
+@compiled
+def bucket(x, low, scale):  # type: ignore[no-untyped-def]
+    """Which of BUCKETS a number is in; never falls as x grows, and 0 for NaN.
+
+    Parameters
+    ----------
+    x : float
+        The number.
+    low : float
+        Lowest cut.
+    scale : float
+        Buckets for each unit.
+
+    Returns
+    -------
+    int
+        0 to BUCKETS - 1.
+    """
+    place = (x - low) * scale
+    place = place if place > 0.0 else 0.0
+    place = place if place < LAST_BUCKET else LAST_BUCKET
+    return U(np.int64(place))
+
+
+@compiled
+def _numbers(values, bins, cuts, known, starts):  # type: ignore[no-untyped-def]
+    """How many cuts are below each value: those of earlier buckets, then at most four of its own.
+
+    known: row width of the bins, first bin, bin of missing values, lowest cut, scale.
+    """
+    width, first, missing, low, scale = known
+    for i in range(U(len(values))):
+        x = values[i]
+        place = U(starts[bucket(x, low, scale)])
+        place += U(x > cuts[place])
+        place += U(x > cuts[place])
+        place += U(x > cuts[place])
+        place += U(x > cuts[place])
+        bins[i * U(width)] = U(missing) if x != x else U(first) + place
+
+
+@compiled
+def _crowded_numbers(values, bins, cuts, known):  # type: ignore[no-untyped-def]
+    """The same by binary search, where many cuts share a bucket."""
+    width, first, missing, _, _ = known
+    for i in range(U(len(values))):
+        x = values[i]
+        # Shifts of comparisons: as branches they would be mispredicted half the time.
+        place = U(x > cuts[127]) << U(7)
+        place += U(x > cuts[place + U(63)]) << U(6)
+        place += U(x > cuts[place + U(31)]) << U(5)
+        place += U(x > cuts[place + U(15)]) << U(4)
+        place += U(x > cuts[place + U(7)]) << U(3)
+        place += U(x > cuts[place + U(3)]) << U(2)
+        place += U(x > cuts[place + U(1)]) << U(1)
+        place += U(x > cuts[place])
+        bins[i * U(width)] = U(missing) if x != x else U(first) + place
+
+
+@compiled
+def _categories(values, bins, codes, known):  # type: ignore[no-untyped-def]
+    """Place of each value among the known codes."""
+    width, first, missing, _, _ = known
+    for i in range(len(values)):
+        x = values[i]
+        place = np.searchsorted(codes, x)
+        is_known = place < len(codes) and codes[place] == x
+        bins[i * width] = first + place if is_known else missing
+
+
+@compiled
+def _bin_column(table, column, values, bins):  # type: ignore[no-untyped-def]
+    """Bins of one column of a strip; what is missing gets its own."""
+    known = (
+        word(table, N_COLUMNS),
+        word(word(table, FIRST_BIN), column),
+        word(word(table, MISSING_BIN), column),
+        float64s(word(table, LOW) + column * 8, 1)[0],
+        float64s(word(table, SCALE) + column * 8, 1)[0],
+    )
+    cuts = float64s(word(table, CUTS) + column * 2048, 256)
+    way = word(word(table, WAY), column)
+    if way == CATEGORIES:
+        _categories(values, bins, cuts[: word(word(table, N_CUTS), column)], known)
+    elif way == CROWDED:
+        _crowded_numbers(values, bins, cuts, known)
+    else:
+        starts = bytes_(word(table, STARTS) + column * BUCKETS, BUCKETS)
+        _numbers(values, bins, cuts, known, starts)
+
+
+@compiled
+def _copy_strip(table, first, feature, strip):  # type: ignore[no-untyped-def]
+    """Values of a feature, as float64: a float32 is compared with the same cuts."""
+    row = word(table, ROW_STRIDE)
+    place = word(table, X) + first * row + feature * word(table, COLUMN_STRIDE)
+    if word(table, IS_DOUBLE):
+        for i in range(len(strip)):
+            strip[i] = float64s(place + i * row, 1)[0]
+    else:
+        for i in range(len(strip)):
+            strip[i] = float32s(place + i * row, 1)[0]
+
+
+@compiled
+def bin_block(table, first, n, at):  # type: ignore[no-untyped-def]
+    """Bins of some rows, row by row, from address ``at``.
+
+    Parameters
+    ----------
+    table : int
+        Address of the table of slots.
+    first : int
+        First row.
+    n : int
+        How many rows.
+    at : int
+        Address of the bins of the first row.
+    """
+    n_columns, room = word(table, N_COLUMNS), np.empty(STRIP, np.float64)
+    for start in range(0, n, STRIP):
+        strip = room[: min(STRIP, n - start)]
+        for column in range(n_columns):
+            _copy_strip(table, first + start, word(word(table, FEATURES), column), strip)
+            bins = uint16s(at + (start * n_columns + column) * 2, len(strip) * n_columns)
+            _bin_column(table, column, strip, bins)
+
+
+@compiled
+def count_buckets(cuts, low, scale, starts):  # type: ignore[no-untyped-def]
+    """How many cuts are in earlier buckets, for each; returns the most that share one.
+
+    Parameters
+    ----------
+    cuts : ndarray of float64
+        Ascending.
+    low : float
+        Lowest cut.
+    scale : float
+        Buckets for each unit.
+    starts : ndarray of uint8
+        Filled.
+
+    Returns
+    -------
+    int
+        The most that share a bucket.
+    """
+    counts = np.zeros(BUCKETS, np.int64)
+    for cut in cuts:
+        counts[bucket(cut, low, scale)] += 1
+    before = 0
+    for place in range(BUCKETS):
+        starts[place] = before
+        before += counts[place]
+    return counts.max()
+
+
+@compiled
+def pad_rows(n, width, at):  # type: ignore[no-untyped-def]
+    """Repeat the last of n rows of bins up to a multiple of eight, so that no cache line is new.
+
+    Parameters
+    ----------
+    n : int
+        How many rows.
+    width : int
+        Columns.
+    at : int
+        Address of the bins of the first row.
+    """
+    padded = (n + 7) // 8 * 8
+    bins = uint16s(at, padded * width)
+    for i in range(n * width, padded * width):
+        bins[i] = bins[i - width]
