@@ -39,8 +39,8 @@ class GradientBoostingRegressor(RegressorMixin, BaseGradientBoosting):
     loss : {"squared_error", "absolute_error", "huber", "quantile", "poisson", "gamma", "tweedie"} \
             or object, default="squared_error"
         What is made small. "poisson", "gamma" and "tweedie" predict through a logarithmic link. An
-        object has methods ``value(y, raw)``, ``gradient(y, raw)`` and ``hessian(y, raw)`` on arrays,
-        and ``link``: "identity", "log" or "logit".
+        object has methods ``value(y, raw)``, ``gradient(y, raw)`` and ``hessian(y, raw)`` on
+        arrays, and ``link``: "identity", "log" or "logit".
     quantile : float, default=None
         Which quantile, for "quantile"; for "huber" that of the residuals' size from which on they
         count linearly, 0.9 if None.
@@ -56,8 +56,10 @@ class GradientBoostingRegressor(RegressorMixin, BaseGradientBoosting):
         Edges from the root to the deepest leaf.
     min_samples_leaf : int, default=20
         Rows of a leaf, counted exactly (LightGBM estimates them from the hessian).
-    l2_regularization, l1_regularization : float, default=0.0
-        Penalties λ and α on the values of the leaves.
+    l2_regularization : float, default=0.0
+        λ, the penalty on the squares of the leaves' values.
+    l1_regularization : float, default=0.0
+        α, the penalty on their sizes.
     min_gain_to_split : float, default=0.0
         A split must gain more than this, in twice the units of the summed loss.
     grow_policy : {"lossguide", "depthwise"}, default="lossguide"
@@ -68,18 +70,25 @@ class GradientBoostingRegressor(RegressorMixin, BaseGradientBoosting):
         Share of the rows that each tree sees.
     sampling : {"uniform", "goss"}, default="uniform"
         How they are chosen; "goss" keeps the rows of greatest gradient and a sample of the rest.
-    top_rate, other_rate : float, default=0.2 and 0.1
-        Both shares, for "goss".
+    top_rate : float, default=0.2
+        Share of the rows that "goss" keeps for their gradient.
+    other_rate : float, default=0.1
+        Share of the rows that it draws from the rest.
     boosting : {"gbdt", "dart"}, default="gbdt"
         "dart" leaves earlier trees out at random while the next one grows.
-    drop_rate, max_drop, skip_drop : float, int and float, default=0.1, 50 and 0.5
-        For "dart": chance of each earlier round, rounds at most, chance that none is left out.
+    drop_rate : float, default=0.1
+        Chance of each earlier round to be left out by "dart".
+    max_drop : int, default=50
+        How many rounds it leaves out at most.
+    skip_drop : float, default=0.5
+        Chance that it leaves out none.
     leaf_iterations : int, default=1
         Newton steps on the values of each tree's leaves. More of them lower the loss for the same
         number of trees, at the cost of a pass over the rows each.
     max_bins : int, default=255
         Bins of a feature, 2 to 255; missing values have one more.
-    categorical_features : array-like of {bool, int, str}, "from_dtype" or None, default="from_dtype"
+    categorical_features : array-like of {bool, int, str}, "from_dtype" or None, \
+            default="from_dtype"
         Features whose values are categories, of which there may be ``max_bins``. Categories that
         were not seen in ``fit`` are missing values.
     monotonic_cst : array-like of int or dict, default=None
@@ -116,9 +125,11 @@ class GradientBoostingRegressor(RegressorMixin, BaseGradientBoosting):
         1, or the number of classes if there are more than two.
     do_early_stopping_ : bool
         Whether scores were kept.
-    train_score_, validation_score_ : ndarray of shape (n_iter_ + 1,)
-        Score before the first round and after each (minus the loss, by default); empty without
-        early stopping.
+    train_score_ : ndarray of shape (n_iter_ + 1,)
+        Score on training rows before the first round and after each (minus the loss, by default);
+        empty without early stopping.
+    validation_score_ : ndarray of shape (n_iter_ + 1,)
+        The same on the validation rows; empty if there are none.
     is_categorical_ : ndarray of bool of shape (n_features,) or None
         Categorical features.
     feature_importances_ : ndarray of shape (n_features,)
@@ -321,8 +332,10 @@ class GradientBoostingClassifier(ClassifierMixin, BaseGradientBoosting):
         Edges from the root to the deepest leaf.
     min_samples_leaf : int, default=20
         Rows of a leaf, counted exactly (LightGBM estimates them from the hessian).
-    l2_regularization, l1_regularization : float, default=0.0
-        Penalties λ and α on the values of the leaves.
+    l2_regularization : float, default=0.0
+        λ, the penalty on the squares of the leaves' values.
+    l1_regularization : float, default=0.0
+        α, the penalty on their sizes.
     min_gain_to_split : float, default=0.0
         A split must gain more than this, in twice the units of the summed loss.
     grow_policy : {"lossguide", "depthwise"}, default="lossguide"
@@ -333,18 +346,25 @@ class GradientBoostingClassifier(ClassifierMixin, BaseGradientBoosting):
         Share of the rows that each tree sees.
     sampling : {"uniform", "goss"}, default="uniform"
         How they are chosen; "goss" keeps the rows of greatest gradient and a sample of the rest.
-    top_rate, other_rate : float, default=0.2 and 0.1
-        Both shares, for "goss".
+    top_rate : float, default=0.2
+        Share of the rows that "goss" keeps for their gradient.
+    other_rate : float, default=0.1
+        Share of the rows that it draws from the rest.
     boosting : {"gbdt", "dart"}, default="gbdt"
         "dart" leaves earlier trees out at random while the next one grows.
-    drop_rate, max_drop, skip_drop : float, int and float, default=0.1, 50 and 0.5
-        For "dart": chance of each earlier round, rounds at most, chance that none is left out.
+    drop_rate : float, default=0.1
+        Chance of each earlier round to be left out by "dart".
+    max_drop : int, default=50
+        How many rounds it leaves out at most.
+    skip_drop : float, default=0.5
+        Chance that it leaves out none.
     leaf_iterations : int, default=1
         Newton steps on the values of each tree's leaves. More of them lower the loss for the same
         number of trees, at the cost of a pass over the rows each.
     max_bins : int, default=255
         Bins of a feature, 2 to 255; missing values have one more.
-    categorical_features : array-like of {bool, int, str}, "from_dtype" or None, default="from_dtype"
+    categorical_features : array-like of {bool, int, str}, "from_dtype" or None, \
+            default="from_dtype"
         Features whose values are categories, of which there may be ``max_bins``. Categories that
         were not seen in ``fit`` are missing values.
     monotonic_cst : array-like of int or dict, default=None
@@ -385,9 +405,11 @@ class GradientBoostingClassifier(ClassifierMixin, BaseGradientBoosting):
         1, or the number of classes if there are more than two.
     do_early_stopping_ : bool
         Whether scores were kept.
-    train_score_, validation_score_ : ndarray of shape (n_iter_ + 1,)
-        Score before the first round and after each (minus the loss, by default); empty without
-        early stopping.
+    train_score_ : ndarray of shape (n_iter_ + 1,)
+        Score on training rows before the first round and after each (minus the loss, by default);
+        empty without early stopping.
+    validation_score_ : ndarray of shape (n_iter_ + 1,)
+        The same on the validation rows; empty if there are none.
     is_categorical_ : ndarray of bool of shape (n_features,) or None
         Categorical features.
     feature_importances_ : ndarray of shape (n_features,)

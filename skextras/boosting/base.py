@@ -21,6 +21,7 @@ from sklearn.utils.validation import (
 )
 
 from skextras.boosting.constraints import interaction_sets
+from skextras.boosting.understanding import UnderstandingMixin
 from skextras.tables import TableEncoder, as_blocks, encode
 from skextras.trees.arrays import Ensemble
 
@@ -36,7 +37,7 @@ if TYPE_CHECKING:  # the engine compiles when it is imported, so that it waits f
 ROWS_AT_ONCE = 4096  # of a sparse table that is made dense for prediction
 
 
-class BaseGradientBoosting(BaseEstimator, ABC):
+class BaseGradientBoosting(UnderstandingMixin, BaseEstimator, ABC):
     """Shell of the gradient boosting estimators; abstract."""
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
@@ -370,7 +371,7 @@ class BaseGradientBoosting(BaseEstimator, ABC):
         )
 
     def _keep(self, course: "Course", mapper: "BinMapper") -> None:
-        from skextras.trees.prediction import Predictor  # noqa: PLC0415
+        from skextras.trees.prediction import Predictor
 
         self._ensemble = course.ensemble()
         self._predictor = Predictor(self._ensemble, mapper)  # its tables come when they are needed
@@ -410,11 +411,14 @@ class BaseGradientBoosting(BaseEstimator, ABC):
 
     def _staged_raw_predict(self, X: Any) -> Iterator[np.ndarray]:
         check_is_fitted(self)
-        values = np.concatenate(list(self._values_of(X)))
-        yield from self._predictor.staged(values, self._n_threads())
+        yield from self._predictor.staged(self._numbers(X), self._n_threads())
+
+    def _numbers(self, X: Any) -> np.ndarray:
+        parts = list(self._values_of(X))
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "_ensemble")
+        return hasattr(self, "_ensemble") or "_known_raw" in self.__dict__
 
     def __sklearn_tags__(self) -> Tags:
         """Values may be missing, tables sparse."""

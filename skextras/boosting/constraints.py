@@ -2,7 +2,6 @@
 
 import itertools
 from collections.abc import Iterable
-from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -41,7 +40,7 @@ def interaction_sets(constraints: Any, n_features: int) -> np.ndarray | None:
             f"Interaction constraints must be a sequence of tuples or lists, got: {constraints!r}."
         ) from error
     for group in groups:
-        if not all(isinstance(i, Integral) and 0 <= i < n_features for i in group):
+        if not all(isinstance(i, (int, np.integer)) and 0 <= i < n_features for i in group):
             raise ValueError(
                 "Interaction constraints must consist of integer indices in [0, n_features - 1]"
                 f" = [0, {n_features - 1}], specifying the position of features, got invalid "

@@ -8,7 +8,6 @@ trees dropped (DART; R. Vinayak and R. Gilad-Bachrach, AISTATS 2015).
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
@@ -21,7 +20,6 @@ from skextras.trees.leaf_sums import leaf_sums
 from skextras.trees.routing import Router
 from skextras.trees.threads import Threads
 from skextras.trees.workspace import Growth
-
 
 ROUNDING = 2.0**-21  # of a gradient in single precision, relative
 
@@ -56,10 +54,10 @@ class Recipe:
 
     learning_rate: float = 0.1
     subsample: float = 1.0
-    sampling: Literal["uniform", "goss"] = "uniform"
+    sampling: str = "uniform"
     top_rate: float = 0.2
     other_rate: float = 0.1
-    boosting: Literal["gbdt", "dart"] = "gbdt"
+    boosting: str = "gbdt"
     drop_rate: float = 0.1
     max_drop: int = 50
     skip_drop: float = 0.5
@@ -207,7 +205,7 @@ class Rounds:
             )
             values = rate * self._values(tree, output)
             self._grower.add_to(self.scores[output], tree, values)
-            grown.append(tree.tree(values))
+            grown.append(tree.tree(values, self._weights(tree)))
         return Change(grown, self._shrink(dropped))
 
     @property
@@ -234,6 +232,18 @@ class Rounds:
         for _ in range(self._recipe.leaf_iterations - 1):
             values = self._step(grown, output, grown.bounded(values))
         return grown.bounded(values)
+
+    def _weights(self, grown: Grown) -> np.ndarray | None:
+        """Weight of the rows in each node, where rows have weights."""
+        weight = self.buffers.weight
+        if weight is None:
+            return None
+        rows = grown.order[: grown.ends[-1]]
+        totals = np.zeros(len(grown.records))
+        totals[grown.leaves] = np.add.reduceat(weight[rows].astype(np.float64), grown.starts)
+        for node, left in reversed(grown.splits):  # children come after their parent
+            totals[node] = totals[left] + totals[left + 1]
+        return totals
 
     def _sums(self, output: int, leaves: tuple[np.ndarray, np.ndarray, np.ndarray]) -> np.ndarray:
         buffers = self.buffers

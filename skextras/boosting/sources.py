@@ -1,21 +1,14 @@
-"""Where the rows come from: a dense table, columns of a sparse one, or blocks that are read twice."""
+"""Where rows come from: a dense table, columns of a sparse one, or blocks that are read twice."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 import numpy as np
 
-from skextras.trees.binning import (
-    BinMapper,
-    Binned,
-    Binner,
-    RowSample,
-    as_column,
-    column_blocks,
-    fit_mapper,
-    merged,
-)
+from skextras.trees.binning import Binned, Binner, as_column, column_blocks
+from skextras.trees.edges import BinMapper, fit_mapper, merged
+from skextras.trees.sampling import RowSample
 from skextras.trees.threads import Threads
 
 
@@ -38,7 +31,7 @@ class Binning:
     seed: int
 
 
-class Source(Protocol):
+class Source(ABC):
     """Rows of a table, not yet binned."""
 
     def mapper(
@@ -62,6 +55,7 @@ class Source(Protocol):
         BinMapper
             The bins.
         """
+        return self._mapper(options, rows, weight, n_threads)
 
     def binned(self, mapper: BinMapper, threads: Threads) -> Binned:
         """Bin all rows.
@@ -78,10 +72,21 @@ class Source(Protocol):
         Binned
             The table.
         """
+        return self._binned(mapper, threads)
+
+    @abstractmethod
+    def _mapper(
+        self, options: Binning, rows: np.ndarray, weight: np.ndarray | None, n_threads: int
+    ) -> BinMapper:
+        """What ``mapper`` returns."""
+
+    @abstractmethod
+    def _binned(self, mapper: BinMapper, threads: Threads) -> Binned:
+        """What ``binned`` returns."""
 
 
 @dataclass(frozen=True)
-class DenseSource:
+class DenseSource(Source):
     """A table in memory, or mapped to it.
 
     Attributes
@@ -92,23 +97,21 @@ class DenseSource:
 
     values: np.ndarray
 
-    def mapper(
+    def _mapper(
         self, options: Binning, rows: np.ndarray, weight: np.ndarray | None, n_threads: int
     ) -> BinMapper:
-        """See ``Source``."""
         chosen, weight = _choose(options, len(rows), weight)
         sample = self.values if len(chosen) == len(self.values) else self.values[rows[chosen]]
         return _fit(as_column(sample), options, weight, n_threads)
 
-    def binned(self, mapper: BinMapper, threads: Threads) -> Binned:
-        """See ``Source``."""
+    def _binned(self, mapper: BinMapper, threads: Threads) -> Binned:
         binner = Binner(mapper, len(self.values))
         binner.add(self.values, threads)
         return binner.result()
 
 
 @dataclass(frozen=True)
-class ColumnSource:
+class ColumnSource(Source):
     """Columns made dense eight at a time.
 
     Attributes
@@ -122,10 +125,9 @@ class ColumnSource:
     columns: Callable[[int, int], np.ndarray]
     n_rows: int
 
-    def mapper(
+    def _mapper(
         self, options: Binning, rows: np.ndarray, weight: np.ndarray | None, n_threads: int
     ) -> BinMapper:
-        """See ``Source``."""
         chosen, weight = _choose(options, len(rows), weight)
         kept = rows[chosen]
         parts = []
@@ -136,8 +138,7 @@ class ColumnSource:
             )
         return merged(parts)
 
-    def binned(self, mapper: BinMapper, threads: Threads) -> Binned:
-        """See ``Source``."""
+    def _binned(self, mapper: BinMapper, threads: Threads) -> Binned:
         binner = Binner(mapper, self.n_rows)
         for block in column_blocks(mapper.n_features):
             binner.add(self.columns(block.start, block.stop), threads, first_feature=block.start)
@@ -145,7 +146,7 @@ class ColumnSource:
 
 
 @dataclass(frozen=True)
-class BlockSource:
+class BlockSource(Source):
     """Blocks of rows, gone through before for the sample, and now for the bins.
 
     Attributes
@@ -162,15 +163,14 @@ class BlockSource:
     sample: RowSample
     n_rows: int
 
-    def mapper(
+    def _mapper(
         self, options: Binning, rows: np.ndarray, weight: np.ndarray | None, n_threads: int
     ) -> BinMapper:
-        """See ``Source``; rows that are held out for validation took part in the sample."""
+        # Rows that are held out for validation took part in the sample too.
         values, kept = self.sample.result()
         return _fit(as_column(values), options, kept, n_threads)
 
-    def binned(self, mapper: BinMapper, threads: Threads) -> Binned:
-        """See ``Source``."""
+    def _binned(self, mapper: BinMapper, threads: Threads) -> Binned:
         binner, first = Binner(mapper, self.n_rows), 0
         for block in self.blocks:
             binner.add(block, threads, first_row=first)

@@ -145,8 +145,8 @@ class TableEncoder:
 
     A number stays as it is, and so does a category that is a number: the engine finds it by exact
     match among ``categories``, and what it does not find is missing. Other categories become their
-    place among the sorted ones that were seen; a new one becomes NaN. Negative categories are missing
-    values, as in LightGBM (scikit-learn takes those that ``fit`` saw for categories).
+    place among the sorted ones that were seen; a new one becomes NaN. Negative categories are
+    missing values, as in LightGBM (scikit-learn takes those that ``fit`` saw for categories).
 
     Parameters
     ----------

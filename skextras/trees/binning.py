@@ -1,80 +1,48 @@
-"""Numbers to bins: at most 255 a feature, found on a sample; bin 255 is a missing value.
+"""Numbers to bins: at most 255 a feature; bin 255 is a missing value.
 
 Eight features of a row share one 64-bit word, so that a histogram reads one word for eight
 additions. ``words[g, i]`` holds features 8g to 8g+7 of row i, the first in the lowest byte.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from skextras.trees.edges import BinMapper, edge_table
 from skextras.trees.memory import (
     address_of,
     bytes_,
-    compiled,
     float32s,
     float64s,
+    inner,
     int64s,
     operation,
     uint64s,
     word,
 )
+from skextras.trees.sampling import RowSample
 from skextras.trees.threads import Threads
 
+__all__ = [
+    "BinMapper",
+    "Binned",
+    "Binner",
+    "RowSample",
+    "as_column",
+    "bin_table",
+    "column_blocks",
+]
+
 MISSING = 255  # the bin of a missing value, for every feature
-MAX_BINS = 255
 GROUP = 8  # features in a word
-SAMPLE = 200_000  # rows that the edges are found on
 ROWS = 4096  # of a chunk
 STRIP = 256  # rows that are binned column by column while they are in the cache
-LARGEST = 1e300  # of an edge: above it stands +inf alone
 
 # What an operation is told, by slot of its table.
 X, ROW_STRIDE, COLUMN_STRIDE, N_ROWS, N_FEATURES, EDGES, N_EDGES, IS_CATEGORICAL, WORDS = range(9)
 LENGTH, FIRST_ROW = 9, 10
-
-
-@dataclass(frozen=True)
-class BinMapper:
-    """Where the bins of each feature begin.
-
-    Attributes
-    ----------
-    edges : tuple of ndarray of float64
-        Of a number: ascending edges, bin(x) = how many of them are below x, so that
-        bin(x) <= b says x <= edges[b]. Of a category: the known codes, ascending, bin = place.
-    is_categorical : ndarray of bool of shape (n_features,)
-        Which is which.
-    """
-
-    edges: tuple[np.ndarray, ...]
-    is_categorical: np.ndarray
-
-    @property
-    def n_features(self) -> int:
-        """Columns of the data.
-
-        Returns
-        -------
-        int
-            How many.
-        """
-        return len(self.edges)
-
-    @property
-    def n_bins(self) -> np.ndarray:
-        """Bins of each feature, without that of the missing values.
-
-        Returns
-        -------
-        ndarray of int64 of shape (n_features,)
-            1 to 255; 0 for a category of which nothing is known.
-        """
-        n_edges = np.array([len(edges) for edges in self.edges], np.int64)
-        return np.where(self.is_categorical, n_edges, n_edges + 1)
 
 
 @dataclass(frozen=True)
@@ -104,231 +72,7 @@ class Binned:
         return self.words.shape[1]
 
 
-def edges_of(values: np.ndarray, weights: np.ndarray | None, max_bins: int) -> np.ndarray:
-    """Edges between the bins of one number.
-
-    Midpoints between the distinct values when there are few, else quantiles (the averaged inverse
-    of the distribution function, under which a weight is a repetition).
-
-    Parameters
-    ----------
-    values : ndarray of shape (n,)
-        A sample; NaN is missing.
-    weights : ndarray of shape (n,) or None
-        A row of weight 0 is not there.
-    max_bins : int
-        2 to 255.
-
-    Returns
-    -------
-    ndarray of float64 of shape (at most max_bins - 1,)
-        Ascending, all different.
-    """
-    is_there = ~np.isnan(values)
-    if weights is not None:
-        is_there &= weights != 0
-        weights = weights[is_there]
-    values = values[is_there]
-    if weights is None:
-        values = np.sort(values)
-    else:
-        order = np.argsort(values, kind="stable")
-        values, weights = values[order], weights[order]
-    last = np.flatnonzero(values[1:] != values[:-1])  # of each distinct value but the greatest
-    if len(last) < max_bins:
-        below, above = values[last].astype(np.float64), values[last + 1].astype(np.float64)
-        with np.errstate(invalid="ignore"):
-            middle = below / 2 + above / 2
-        edges = np.where(np.isnan(middle), 0.0, middle)  # between -inf and +inf
-    elif weights is None:
-        share, rest = np.divmod(np.arange(1, max_bins) * len(values), max_bins)
-        left = values[np.where(rest == 0, share - 1, share)].astype(np.float64)
-        edges = left / 2 + values[share].astype(np.float64) / 2
-    else:
-        edges = _weighted_quantiles(values.astype(np.float64), weights, max_bins)
-    return np.unique(np.minimum(edges, LARGEST))
-
-
-def _weighted_quantiles(values: np.ndarray, weights: np.ndarray, max_bins: int) -> np.ndarray:
-    total = np.cumsum(weights, dtype=np.float64)
-    share = np.arange(1, max_bins) * (total[-1] / max_bins)
-    # A sum that meets the share up to rounding ends exactly there: its value and the next share it.
-    slack = 1e-12 * total[-1]
-    left = np.searchsorted(total, share - slack)
-    right = np.minimum(np.searchsorted(total, share + slack), len(values) - 1)
-    return values[left] / 2 + values[right] / 2
-
-
-class RowSample:
-    """A uniform sample of rows that come in blocks, the same however they are cut into blocks.
-
-    Each row draws a key, and the rows of the smallest keys stay. A weight is a repetition: the
-    smallest of w keys, -log(u) / w, decides.
-
-    Parameters
-    ----------
-    random : numpy.random.Generator
-        The source of the keys.
-    size : int, default=200_000
-        Rows to keep.
-    """
-
-    def __init__(self, random: np.random.Generator, *, size: int = SAMPLE) -> None:
-        self._random, self._size = random, size
-        self._keys = np.empty(0)
-        self._is_drawn = False
-        self._rows: list[np.ndarray] = []
-        self._weights: list[np.ndarray] = []
-
-    def choose(self, n: int, weights: np.ndarray | None = None) -> np.ndarray:
-        """Sample n rows that are all here.
-
-        Parameters
-        ----------
-        n : int
-            Rows there are.
-        weights : ndarray of shape (n,) or None
-            Repetitions of each.
-
-        Returns
-        -------
-        ndarray of int64
-            Ascending; all rows if they are few enough.
-        """
-        if n <= self._size:
-            return np.arange(n)
-        keys = self._draw(n, weights)
-        return np.sort(np.argpartition(keys, self._size)[: self._size])
-
-    def add(self, block: np.ndarray, weights: np.ndarray | None = None) -> None:
-        """Let a block's rows take part.
-
-        Parameters
-        ----------
-        block : ndarray of shape (n, n_features)
-            The rows.
-        weights : ndarray of shape (n,) or None
-            Repetitions of each.
-        """
-        keys = np.concatenate([self._keys, self._draw(len(block), weights)])
-        self._rows.append(block)
-        if weights is not None:
-            self._weights.append(weights)
-        kept = np.arange(len(keys))
-        if len(keys) > self._size:
-            self._is_drawn = True
-            kept = np.sort(np.argpartition(keys, self._size)[: self._size])
-            self._rows = [np.concatenate(self._rows)[kept]]
-            self._weights = [np.concatenate(self._weights)[kept]] if self._weights else []
-        self._keys = keys[kept]
-
-    def result(self) -> tuple[np.ndarray, np.ndarray | None]:
-        """Rows that stayed.
-
-        Returns
-        -------
-        rows : ndarray of shape (at most size, n_features)
-            In the order they came.
-        weights : ndarray or None
-            Their weights; None where rows were left out, since they were drawn by their weights.
-        """
-        weights = None
-        if self._weights and not self._is_drawn:
-            weights = np.concatenate(self._weights)
-        return np.concatenate(self._rows), weights
-
-    def _draw(self, n: int, weights: np.ndarray | None) -> np.ndarray:
-        keys = self._random.random(n)
-        if weights is None:
-            return keys
-        with np.errstate(divide="ignore"):
-            return -np.log1p(-keys) / weights
-
-
-def fit_mapper(
-    column: Callable[[int], np.ndarray],
-    categories: Sequence[np.ndarray | None],
-    *,
-    weights: np.ndarray | None,
-    max_bins: int,
-    n_threads: int,
-) -> BinMapper:
-    """Find the bins of every feature.
-
-    Parameters
-    ----------
-    column : callable
-        Gives the sampled values of a feature, as an array of shape (n,).
-    categories : sequence of (ndarray of float64 or None), one a feature
-        Known codes of a categorical feature, ascending and at most ``max_bins``; None for a number.
-    weights : ndarray of shape (n,) or None
-        Repetitions of each row.
-    max_bins : int
-        2 to 255.
-    n_threads : int
-        NumPy sorts without holding the interpreter.
-
-    Returns
-    -------
-    BinMapper
-        The bins.
-    """
-
-    def edges(feature: int) -> np.ndarray:
-        known = categories[feature]
-        return edges_of(column(feature), weights, max_bins) if known is None else known
-
-    features = range(len(categories))
-    if n_threads == 1 or not features:
-        found = tuple(map(edges, features))
-    else:
-        with ThreadPoolExecutor(n_threads) as executor:
-            found = tuple(executor.map(edges, features))
-    is_categorical = np.array([known is not None for known in categories], bool)
-    return BinMapper(found, is_categorical)
-
-
-def rounded_down(edges: np.ndarray) -> np.ndarray:
-    """Nearest single-precision numbers not above: x <= edge keeps its truth for every float32 x.
-
-    Parameters
-    ----------
-    edges : ndarray of float64
-        Any numbers.
-
-    Returns
-    -------
-    ndarray of float32
-        The same, rounded down.
-    """
-    with np.errstate(over="ignore"):
-        single = edges.astype(np.float32)
-    return np.where(single > edges, np.nextafter(single, np.float32(-np.inf)), single)
-
-
-def edge_table(mapper: BinMapper, dtype: Any) -> np.ndarray:
-    """Edges of all features side by side, filled up with +inf.
-
-    Parameters
-    ----------
-    mapper : BinMapper
-        The bins.
-    dtype : {numpy.float32, numpy.float64}
-        That of the data.
-
-    Returns
-    -------
-    ndarray of shape (n_features, 256)
-        Edges of numbers are rounded down, codes of categories exact.
-    """
-    table = np.full((mapper.n_features, 256), np.inf, dtype)
-    for row, edges, categorical in zip(table, mapper.edges, mapper.is_categorical, strict=True):
-        exact = categorical or dtype == np.float64
-        row[: len(edges)] = edges if exact else rounded_down(edges)
-    return table
-
-
-@compiled
+@inner
 def _bin_column(values, edges, n_edges, is_categorical, bins):  # type: ignore[no-untyped-def]
     """Place of each value among the edges by a search of eight steps without a branch."""
     one = np.uint64(1)
@@ -350,7 +94,7 @@ def _bin_column(values, edges, n_edges, is_categorical, bins):  # type: ignore[n
                 bins[i] = np.uint64(MISSING)
 
 
-@compiled
+@inner
 def _bin_rows(table, chunk, values, edges):  # type: ignore[no-untyped-def]
     n, f = word(table, N_ROWS), word(table, N_FEATURES)
     n_edges, is_categorical = (
@@ -366,7 +110,8 @@ def _bin_rows(table, chunk, values, edges):  # type: ignore[no-untyped-def]
         for j in range(f):
             for i in range(m):
                 column[i] = values[(start + i) * down + j * right]
-            _bin_column(column[:m], edges[j], n_edges[j], is_categorical[j], bins)
+            own = edges[256 * j : 256 * (j + 1)]
+            _bin_column(column[:m], own, n_edges[j], is_categorical[j], bins)
             place, shift = (j >> 3) * length + first + start, np.uint64(8 * (j & 7))
             if j & 7 == 0:
                 for i in range(m):
@@ -382,7 +127,7 @@ def _bin_singles(table, chunk, thread):  # type: ignore[no-untyped-def]
     size = (word(table, N_ROWS) - 1) * word(table, ROW_STRIDE) + (f - 1) * word(
         table, COLUMN_STRIDE
     )
-    edges = float32s(word(table, EDGES), f * 256).reshape((f, 256))
+    edges = float32s(word(table, EDGES), f * 256)
     _bin_rows(table, chunk, float32s(word(table, X), size + 1), edges)
 
 
@@ -392,7 +137,7 @@ def _bin_doubles(table, chunk, thread):  # type: ignore[no-untyped-def]
     size = (word(table, N_ROWS) - 1) * word(table, ROW_STRIDE) + (f - 1) * word(
         table, COLUMN_STRIDE
     )
-    edges = float64s(word(table, EDGES), f * 256).reshape((f, 256))
+    edges = float64s(word(table, EDGES), f * 256)
     _bin_rows(table, chunk, float64s(word(table, X), size + 1), edges)
 
 
@@ -475,23 +220,6 @@ class Binner:
             The whole table.
         """
         return Binned(self.words, self.mapper)
-
-
-def merged(mappers: Sequence[BinMapper]) -> BinMapper:
-    """Bins of blocks of columns as those of the whole table.
-
-    Parameters
-    ----------
-    mappers : sequence of BinMapper
-        In the order of their columns.
-
-    Returns
-    -------
-    BinMapper
-        All columns.
-    """
-    edges = tuple(edge for mapper in mappers for edge in mapper.edges)
-    return BinMapper(edges, np.concatenate([mapper.is_categorical for mapper in mappers]))
 
 
 def bin_table(

@@ -6,11 +6,11 @@ import numpy as np
 
 from skextras.trees import splitting
 from skextras.trees import workspace as at
-from skextras.trees.memory import bytes_, compiled, int64s, word
-from skextras.trees.sums import nodes_of
+from skextras.trees.leaves import record_of
+from skextras.trees.memory import bytes_, inner, int64s, word
 
 
-@compiled
+@inner
 def _next_random(state: Any) -> Any:
     """SplitMix64 (Steele, Lea and Flood 2014)."""
     state += np.uint64(0x9E3779B97F4A7C15)
@@ -20,7 +20,7 @@ def _next_random(state: Any) -> Any:
     return state, z ^ (z >> np.uint64(31))
 
 
-@compiled
+@inner
 def allow(table: int, node: int, child: int) -> None:
     """Features that a node may choose from: those of its interaction sets, and of them a sample."""
     n_features, n_sets = word(table, at.N_FEATURES), word(table, at.N_SETS)
@@ -53,11 +53,11 @@ def allow(table: int, node: int, child: int) -> None:
             allowed[permutation[i]] = 0
 
 
-@compiled
+@inner
 def restrict(table: int, node: int, child: int) -> None:
     """A child keeps the interaction sets of its parent that hold the feature just used."""
     n_features, n_sets = word(table, at.N_FEATURES), word(table, at.N_SETS)
-    feature = nodes_of(table)[node, splitting.FEATURE]
+    feature = record_of(table, node)[splitting.FEATURE]
     sets = bytes_(word(table, at.SETS), n_sets * n_features)
     parent = bytes_(word(table, at.ACTIVE) + n_sets * node, n_sets)
     own = bytes_(word(table, at.ACTIVE) + n_sets * child, n_sets)

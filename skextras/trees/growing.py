@@ -17,11 +17,12 @@ from skextras.trees.leaves import (
     move_right,
     pack,
     part_leaf,
+    record_of,
     route,
     scan_leaf,
     slot,
-    sum_leaf,
-    sum_root,
+    sum_part,
+    sums_at,
 )
 from skextras.trees.memory import OPTIONS, address_of, int64s, njit, word
 from skextras.trees.nodes import (
@@ -34,7 +35,7 @@ from skextras.trees.nodes import (
     scan_nodes,
     set_node,
 )
-from skextras.trees.sums import give_slot, nodes_of, state_of, sum_children, sum_node, take_slot
+from skextras.trees.sums import give_slot, state_of, sum_children, sum_places, take_slot
 from skextras.trees.threads import Threads
 from skextras.trees.workspace import Growth, Workspace
 
@@ -42,16 +43,17 @@ from skextras.trees.workspace import Growth, Workspace
 @njit("int64(int64)", **OPTIONS)
 def grow(table: int) -> int:
     """Grow a tree from the payloads and the order in the table; its number of nodes."""
-    state, n, n_root = state_of(table), word(table, at.N_ROWS), word(table, at.N_ROOT)
-    nodes, n_slots = nodes_of(table), word(table, at.N_SLOTS)
+    state, n_root, n_slots = state_of(table), word(table, at.N_ROOT), word(table, at.N_SLOTS)
     free = int64s(word(table, at.FREE), n_slots)
     for i in range(n_slots):
         free[i] = n_slots - 1 - i
     state[at.N_FREE], state[at.N_OPEN], state[at.N_NODES] = n_slots, 0, 1
     first = take_slot(table, 0)
-    sum_node(table, first, 0, n_root, n_root == n)
-    set_node(table, 0, 0, n_root, 0, total_of(slot(table, first)), -np.inf, np.inf)
-    nodes[0, at.SLOT] = first
+    is_whole = n_root == word(table, at.N_ROWS)
+    sum_places(table, first, 0, n_root, at.ALL_ROWS if is_whole else at.LEAF_ROWS)
+    total = total_of(sums_at(table, slot(table, first)))
+    set_node(table, 0, 0, n_root, 0, total, -np.inf, np.inf)
+    record_of(table, 0)[at.SLOT] = first
     if may_split(table, 0) and word(table, at.MAX_LEAVES) > 1:
         scan_nodes(table, 0, -1, 0.0)
         open_node(table, 0)
@@ -60,7 +62,8 @@ def grow(table: int) -> int:
     while state[at.N_OPEN] > 0 and n_leaves < max_leaves:
         node = next_node(table)
         n_left = part_node(table, node)
-        n_rows = nodes[node, at.END] - nodes[node, at.START]
+        record = record_of(table, node)
+        n_rows = record[at.END] - record[at.START]
         if min(n_left, n_rows - n_left) < max(1, min_samples):
             look_again(table, node)
             continue
@@ -68,7 +71,7 @@ def grow(table: int) -> int:
         n_leaves += 1
         has_left, has_right = may_split(table, left), may_split(table, left + 1)
         if n_leaves == max_leaves or not (has_left or has_right):
-            give_slot(table, nodes[node, at.SLOT])
+            give_slot(table, record[at.SLOT])
             continue
         sum_children(table, node, left, left + 1)
         if has_left and has_right:
@@ -144,6 +147,7 @@ class Grower:
             order[: len(rows)], order[len(rows) :] = rows, np.flatnonzero(is_out)
         space.table[at.N_ROOT] = n if rows is None else len(rows)
         space.table[at.SEED] = np.uint64(seed).view(np.int64)
+        space.state[at.HAS_WEIGHTLESS] = 0
         space.threads.run(pack, space.table, -(-n // BLOCK))
         n_nodes = grow(address_of(space.table))
         return Grown(space.nodes[:n_nodes].copy(), order, scale, h_scale, space.binned.mapper)
@@ -180,8 +184,7 @@ class Grower:
 
 
 _OPERATIONS = {
-    at.OP_ROOT: sum_root,
-    at.OP_SUM: sum_leaf,
+    at.OP_SUM: sum_part,
     at.OP_PARTITION: part_leaf,
     at.OP_MOVE: move_right,
     at.OP_SCAN: scan_leaf,

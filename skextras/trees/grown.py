@@ -8,7 +8,7 @@ import numpy as np
 from skextras.trees import splitting
 from skextras.trees import workspace as at
 from skextras.trees.arrays import Tree
-from skextras.trees.binning import BinMapper
+from skextras.trees.edges import BinMapper
 
 
 @dataclass(frozen=True)
@@ -95,13 +95,38 @@ class Grown:
         upper = self.records[:, at.UPPER].copy().view(np.float64)
         return np.clip(values, lower, upper)
 
-    def tree(self, values: np.ndarray) -> Tree:
+    @property
+    def counts(self) -> np.ndarray:
+        """Rows of each node.
+
+        Returns
+        -------
+        ndarray of int64 of shape (n_nodes,)
+            How many.
+        """
+        return self.records[:, at.END] - self.records[:, at.START]
+
+    @property
+    def splits(self) -> list[tuple[int, int]]:
+        """Nodes that have children.
+
+        Returns
+        -------
+        list of (int, int)
+            The node, and its left child; ascending.
+        """
+        nodes = np.flatnonzero(self.records[:, at.LEFT])
+        return list(zip(nodes.tolist(), self.records[nodes, at.LEFT].tolist(), strict=True))
+
+    def tree(self, values: np.ndarray, weights: np.ndarray | None = None) -> Tree:
         """The tree to keep.
 
         Parameters
         ----------
         values : ndarray of float64 of shape (n_nodes,)
             What its nodes say.
+        weights : ndarray of float64 of shape (n_nodes,), default=None
+            Weight of the rows in each node; None counts them.
 
         Returns
         -------
@@ -129,8 +154,8 @@ class Grown:
             left=records[:, at.LEFT].astype(np.int32),
             value=np.array(values, np.float64).reshape(-1, 1),
             gain=np.where(is_split, gain, 0.0),
-            weight=(records[:, at.SUM] & 0xFFFFFFFF) / self.hessian_scale,
-            count=records[:, at.END] - records[:, at.START],
+            weight=self.counts if weights is None else weights,
+            count=self.counts,
         )
 
 

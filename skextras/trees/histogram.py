@@ -13,12 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from skextras.trees.memory import compiled, prefetch
+from skextras.trees.memory import inner, prefetch
 
 STRIDE = 264  # words of a feature
 GROUP_STRIDE = 8 * STRIDE
 CHUNK = 2048  # rows
 AHEAD = 24  # rows between asking for a word and using it
+EXPONENTS = -149, 126  # of scales: they are applied in single precision
 LOW = 0xFFFFFFFF  # the hessian's half of a sum
 
 U = np.uint64
@@ -27,7 +28,8 @@ U = np.uint64
 def fixed_point(total: float, n: int, *, bits: int) -> float:
     """Scale under which the sum of any of n rounded terms stays within its bits.
 
-    Every term is off by at most one half, so that scale * total + n / 2 < 2^bits suffices.
+    Every term is off by at most one (adding one half in single precision rounds, too), so that
+    scale * total + n < 2^bits suffices.
 
     Parameters
     ----------
@@ -47,10 +49,10 @@ def fixed_point(total: float, n: int, *, bits: int) -> float:
     if total <= 0:
         return 1.0
     # 0.999 covers the rounding of `total` itself, which comes from sums in single precision.
-    return float(2.0 ** np.clip(np.floor(np.log2(0.999 * room / total)), -1000, 1000))
+    return float(2.0 ** np.clip(np.floor(np.log2(0.999 * room / total)), *EXPONENTS))
 
 
-@compiled
+@inner
 def _add_eight(sums: Any, bins: Any, payload: Any) -> None:
     sums[bins & U(255)] += payload
     sums[U(STRIDE) + ((bins >> U(8)) & U(255))] += payload
@@ -62,7 +64,7 @@ def _add_eight(sums: Any, bins: Any, payload: Any) -> None:
     sums[U(7 * STRIDE) + (bins >> U(56))] += payload
 
 
-@compiled
+@inner
 def _add_four(sums: Any, bins: Any, payload: Any) -> None:
     sums[bins & U(255)] += payload
     sums[U(STRIDE) + ((bins >> U(8)) & U(255))] += payload
@@ -70,50 +72,39 @@ def _add_four(sums: Any, bins: Any, payload: Any) -> None:
     sums[U(3 * STRIDE) + ((bins >> U(24)) & U(255))] += payload
 
 
-@compiled
-def add_all(words: Any, payload: Any, sums: Any, n_features: int, rows: Any) -> None:
-    """Add rows[0] to rows[1] of every group, in the order in which they lie."""
-    start, end = rows
-    for group in range(words.shape[0]):
-        bins, own = words[group], sums[group * GROUP_STRIDE : (group + 1) * GROUP_STRIDE]
-        if n_features - 8 * group > 4:
-            for i in range(start, end):
-                _add_eight(own, bins[i], payload[i])
-        else:
-            for i in range(start, end):
-                _add_four(own, bins[i], payload[i])
+@inner
+def add_all(bins: Any, payload: Any, sums: Any, rows: Any, is_wide: bool) -> None:
+    """Add rows[0] to rows[1] of a group, in the order in which they lie."""
+    if is_wide:
+        for i in range(rows[0], rows[1]):
+            _add_eight(sums, bins[i], payload[i])
+    else:
+        for i in range(rows[0], rows[1]):
+            _add_four(sums, bins[i], payload[i])
 
 
-@compiled
-def add_some(words: Any, order: Any, picked: Any, sums: Any, n_features: int) -> None:
-    """Add the rows of ``order``, whose payloads are ``picked`` already."""
-    n = order.size
-    sure = max(0, n - AHEAD)
-    for group in range(words.shape[0]):
-        bins, own = words[group], sums[group * GROUP_STRIDE : (group + 1) * GROUP_STRIDE]
-        if n_features - 8 * group > 4:
-            for i in range(sure):
-                prefetch(bins, np.int64(order[i + AHEAD]))
-                _add_eight(own, bins[U(order[i])], picked[i])
-            for i in range(sure, n):
-                _add_eight(own, bins[U(order[i])], picked[i])
-        else:
-            for i in range(sure):
-                prefetch(bins, np.int64(order[i + AHEAD]))
-                _add_four(own, bins[U(order[i])], picked[i])
-            for i in range(sure, n):
-                _add_four(own, bins[U(order[i])], picked[i])
+@inner
+def add_some(bins: Any, order: Any, picked: Any, sums: Any, is_wide: bool) -> None:
+    """Add the rows of ``order``, whose payloads are ``picked`` already; it looks AHEAD beyond them."""
+    if is_wide:
+        for i in range(U(picked.size)):
+            prefetch(bins, np.int64(order[i + U(AHEAD)]))
+            _add_eight(sums, bins[U(order[i])], picked[i])
+    else:
+        for i in range(U(picked.size)):
+            prefetch(bins, np.int64(order[i + U(AHEAD)]))
+            _add_four(sums, bins[U(order[i])], picked[i])
 
 
-@compiled
+@inner
 def clear(sums: Any) -> None:
     """Set sums to zero."""
     for i in range(sums.size):
         sums[i] = 0
 
 
-@compiled
-def accumulate(total: Any, part: Any, *, first: bool) -> None:
+@inner
+def accumulate(total: Any, part: Any, first: bool) -> None:
     """Add a thread's sums to the total, or begin it."""
     if first:
         for i in range(total.size):
@@ -123,14 +114,14 @@ def accumulate(total: Any, part: Any, *, first: bool) -> None:
             total[i] += part[i]
 
 
-@compiled
+@inner
 def subtract(total: Any, part: Any) -> None:
     """What the sibling has: total - part, in place."""
     for i in range(total.size):
         total[i] -= part[i]
 
 
-@compiled
+@inner
 def total_of(sums: Any) -> int:
     """Sum over the bins of the first feature: every row is in one of them."""
     total = np.int64(0)

@@ -7,6 +7,7 @@ import numpy as np
 from skextras.trees import splitting
 from skextras.trees import workspace as at
 from skextras.trees.histogram import (
+    AHEAD,
     CHUNK,
     GROUP_STRIDE,
     STRIDE,
@@ -17,9 +18,9 @@ from skextras.trees.histogram import (
 )
 from skextras.trees.memory import (
     bytes_,
-    compiled,
     float32s,
     float64s,
+    inner,
     int64s,
     operation,
     uint32s,
@@ -33,25 +34,34 @@ STRIP = 8192  # rows whose payloads are gathered at a time
 U = np.uint64
 
 
-@compiled
-def slot(table: int, number: int) -> Any:
-    """Histogram in a slot of the pool."""
-    size = word(table, at.N_GROUPS) * GROUP_STRIDE
-    return int64s(word(table, at.POOL) + 8 * number * size, size)
+@inner
+def slot(table: int, number: int) -> int:
+    """Address of a histogram in the pool."""
+    return word(table, at.POOL) + 8 * number * word(table, at.N_GROUPS) * GROUP_STRIDE
 
 
-@compiled
-def local(table: int, thread: int) -> Any:
-    """A thread's own histogram."""
-    size = word(table, at.N_GROUPS) * GROUP_STRIDE
-    return int64s(word(table, at.LOCAL) + 8 * thread * size, size)
+@inner
+def local(table: int, thread: int) -> int:
+    """Address of a thread's own histogram."""
+    return word(table, at.LOCAL) + 8 * thread * word(table, at.N_GROUPS) * GROUP_STRIDE
 
 
-@compiled
-def words_of(table: int) -> Any:
-    """Bins of all rows, (n_groups, n_rows)."""
-    n_groups, n = word(table, at.N_GROUPS), word(table, at.N_ROWS)
-    return uint64s(word(table, at.WORDS), n_groups * n).reshape((n_groups, n))
+@inner
+def record_of(table: int, node: int) -> Any:
+    """A node's record."""
+    return int64s(word(table, at.NODES) + 8 * at.N_RECORD * node, at.N_RECORD)
+
+
+@inner
+def floats_of(table: int, node: int) -> Any:
+    """The same record's floating-point numbers."""
+    return float64s(word(table, at.NODES) + 8 * at.N_RECORD * node, at.N_RECORD)
+
+
+@inner
+def sums_at(table: int, address: int) -> Any:
+    """A histogram, all groups in a row."""
+    return int64s(address, word(table, at.N_GROUPS) * GROUP_STRIDE)
 
 
 @operation
@@ -63,69 +73,78 @@ def pack(table, chunk, thread):  # type: ignore[no-untyped-def]
     h_scale = np.float32(facts[splitting.HESSIAN_SCALE])
     gradient, hessian = float32s(word(table, at.GRADIENT), n), float32s(word(table, at.HESSIAN), n)
     payload = int64s(word(table, at.PAYLOAD), n)
-    half = np.float32(0.5)
+    half, least = np.float32(0.5), np.int64(1)
     for i in range(U(chunk * BLOCK), U(min(n, (chunk + 1) * BLOCK))):
         g = np.int64(np.floor(gradient[i] * g_scale + half))
-        payload[i] = (g << 32) + np.int64(np.floor(hessian[i] * h_scale + half))
+        h = np.int64(np.floor(hessian[i] * h_scale + half))
+        payload[i] = (g << 32) + h
+        least = min(least, h)
+    if least == 0:
+        int64s(word(table, at.STATE), at.N_STATE)[at.HAS_WEIGHTLESS] = 1
 
 
-@compiled
-def sum_rows(table, start, end, sums, is_root):  # type: ignore[no-untyped-def]
-    """Add the rows at places start to end of the order."""
+@inner
+def _sum_all(table, start, end, sums):  # type: ignore[no-untyped-def]
     n, n_features = word(table, at.N_ROWS), word(table, at.N_FEATURES)
-    payload, words = int64s(word(table, at.PAYLOAD), n), words_of(table)
-    if is_root:
-        add_all(words, payload, sums, n_features, (start, end))
-        return
-    order, picked = uint32s(word(table, at.ORDER), n), int64s(word(table, at.PICKED), n)
+    payload = int64s(word(table, at.PAYLOAD), n)
+    for group in range(word(table, at.N_GROUPS)):
+        bins = uint64s(word(table, at.WORDS) + 8 * n * group, n)
+        own = int64s(sums + 8 * GROUP_STRIDE * group, GROUP_STRIDE)
+        add_all(bins, payload, own, (start, end), n_features - 8 * group > 4)
+
+
+@inner
+def _sum_places(table, start, end, sums, is_count):  # type: ignore[no-untyped-def]
+    """Add the rows at places start to end of the order; what is summed is a payload, or 1."""
+    n, n_features = word(table, at.N_ROWS), word(table, at.N_FEATURES)
+    payload = int64s(word(table, at.PAYLOAD), n)
     for first in range(start, end, STRIP):
-        last = min(end, first + STRIP)
-        for i in range(first, last):
-            picked[i] = payload[U(order[i])]
-        add_some(words, order[first:last], picked[first:last], sums, n_features)
-
-
-@compiled
-def _sum_chunk(table, chunk, thread, is_root):  # type: ignore[no-untyped-def]
-    job, touched = (
-        int64s(word(table, at.JOB), at.N_JOB),
-        int64s(word(table, at.TOUCHED), thread + 1),
-    )
-    sums = local(table, thread)
-    if touched[thread] == 0:
-        touched[thread] = 1
-        clear(sums)
-    start = job[0] + chunk * CHUNK
-    sum_rows(table, start, min(job[1], start + CHUNK), sums, is_root)
+        m = min(end - first, STRIP)
+        order = uint32s(word(table, at.ORDER) + 4 * first, m + AHEAD)
+        picked = int64s(word(table, at.PICKED) + 8 * first, m)
+        for i in range(U(m)):
+            picked[i] = 1 if is_count else payload[U(order[i])]
+        for group in range(word(table, at.N_GROUPS)):
+            bins = uint64s(word(table, at.WORDS) + 8 * n * group, n)
+            own = int64s(sums + 8 * GROUP_STRIDE * group, GROUP_STRIDE)
+            add_some(bins, order, picked, own, n_features - 8 * group > 4)
 
 
 @operation
-def sum_root(table, chunk, thread):  # type: ignore[no-untyped-def]
-    """Histogram of all rows, as they lie."""
-    _sum_chunk(table, chunk, thread, True)
+def sum_part(table, chunk, thread):  # type: ignore[no-untyped-def]
+    """Histogram of some rows: of all of them into the target, or of a chunk into the thread's own."""
+    job = int64s(word(table, at.JOB), at.N_JOB)
+    start, end, sums = job[at.FROM], job[at.TO], job[at.TARGET]
+    is_first = True
+    if sums == 0:
+        touched = int64s(word(table, at.TOUCHED), thread + 1)
+        is_first, touched[thread] = touched[thread] == 0, 1
+        sums = local(table, thread)
+        start += chunk * CHUNK
+        end = min(end, start + CHUNK)
+    if is_first:
+        clear(sums_at(table, sums))
+    if job[at.WHAT] == at.ALL_ROWS:
+        _sum_all(table, start, end, sums)
+    else:
+        _sum_places(table, start, end, sums, job[at.WHAT] == at.COUNTED_ROWS)
 
 
-@operation
-def sum_leaf(table, chunk, thread):  # type: ignore[no-untyped-def]
-    """Histogram of a leaf's rows."""
-    _sum_chunk(table, chunk, thread, False)
-
-
-@compiled
-def gather_sums(table, sums):  # type: ignore[no-untyped-def]
+@inner
+def gather_sums(table, target):  # type: ignore[no-untyped-def]
     """Add up what the threads have summed."""
-    n_threads = word(table, at.N_THREADS)
+    sums, n_threads = sums_at(table, target), word(table, at.N_THREADS)
     touched = int64s(word(table, at.TOUCHED), n_threads)
     is_first = True
     for thread in range(n_threads):
         if touched[thread]:
             touched[thread] = 0
-            accumulate(sums, local(table, thread), is_first)
+            accumulate(sums, sums_at(table, local(table, thread)), is_first)
             is_first = False
 
 
-@compiled
-def part_rows(table, record, start, end):  # type: ignore[no-untyped-def]
+@inner
+def _part_rows(table, record, start, end):  # type: ignore[no-untyped-def]
     """Stable partition without a branch: left rows stay in the order, right ones go to the spare."""
     n = word(table, at.N_ROWS)
     order, spare = uint32s(word(table, at.ORDER), n), uint32s(word(table, at.SPARE), n)
@@ -133,11 +152,10 @@ def part_rows(table, record, start, end):  # type: ignore[no-untyped-def]
     bins = bytes_(word(table, at.WORDS) + (feature >> 3) * n * 8 + (feature & 7), 8 * n)
     left, right = U(start), U(start)
     if record[splitting.IS_CATEGORICAL]:
-        left_set = record[splitting.LEFT_SET : splitting.LEFT_SET + 4].view(np.uint64)
         for i in range(U(start), U(end)):
             row = order[i]
             b = U(bins[U(row) << U(3)])
-            goes = (left_set[b >> U(6)] >> (b & U(63))) & U(1)
+            goes = (U(record[U(splitting.LEFT_SET) + (b >> U(6))]) >> (b & U(63))) & U(1)
             order[left], spare[right] = row, row
             left += goes
             right += U(1) - goes
@@ -159,10 +177,10 @@ def part_rows(table, record, start, end):  # type: ignore[no-untyped-def]
 def part_leaf(table, chunk, thread):  # type: ignore[no-untyped-def]
     """Part a chunk of a leaf's rows, and tell how many went left."""
     job = int64s(word(table, at.JOB), at.N_JOB)
-    node = int64s(word(table, at.NODES) + 8 * at.N_RECORD * job[2], at.N_RECORD)
-    start = job[0] + chunk * job[3]
+    start = job[at.FROM] + chunk * job[at.SIZE]
     counts = int64s(word(table, at.LEFT_COUNTS), chunk + 1)
-    counts[chunk] = part_rows(table, node, start, min(job[1], start + job[3]))
+    record = record_of(table, job[at.PARTED])
+    counts[chunk] = _part_rows(table, record, start, min(job[at.TO], start + job[at.SIZE]))
 
 
 @operation
@@ -172,10 +190,10 @@ def move_right(table, chunk, thread):  # type: ignore[no-untyped-def]
     job = int64s(word(table, at.JOB), at.N_JOB)
     counts = int64s(word(table, at.LEFT_COUNTS), chunk + 1)
     order, spare = uint32s(word(table, at.ORDER), n), uint32s(word(table, at.SPARE), n)
-    start, place = job[0] + chunk * job[3], job[4]
+    start, place = job[at.FROM] + chunk * job[at.SIZE], job[at.PLACE]
     for earlier in range(chunk):
-        place += job[3] - counts[earlier]
-    for i in range(min(job[1], start + job[3]) - start - counts[chunk]):
+        place += job[at.SIZE] - counts[earlier]
+    for i in range(min(job[at.TO], start + job[at.SIZE]) - start - counts[chunk]):
         order[place + i] = spare[start + i]
 
 
@@ -185,31 +203,31 @@ def scan_leaf(table, chunk, thread):  # type: ignore[no-untyped-def]
     n_features, n_parts = word(table, at.N_FEATURES), word(table, at.N_PARTS)
     child, part = chunk // n_parts, chunk % n_parts
     job = int64s(word(table, at.JOB), at.N_JOB)
-    node = int64s(word(table, at.NODES) + 8 * at.N_RECORD * job[5 + child], at.N_RECORD)
+    total = record_of(table, job[at.SCANNED + child])[at.SUM]
     facts = float64s(word(table, at.FACTS) + 8 * splitting.N_FACTS * child, splitting.N_FACTS)
-    size = splitting.N_SCRATCH * 256
-    scratch = int64s(word(table, at.SCRATCH) + 8 * size * chunk, size)
-    scratch = scratch.reshape((splitting.N_SCRATCH, 256))
-    found = int64s(word(table, at.FOUND) + 8 * splitting.N_FOUND * chunk, splitting.N_FOUND)
+    scratch = word(table, at.SCRATCH) + splitting.N_SCRATCH * splitting.ROW * chunk
+    address = word(table, at.FOUND) + 8 * splitting.N_FOUND * chunk
+    found, best = int64s(address, splitting.N_FOUND), float64s(address + 8 * splitting.GAIN, 1)
     allowed = bytes_(word(table, at.ALLOWED) + n_features * child, n_features)
     monotonic = int64s(word(table, at.MONOTONIC), n_features)
-    n_bins, is_category = int64s(word(table, at.N_BINS), n_features), word(table, at.CATEGORICAL)
-    is_category = bytes_(is_category, n_features)
-    sums, counts = slot(table, job[7 + child]), slot(table, word(table, at.N_SLOTS) + 2)
-    found.view(np.float64)[splitting.GAIN] = 0.0
+    n_bins = int64s(word(table, at.N_BINS), n_features)
+    is_category = bytes_(word(table, at.CATEGORICAL), n_features)
+    sums, counts = (
+        slot(table, job[at.SCANNED_SLOT + child]),
+        slot(table, word(table, at.N_SLOTS) + 2),
+    )
+    best[0] = 0.0
     found[splitting.FEATURE] = -1
     for feature in range(n_features * part // n_parts, n_features * (part + 1) // n_parts):
         if not allowed[feature]:
             continue
-        own = sums[feature * STRIDE : feature * STRIDE + 256]
-        count = counts[feature * STRIDE : feature * STRIDE + 256]
+        own = int64s(sums + 8 * STRIDE * feature, 256)
+        count = int64s(counts + 8 * STRIDE * feature, 256)
         if is_category[feature]:
-            is_better = scan_categories(
-                own, count, n_bins[feature], node[at.SUM], facts, scratch, found
-            )
+            is_better = scan_categories(own, count, n_bins[feature], total, facts, scratch, address)
         else:
             is_better = scan_number(
-                own, count, n_bins[feature], node[at.SUM], facts, monotonic[feature], scratch, found
+                own, count, n_bins[feature], total, facts, monotonic[feature], scratch, address
             )
         if is_better:
             found[splitting.FEATURE] = feature
@@ -220,42 +238,41 @@ def add_leaf_values(table, chunk, thread):  # type: ignore[no-untyped-def]
     """Add each leaf's value to the scores of its rows."""
     n, n_leaves = word(table, at.N_ROWS), word(table, at.N_LEAVES)
     scores, order = float32s(word(table, at.SCORES), n), uint32s(word(table, at.ORDER), n)
-    leaves = int64s(word(table, at.LEAVES), 2 * n_leaves).reshape((n_leaves, 2))
+    leaves = int64s(word(table, at.LEAVES), 2 * n_leaves)
     values = float32s(word(table, at.LEAF_VALUES), n_leaves)
     first, last = chunk * BLOCK, (chunk + 1) * BLOCK
     for leaf in range(n_leaves):
         value = values[leaf]
-        for i in range(max(first, leaves[leaf, 0]), min(last, leaves[leaf, 1])):
+        for i in range(max(first, leaves[2 * leaf]), min(last, leaves[2 * leaf + 1])):
             scores[U(order[i])] += value
 
 
-@compiled
-def leaf_of(nodes, words, row):  # type: ignore[no-untyped-def]
-    """Leaf that a row's bins lead to."""
+@inner
+def leaf_of(table, row):  # type: ignore[no-untyped-def]
+    """Leaf of the records in LEAVES that a row's bins lead to."""
+    n = word(table, at.N_ROWS)
     node = 0
-    while nodes[node, at.LEFT] > 0:
-        record = nodes[node]
+    while True:
+        record = int64s(word(table, at.LEAVES) + 8 * at.N_RECORD * node, at.N_RECORD)
+        if record[at.LEFT] == 0:
+            return node
         feature = record[splitting.FEATURE]
-        b = (words[feature >> 3, row] >> U(8 * (feature & 7))) & U(255)
+        b = bytes_(word(table, at.WORDS) + (feature >> 3) * n * 8 + (feature & 7), 8 * n)[8 * row]
         if record[splitting.IS_CATEGORICAL]:
-            bits = np.uint64(record[splitting.LEFT_SET + np.int64(b >> U(6))])
-            goes = (bits >> (b & U(63))) & U(1) == U(1)
-        elif b == U(splitting.MISSING):
-            goes = record[splitting.MISSING_LEFT] != 0
+            goes = (record[splitting.LEFT_SET + (b >> 6)] >> (b & 63)) & 1
+        elif b == splitting.MISSING:
+            goes = record[splitting.MISSING_LEFT]
         else:
-            goes = np.int64(b) <= record[splitting.BIN]
-        node = record[at.LEFT] + (0 if goes else 1)
-    return node
+            goes = np.int64(b <= record[splitting.BIN])
+        node = record[at.LEFT] + 1 - goes
 
 
 @operation
 def route(table, chunk, thread):  # type: ignore[no-untyped-def]
     """Add a tree's values to the scores of rows that did not grow it: places N_ROOT.. of the order."""
     n, first = word(table, at.N_ROWS), word(table, at.N_ROOT)
-    n_nodes = word(table, at.N_LEAVES)
     scores, order = float32s(word(table, at.SCORES), n), uint32s(word(table, at.ORDER), n)
-    nodes = int64s(word(table, at.LEAVES), n_nodes * at.N_RECORD).reshape((n_nodes, at.N_RECORD))
-    values, words = float32s(word(table, at.LEAF_VALUES), n_nodes), words_of(table)
+    values = float32s(word(table, at.LEAF_VALUES), word(table, at.N_LEAVES))
     for i in range(first + chunk * BLOCK, min(n, first + (chunk + 1) * BLOCK)):
-        row = order[i]
-        scores[row] += values[leaf_of(nodes, words, row)]
+        row = np.int64(order[i])
+        scores[row] += values[leaf_of(table, row)]

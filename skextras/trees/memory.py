@@ -6,35 +6,98 @@ of other arrays, and counts. Whoever fills a table keeps its arrays alive.
 """
 
 import sys
+from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import carray, cfunc, njit, types
+from numba import cfunc, njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
+from numba.np.arrayobj import populate_array
 
 OPTIONS = {"nogil": True, "error_model": "numpy", "cache": True}
-compiled = njit(**OPTIONS)
+
+
+def _once_for_constants(dispatcher: Any) -> Any:
+    """Numba would compile f(table, 0) and f(table, 1) apart: each constant has a type of its own."""
+    template = dispatcher.get_call_template
+
+    def without_constants(args: Any, kws: Any) -> Any:
+        kinds = {name: types.unliteral(kind) for name, kind in kws.items()}
+        return template(tuple(map(types.unliteral, args)), kinds)
+
+    dispatcher.get_call_template = without_constants
+    return dispatcher
+
+
+def compiled(function: Any) -> Any:
+    """Compile a function when it is first called, from Python or from compiled code.
+
+    Parameters
+    ----------
+    function : callable
+        It must not raise.
+
+    Returns
+    -------
+    Dispatcher
+        Compiled code; it holds no interpreter lock.
+    """
+    return _once_for_constants(njit(**OPTIONS)(function))
+
+
+def inner(function: Any) -> Any:
+    """Compile a function that compiled code alone calls, as a part of its callers.
+
+    It has no entry from Python, and no place of its own in the cache, which holds its callers.
+
+    Parameters
+    ----------
+    function : callable
+        It must not raise.
+
+    Returns
+    -------
+    Dispatcher
+        Compiled code.
+    """
+    options = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    return _once_for_constants(njit(**options, **{**OPTIONS, "cache": False})(function))
+
 
 # What a pool of threads runs: (address of a table, number of the chunk, number of the thread).
 OPERATION = types.void(types.int64, types.int64, types.int64)
 
 
-def operation(function: Any) -> Any:
-    """Compile a function of (table, chunk, thread) so that other compiled code calls its address.
+class Operation:
+    """A function of (table, chunk, thread) that other compiled code calls by its address.
 
     Parameters
     ----------
     function : callable
         Three integers in, nothing out; it must not raise.
-
-    Returns
-    -------
-    CFunc
-        Its ``address`` goes into a table.
     """
-    return cfunc(OPERATION, error_model="numpy", cache=True)(function)
+
+    def __init__(self, function: Callable[[int, int, int], None]) -> None:
+        self._function = function
+
+    @cached_property
+    def address(self) -> int:
+        """Where the compiled code stands; it is compiled, or loaded, when first asked for.
+
+        Returns
+        -------
+        int
+            What goes into a table.
+        """
+        compile_it = cfunc(OPERATION, error_model="numpy", cache=True)
+        self._compiled = compile_it(self._function)  # kept: its memory holds the code
+        return int(self._compiled.address)
+
+
+operation = Operation  # as a decorator
 
 
 @intrinsic
@@ -75,52 +138,50 @@ def prefetch(typingctx: Any, array: Any, index: Any) -> Any:
     return types.void(array, types.int64), generate
 
 
-@compiled
-def word(table: int, slot: int) -> int:
+# Reading a table and looking at memory are instructions rather than functions: each function costs
+# a tenth of a second to compile.
+@intrinsic
+def word(typingctx: Any, table: Any, slot: Any) -> Any:
     """Number in a slot of a table."""
-    return carray(_pointer(table), (slot + 1,), np.int64)[slot]
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        first = builder.inttoptr(args[0], ir.IntType(64).as_pointer())
+        return builder.load(builder.gep(first, [args[1]]))
+
+    return types.int64(types.int64, types.int64), generate
 
 
-@compiled
-def int64s(address: int, n: int) -> Any:
-    """View of n signed words."""
-    return carray(_pointer(address), (n,), np.int64)
+def _view(dtype: Any, size: int) -> Any:
+    kind = types.Array(dtype, 1, "C")
+
+    @intrinsic
+    def view(typingctx: Any, address: Any, n: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            array = context.make_array(kind)(context, builder)
+            item = context.get_constant(types.intp, size)
+            populate_array(
+                array,
+                data=builder.inttoptr(args[0], array.data.type),
+                shape=(args[1],),
+                strides=(item,),
+                itemsize=item,
+                meminfo=None,
+            )
+            return array._getvalue()
+
+        return kind(types.int64, types.int64), generate
+
+    return view
 
 
-@compiled
-def uint64s(address: int, n: int) -> Any:
-    """View of n unsigned words."""
-    return carray(_pointer(address), (n,), np.uint64)
-
-
-@compiled
-def int32s(address: int, n: int) -> Any:
-    """View of n signed half words."""
-    return carray(_pointer(address), (n,), np.int32)
-
-
-@compiled
-def uint32s(address: int, n: int) -> Any:
-    """View of n unsigned half words."""
-    return carray(_pointer(address), (n,), np.uint32)
-
-
-@compiled
-def bytes_(address: int, n: int) -> Any:
-    """View of n bytes."""
-    return carray(_pointer(address), (n,), np.uint8)
-
-
-@compiled
-def float64s(address: int, n: int) -> Any:
-    """View of n double-precision numbers."""
-    return carray(_pointer(address), (n,), np.float64)
-
-
-@compiled
-def float32s(address: int, n: int) -> Any:
-    """View of n single-precision numbers."""
-    return carray(_pointer(address), (n,), np.float32)
+# Views of n numbers at an address, (address, n) -> array.
+int64s = _view(types.int64, 8)
+uint64s = _view(types.uint64, 8)
+int32s = _view(types.int32, 4)
+uint32s = _view(types.uint32, 4)
+bytes_ = _view(types.uint8, 1)
+float64s = _view(types.float64, 8)
+float32s = _view(types.float32, 4)
 
 
 def address_of(array: np.ndarray) -> int:

@@ -1,14 +1,12 @@
 """Nodes of a tree that grows: found, opened, parted, and given children."""
 
-from typing import Any
-
 import numpy as np
 
 from skextras.trees import splitting
 from skextras.trees import workspace as at
 from skextras.trees.choice import allow, restrict
-from skextras.trees.leaves import part_rows
-from skextras.trees.memory import compiled, float64s, int64s, uint32s, word
+from skextras.trees.leaves import floats_of, record_of
+from skextras.trees.memory import bytes_, float64s, inner, int64s, uint32s, word
 from skextras.trees.splitting import gradient_of, hessian_of, newton_value, reduction
 from skextras.trees.sums import (
     PARALLEL,
@@ -16,7 +14,6 @@ from skextras.trees.sums import (
     facts_of,
     give_slot,
     job_of,
-    nodes_of,
     state_of,
     sum_node,
     take_slot,
@@ -28,10 +25,10 @@ EASE = 0.25  # of the share of the hessian that min_samples_leaf rows have on av
 NEGLIGIBLE = 1e-10  # of a leaf's own reduction: a gain below it is rounding
 
 
-@compiled
+@inner
 def state_facts(table, node, child, min_count):  # type: ignore[no-untyped-def]
     """What a scan of the node is told."""
-    record, facts = nodes_of(table)[node], facts_of(table, child)
+    record, floats, facts = record_of(table, node), floats_of(table, node), facts_of(table, child)
     n_rows = np.float64(record[at.END] - record[at.START])
     hessian = hessian_of(record[at.SUM], facts)
     # A leaf of few rows has about its share of the hessian: what has far less of it is left out at
@@ -42,53 +39,54 @@ def state_facts(table, node, child, min_count):  # type: ignore[no-untyped-def]
     if min_count > 0:
         share = 0.0
     facts[splitting.FLOOR] = max(max(least, share), 0.5 / facts[splitting.HESSIAN_SCALE])
-    facts[splitting.LOWER] = record.view(np.float64)[at.LOWER]
-    facts[splitting.UPPER] = record.view(np.float64)[at.UPPER]
+    facts[splitting.LOWER] = floats[at.LOWER]
+    facts[splitting.UPPER] = floats[at.UPPER]
     facts[splitting.N_ROWS], facts[splitting.MIN_COUNT] = n_rows, min_count
 
 
-@compiled
+@inner
 def set_node(table, node, start, end, depth, total, lower, upper):  # type: ignore[no-untyped-def]  # noqa: PLR0917
-    record, facts = nodes_of(table)[node], facts_of(table, 0)
-    record[:] = 0
+    record, floats, facts = record_of(table, node), floats_of(table, node), facts_of(table, 0)
+    for i in range(at.N_RECORD):
+        record[i] = 0
     record[splitting.FEATURE] = -1
     record[at.START], record[at.END], record[at.DEPTH] = start, end, depth
     record[at.SUM], record[at.SLOT] = total, word(table, at.N_SLOTS)
-    floats = record.view(np.float64)
     floats[at.LOWER], floats[at.UPPER] = lower, upper
     facts[splitting.LOWER], facts[splitting.UPPER] = lower, upper
     gradient, hessian = gradient_of(total, facts), hessian_of(total, facts)
     floats[at.VALUE] = newton_value(gradient, hessian, facts)
 
 
-@compiled
+@inner
 def _keep_best(table, node, child):  # type: ignore[no-untyped-def]
     """Of what the parts of a scan have found, the best goes into the node; the first on a tie."""
-    n_parts, record, facts = word(table, at.N_PARTS), nodes_of(table)[node], facts_of(table, child)
-    all_found = int64s(word(table, at.FOUND), 2 * n_parts * splitting.N_FOUND)
+    n_parts, record, facts = word(table, at.N_PARTS), record_of(table, node), facts_of(table, child)
     best = 0.0
     for part in range(n_parts):
-        first = (child * n_parts + part) * splitting.N_FOUND
-        found = all_found[first : first + splitting.N_FOUND]
-        gain = found.view(np.float64)[splitting.GAIN]
+        address = word(table, at.FOUND) + 8 * splitting.N_FOUND * (child * n_parts + part)
+        found = int64s(address, splitting.N_FOUND)
+        gain = float64s(address, splitting.N_FOUND)[splitting.GAIN]
         if found[splitting.FEATURE] >= 0 and gain > best:
             best = gain
-            record[: splitting.N_FOUND] = found
+            for i in range(splitting.N_FOUND):
+                record[i] = found[i]
     gradient, hessian = gradient_of(record[at.SUM], facts), hessian_of(record[at.SUM], facts)
-    own = reduction(gradient, hessian, record.view(np.float64)[at.VALUE], facts)
+    own = reduction(gradient, hessian, floats_of(table, node)[at.VALUE], facts)
     least = float64s(word(table, at.OPTIONS), at.N_OPTIONS)[at.MIN_GAIN]
     if best <= max(least, NEGLIGIBLE * abs(own)):
         record[splitting.FEATURE] = -1
 
 
-@compiled
+@inner
 def scan_nodes(table, first, second, min_count):  # type: ignore[no-untyped-def]
     """Find the splits of one node, or of two (second >= 0)."""
-    nodes, job = nodes_of(table), job_of(table)
+    job = job_of(table)
     n_children = 1 if second < 0 else 2
     for child in range(n_children):
         node = second if child else first
-        job[5 + child], job[7 + child] = node, nodes[node, at.SLOT]
+        job[at.SCANNED + child] = node
+        job[at.SCANNED_SLOT + child] = record_of(table, node)[at.SLOT]
         state_facts(table, node, child, min_count)
         if word(table, at.IS_MASKED):
             allow(table, node, child)
@@ -98,10 +96,10 @@ def scan_nodes(table, first, second, min_count):  # type: ignore[no-untyped-def]
         _keep_best(table, second if child else first, child)
 
 
-@compiled
+@inner
 def open_node(table: int, node: int) -> None:
     """A node that has a split waits for its turn; one that has none gives its histogram back."""
-    record, state = nodes_of(table)[node], state_of(table)
+    record, state = record_of(table, node), state_of(table)
     if record[splitting.FEATURE] < 0:
         give_slot(table, record[at.SLOT])
         return
@@ -111,10 +109,10 @@ def open_node(table: int, node: int) -> None:
     state[at.N_OPEN] += 1
 
 
-@compiled
+@inner
 def next_node(table: int) -> int:
     """Take the node whose turn it is."""
-    nodes, state, order = nodes_of(table), state_of(table), word(table, at.ORDER_OF_GROWTH)
+    state, order = state_of(table), word(table, at.ORDER_OF_GROWTH)
     n = state[at.N_OPEN]
     waiting = int64s(word(table, at.OPEN), n)
     best = n - 1
@@ -124,8 +122,8 @@ def next_node(table: int) -> int:
             if order == at.DEPTH_WISE:
                 is_sooner = waiting[i] < waiting[best]
             else:
-                gain = nodes[waiting[i]].view(np.float64)[splitting.GAIN]
-                top = nodes[waiting[best]].view(np.float64)[splitting.GAIN]
+                gain = floats_of(table, waiting[i])[splitting.GAIN]
+                top = floats_of(table, waiting[best])[splitting.GAIN]
                 is_sooner = gain > top or (gain == top and waiting[i] < waiting[best])
             if is_sooner:
                 best = i
@@ -135,20 +133,17 @@ def next_node(table: int) -> int:
     return node
 
 
-@compiled
+@inner
 def part_node(table: int, node: int) -> int:
     """Part a node's rows; how many went left."""
-    record, job, n = nodes_of(table)[node], job_of(table), word(table, at.N_ROWS)
+    record, job, n = record_of(table, node), job_of(table), word(table, at.N_ROWS)
     start, end, n_threads = record[at.START], record[at.END], word(table, at.N_THREADS)
-    order, spare = uint32s(word(table, at.ORDER), n), uint32s(word(table, at.SPARE), n)
-    if n_threads == 1 or end - start <= 8 * PARALLEL:
-        n_left = part_rows(table, record, start, end)
-        for i in range(end - start - n_left):
-            order[start + n_left + i] = spare[start + i]
-        return n_left
-    size = max(PART_CHUNK, (end - start + 4 * n_threads - 1) // (4 * n_threads))
-    n_chunks = (end - start + size - 1) // size
-    job[0], job[1], job[2], job[3] = start, end, node, size
+    order = uint32s(word(table, at.ORDER), n)
+    size, n_chunks = end - start, 1
+    if n_threads > 1 and size > 8 * PARALLEL:
+        size = max(PART_CHUNK, (size + 4 * n_threads - 1) // (4 * n_threads))
+        n_chunks = (end - start + size - 1) // size
+    job[at.FROM], job[at.TO], job[at.PARTED], job[at.SIZE] = start, end, node, size
     run(word(table, at.CONTROL), word(table, at.OP_PARTITION), table, n_chunks)
     counts = int64s(word(table, at.LEFT_COUNTS), n_chunks)
     n_left = counts[0]
@@ -156,20 +151,20 @@ def part_node(table: int, node: int) -> int:
         for i in range(counts[chunk]):
             order[start + n_left + i] = order[start + chunk * size + i]
         n_left += counts[chunk]
-    job[4] = start + n_left
+    job[at.PLACE] = start + n_left
     run(word(table, at.CONTROL), word(table, at.OP_MOVE), table, n_chunks)
     return n_left
 
 
-@compiled
+@inner
 def bear(table: int, node: int, n_left: int) -> int:
     """Make the children of a node whose rows are parted; the number of the left one."""
-    nodes, state, facts = nodes_of(table), state_of(table), facts_of(table, 0)
-    record, floats = nodes[node], nodes[node].view(np.float64)
+    state, facts = state_of(table), facts_of(table, 0)
+    record, floats = record_of(table, node), floats_of(table, node)
     left = state[at.N_NODES]
     state[at.N_NODES] += 2
     record[at.LEFT] = left
-    _send_missing(record, n_left)
+    _send_missing(table, node, n_left)
     start, end, middle = record[at.START], record[at.END], record[at.START] + n_left
     lower, upper, depth = floats[at.LOWER], floats[at.UPPER], record[at.DEPTH] + 1
     left_sum, right_sum = record[splitting.LEFT_SUM], record[at.SUM] - record[splitting.LEFT_SUM]
@@ -180,44 +175,56 @@ def bear(table: int, node: int, n_left: int) -> int:
         monotonic = int64s(word(table, at.MONOTONIC), word(table, at.N_FEATURES))
         direction = monotonic[record[splitting.FEATURE]]
     if direction != 0:  # all that grows left stays on its side of the middle
-        v_left = nodes[left].view(np.float64)[at.VALUE]
-        v_right = nodes[left + 1].view(np.float64)[at.VALUE]
-        between = (v_left + v_right) / 2
+        between = (floats_of(table, left)[at.VALUE] + floats_of(table, left + 1)[at.VALUE]) / 2
         falling = 0 if direction > 0 else 1  # which child lies below
-        nodes[left + falling].view(np.float64)[at.UPPER] = between
-        nodes[left + 1 - falling].view(np.float64)[at.LOWER] = between
+        floats_of(table, left + falling)[at.UPPER] = between
+        floats_of(table, left + 1 - falling)[at.LOWER] = between
     if word(table, at.N_SETS) > 0:
         restrict(table, node, left)
         restrict(table, node, left + 1)
     return left
 
 
-@compiled
+@inner
 def may_split(table: int, node: int) -> bool:
-    record = nodes_of(table)[node]
+    record = record_of(table, node)
     n_rows = record[at.END] - record[at.START]
     is_shallow = record[at.DEPTH] < word(table, at.MAX_DEPTH)
     return is_shallow and n_rows >= max(2, 2 * word(table, at.MIN_SAMPLES))
 
 
-@compiled
-def _send_missing(record: Any, n_left: int) -> None:
+@inner
+def _send_missing(table: int, node: int, n_left: int) -> None:
     """Where none of a node's rows lacks the feature, missing ones go to the larger child."""
+    record = record_of(table, node)
     is_left = 2 * n_left > record[at.END] - record[at.START]
-    if record[splitting.NONE_MISSING] and is_left:
-        record[splitting.MISSING_LEFT] = 1
-        if record[splitting.IS_CATEGORICAL]:
-            record[splitting.LEFT_SET + 3] |= np.int64(1) << 63
+    if not (record[splitting.NONE_MISSING] and is_left):
+        return
+    # Rows whose payload is 0 do not show in the sums; one that lacks the feature has gone right.
+    if state_of(table)[at.HAS_WEIGHTLESS] and _lacks_feature(table, node):
+        return
+    record[splitting.MISSING_LEFT] = 1
+    if record[splitting.IS_CATEGORICAL]:
+        record[splitting.LEFT_SET + 3] |= np.int64(1) << 63
 
 
-@compiled
+@inner
+def _lacks_feature(table: int, node: int) -> bool:
+    record, n = record_of(table, node), word(table, at.N_ROWS)
+    feature, order = record[splitting.FEATURE], uint32s(word(table, at.ORDER), n)
+    bins = bytes_(word(table, at.WORDS) + (feature >> 3) * n * 8 + (feature & 7), 8 * n)
+    greatest = np.uint8(0)
+    for i in range(record[at.START], record[at.END]):
+        greatest = max(greatest, bins[np.int64(order[i]) * 8])
+    return greatest == splitting.MISSING
+
+
+@inner
 def look_again(table: int, node: int) -> None:
     """A split left too few rows on a side: find the best of those that do not, by exact counts."""
-    nodes = nodes_of(table)
-    record = nodes[node]
+    record = record_of(table, node)
     if record[at.SLOT] >= word(table, at.N_SLOTS):
-        record[at.SLOT] = take_slot(table, 0)
-        sum_node(table, record[at.SLOT], record[at.START], record[at.END], False)
+        sum_node(table, node, take_slot(table, 0))
     count_bins(table, node)
     record[splitting.FEATURE] = -1
     scan_nodes(table, node, -1, np.float64(max(1, word(table, at.MIN_SAMPLES))))

@@ -14,10 +14,10 @@ import numpy as np
 
 from skextras.trees import prediction_slots as slots
 from skextras.trees.arrays import Ensemble
+from skextras.trees.edges import BinMapper
 from skextras.trees.memory import address_of
 from skextras.trees.prediction_kernels import bin_all, quick, walk
 from skextras.trees.prediction_tables import (
-    Bins,
     Columns,
     PackedNodes,
     column_arrays,
@@ -45,7 +45,7 @@ class Predictor:
         Anything with ``edges`` and ``is_categorical``; only categories are looked up in it.
     """
 
-    def __init__(self, ensemble: Ensemble, bins: Bins) -> None:
+    def __init__(self, ensemble: Ensemble, bins: BinMapper) -> None:
         self.ensemble = ensemble
         self.bins = bins
 

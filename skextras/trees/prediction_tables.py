@@ -5,11 +5,12 @@ give its bins here, fewer than in training: the search is shorter and the tables
 """
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from skextras.trees.arrays import MISSING, SET_WORDS, Nodes
+from skextras.trees.edges import BinMapper
 from skextras.trees.memory import compiled
 from skextras.trees.prediction_bins import count_buckets
 from skextras.trees.prediction_slots import (
@@ -28,13 +29,6 @@ from skextras.trees.prediction_slots import (
 
 MAX_THRESHOLDS = 254  # bins 0 to 254 are real values
 LANES = {32: 16, 64: 8}  # trees in a block of 64 bytes, by the bits of a mask
-
-
-class Bins(Protocol):
-    """What prediction asks of a bin mapper."""
-
-    edges: Any
-    is_categorical: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +84,7 @@ class Searches:
     starts: np.ndarray
 
 
-def columns_of(nodes: Nodes, bins: Bins) -> Columns:
+def columns_of(nodes: Nodes, bins: BinMapper) -> Columns:
     """Features and thresholds that the trees ask for.
 
     Parameters

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from skextras.trees.histogram import LOW
-from skextras.trees.memory import OPTIONS, compiled, njit
+from skextras.trees.memory import OPTIONS, float64s, inner, int64s, njit
 
 # What a scan is told (float64), by place.
 L2, L1, FLOOR, LOWER, UPPER, GRADIENT_SCALE, HESSIAN_SCALE, N_ROWS, MIN_COUNT, IS_PLAIN = range(10)
@@ -26,6 +26,7 @@ GAIN, FEATURE, BIN, MISSING_LEFT, NONE_MISSING, LEFT_SUM, IS_CATEGORICAL, LEFT_S
 N_FOUND = LEFT_SET + 4
 # Rows of scratch, 256 words each.
 GAINS, SUMS, COUNTS, ORDER, KEYS, N_SCRATCH = range(6)
+ROW = 8 * 256  # bytes
 
 MISSING = 255
 SUPPORT = 10.0  # rows that a category needs to be told apart, and weight of the mean in its key
@@ -34,7 +35,7 @@ NOT_ALLOWED = -1.0
 _relaxed = njit(fastmath={"nnan", "ninf", "nsz", "contract", "arcp"}, **OPTIONS)
 
 
-@compiled
+@inner
 def newton_value(gradient: float, hessian: float, facts: Any) -> float:
     """Value of a leaf: the minimiser of G v + (H + λ) v² / 2 + α |v| within its bounds."""
     size = abs(gradient) - facts[L1]
@@ -48,26 +49,26 @@ def newton_value(gradient: float, hessian: float, facts: Any) -> float:
     return min(max(value, facts[LOWER]), facts[UPPER])
 
 
-@compiled
+@inner
 def reduction(gradient: float, hessian: float, value: float, facts: Any) -> float:
     """Twice the fall of the loss when a leaf takes a value."""
     rise = 2 * gradient * value + (hessian + facts[L2]) * value * value
     return -(rise + 2 * facts[L1] * abs(value))
 
 
-@compiled
+@inner
 def gradient_of(total: int, facts: Any) -> float:
     """G of a sum."""
     return np.float64(total >> 32) / facts[GRADIENT_SCALE]
 
 
-@compiled
+@inner
 def hessian_of(total: int, facts: Any) -> float:
     """H of a sum."""
     return np.float64(total & LOW) / facts[HESSIAN_SCALE]
 
 
-@compiled
+@inner
 def _cumulate(sums: Any, n_bins: int, start: int, cumulated: Any) -> None:
     total = start
     for b in range(n_bins):
@@ -91,7 +92,7 @@ def _plain_gains(cumulated: Any, n: int, total: int, facts: Any, gains: Any) -> 
         gains[b] = gain if is_allowed else NOT_ALLOWED
 
 
-@compiled
+@inner
 def two_sided_gain(left: int, total: int, facts: Any, monotonic: int) -> float:
     """Gain of a split under every penalty and bound, or -1 if it is not allowed."""
     h_left, h_right = hessian_of(left, facts), hessian_of(total - left, facts)
@@ -106,7 +107,7 @@ def two_sided_gain(left: int, total: int, facts: Any, monotonic: int) -> float:
     return gain - reduction(gradient, hessian, newton_value(gradient, hessian, facts), facts)
 
 
-@compiled
+@inner
 def _penalised_gains(
     cumulated: Any, n: int, total: int, facts: Any, monotonic: int, gains: Any
 ) -> None:
@@ -115,14 +116,14 @@ def _penalised_gains(
         gains[b] = gain if gain > 0 else NOT_ALLOWED
 
 
-@compiled
+@inner
 def _forbid_small(counts: Any, n: int, n_rows: float, min_count: float, gains: Any) -> None:
     for b in range(n):
         if counts[b] < min_count or n_rows - counts[b] < min_count:
             gains[b] = NOT_ALLOWED
 
 
-@compiled
+@inner
 def _greatest(patterns: Any, n: int) -> int:
     greatest = np.int64(-(2**63))
     for b in range(n):
@@ -130,11 +131,12 @@ def _greatest(patterns: Any, n: int) -> int:
     return greatest
 
 
-@compiled
+@inner
 def scan_number(sums, counts, n_bins, total, facts, monotonic, scratch, found):  # type: ignore[no-untyped-def]  # noqa: PLR0917
     """Best threshold of a feature, with missing values on either side; better than ``found``?"""
-    cumulated = scratch[SUMS]
-    gains, patterns = scratch[GAINS].view(np.float64), scratch[GAINS]
+    cumulated, counted = int64s(scratch + ROW * SUMS, 256), int64s(scratch + ROW * COUNTS, 256)
+    gains, patterns = float64s(scratch + ROW * GAINS, 256), int64s(scratch + ROW * GAINS, 256)
+    record, best = int64s(found, N_FOUND), float64s(found + 8 * GAIN, 1)
     has_missing = sums[MISSING] != 0
     gradient, hessian = np.float64(total >> 32), np.float64(total & LOW)
     scale = facts[HESSIAN_SCALE]
@@ -151,8 +153,8 @@ def scan_number(sums, counts, n_bins, total, facts, monotonic, scratch, found): 
             _penalised_gains(cumulated, n, total, facts, monotonic, gains)
         if facts[MIN_COUNT] > 0:
             start = counts[MISSING] if missing_left else np.int64(0)
-            _cumulate(counts, n, start, scratch[COUNTS])
-            _forbid_small(scratch[COUNTS], n, facts[N_ROWS], facts[MIN_COUNT], gains)
+            _cumulate(counts, n, start, counted)
+            _forbid_small(counted, n, facts[N_ROWS], facts[MIN_COUNT], gains)
         greatest = _greatest(patterns, n)
         if greatest <= 0:
             continue
@@ -163,15 +165,15 @@ def scan_number(sums, counts, n_bins, total, facts, monotonic, scratch, found): 
         if facts[IS_PLAIN] > 0:
             gain -= gradient * gradient / (hessian + facts[L2] * scale)
             gain *= scale / (facts[GRADIENT_SCALE] * facts[GRADIENT_SCALE])
-        if gain > found.view(np.float64)[GAIN]:
-            found.view(np.float64)[GAIN] = gain
-            found[BIN], found[MISSING_LEFT], found[LEFT_SUM] = b, missing_left, cumulated[b]
-            found[IS_CATEGORICAL], found[NONE_MISSING] = 0, not has_missing
+        if gain > best[0]:
+            best[0] = gain
+            record[BIN], record[MISSING_LEFT], record[LEFT_SUM] = b, missing_left, cumulated[b]
+            record[IS_CATEGORICAL], record[NONE_MISSING] = 0, not has_missing
             is_better = True
     return is_better
 
 
-@compiled
+@inner
 def _sort_by_key(order: Any, keys: Any, n: int) -> None:
     """Shell sort, stable enough: equal keys fall back on the bin."""
     gap = 109
@@ -189,9 +191,9 @@ def _sort_by_key(order: Any, keys: Any, n: int) -> None:
         gap = gap * 4 // 10 if gap > 2 else gap - 1
 
 
-@compiled
+@inner
 def _sorted_categories(sums, n_bins, total, facts, scratch):  # type: ignore[no-untyped-def]
-    order, keys = scratch[ORDER], scratch[KEYS].view(np.float64)
+    order, keys = int64s(scratch + ROW * ORDER, 256), float64s(scratch + ROW * KEYS, 256)
     hessian = hessian_of(total, facts)
     rows_per_hessian = facts[N_ROWS] / max(hessian, 1e-300)
     n = 0
@@ -209,12 +211,12 @@ def _sorted_categories(sums, n_bins, total, facts, scratch):  # type: ignore[no-
     return n
 
 
-@compiled
+@inner
 def scan_categories(sums, counts, n_bins, total, facts, scratch, found):  # type: ignore[no-untyped-def]  # noqa: PLR0917
     """Best two-way partition of a feature's categories; better than ``found``?"""
     n = _sorted_categories(sums, n_bins, total, facts, scratch)
-    order = scratch[ORDER]
-    best, best_n, best_end = found.view(np.float64)[GAIN], 0, 0
+    order, record = int64s(scratch + ROW * ORDER, 256), int64s(found, N_FOUND)
+    best, best_n, best_end = float64s(found + 8 * GAIN, 1), 0, 0
     for from_end in range(2):
         left, count = np.int64(0), np.int64(0)
         for k in range(1, (n + 1) // 2 + 1):
@@ -226,16 +228,16 @@ def scan_categories(sums, counts, n_bins, total, facts, scratch, found):  # type
                 if count < few or facts[N_ROWS] - count < few:
                     continue
             gain = two_sided_gain(left, total, facts, 0)
-            if gain > best and gain > 0:
-                best, best_n, best_end = gain, k, from_end
-                found[LEFT_SUM] = left
+            if gain > best[0] and gain > 0:
+                best[0], best_n, best_end = gain, k, from_end
+                record[LEFT_SUM] = left
     if best_n == 0:
         return False
-    found.view(np.float64)[GAIN] = best
-    found[IS_CATEGORICAL], found[BIN], found[NONE_MISSING] = 1, 0, sums[MISSING] == 0
-    found[LEFT_SET : LEFT_SET + 4] = 0
+    record[IS_CATEGORICAL], record[BIN], record[NONE_MISSING] = 1, 0, sums[MISSING] == 0
+    for i in range(4):
+        record[LEFT_SET + i] = 0
     for k in range(best_n):
         b = order[n - 1 - k] if best_end else order[k]
-        found[LEFT_SET + (b >> 6)] |= np.int64(1) << (b & 63)
-    found[MISSING_LEFT] = (found[LEFT_SET + 3] >> 63) & 1
+        record[LEFT_SET + (b >> 6)] |= np.int64(1) << (b & 63)
+    record[MISSING_LEFT] = (record[LEFT_SET + 3] >> 63) & 1
     return True

@@ -8,36 +8,30 @@ from typing import Any
 
 from skextras.trees import splitting
 from skextras.trees import workspace as at
-from skextras.trees.histogram import CHUNK, add_some, clear, subtract
-from skextras.trees.leaves import gather_sums, slot, sum_rows, words_of
-from skextras.trees.memory import compiled, float64s, int64s, uint32s, word
+from skextras.trees.histogram import CHUNK, subtract
+from skextras.trees.leaves import gather_sums, record_of, slot, sums_at
+from skextras.trees.memory import call, float64s, inner, int64s, word
 from skextras.trees.threads import run
 
 PARALLEL = 1200  # rows of a leaf from which sharing pays
 
 
-@compiled
-def nodes_of(table: int) -> Any:
-    n = 2 * word(table, at.MAX_LEAVES)
-    return int64s(word(table, at.NODES), n * at.N_RECORD).reshape((n, at.N_RECORD))
-
-
-@compiled
+@inner
 def state_of(table: int) -> Any:
     return int64s(word(table, at.STATE), at.N_STATE)
 
 
-@compiled
+@inner
 def job_of(table: int) -> Any:
     return int64s(word(table, at.JOB), at.N_JOB)
 
 
-@compiled
+@inner
 def facts_of(table: int, child: int) -> Any:
     return float64s(word(table, at.FACTS) + 8 * splitting.N_FACTS * child, splitting.N_FACTS)
 
 
-@compiled
+@inner
 def take_slot(table: int, spare: int) -> int:
     state, n_slots = state_of(table), word(table, at.N_SLOTS)
     if state[at.N_FREE] == 0:
@@ -46,7 +40,7 @@ def take_slot(table: int, spare: int) -> int:
     return int64s(word(table, at.FREE), n_slots)[state[at.N_FREE]]
 
 
-@compiled
+@inner
 def give_slot(table: int, number: int) -> None:
     state, n_slots = state_of(table), word(table, at.N_SLOTS)
     if 0 <= number < n_slots:
@@ -54,49 +48,45 @@ def give_slot(table: int, number: int) -> None:
         state[at.N_FREE] += 1
 
 
-@compiled
-def sum_node(table, number, start, end, is_root):  # type: ignore[no-untyped-def]
+@inner
+def sum_places(table, number, start, end, what):  # type: ignore[no-untyped-def]
     """Histogram of the rows at places start to end, into a slot."""
-    sums = slot(table, number)
+    job, target = job_of(table), slot(table, number)
+    job[at.FROM], job[at.TO], job[at.WHAT], job[at.TARGET] = start, end, what, target
     if word(table, at.N_THREADS) == 1 or end - start <= PARALLEL:
-        clear(sums)
-        sum_rows(table, start, end, sums, is_root)
+        call(word(table, at.OP_SUM), table, 0, 0)
         return
-    job = job_of(table)
-    job[0], job[1] = start, end
-    function = word(table, at.OP_ROOT) if is_root else word(table, at.OP_SUM)
-    run(word(table, at.CONTROL), function, table, (end - start + CHUNK - 1) // CHUNK)
-    gather_sums(table, sums)
+    job[at.TARGET] = 0
+    n_chunks = (end - start + CHUNK - 1) // CHUNK
+    run(word(table, at.CONTROL), word(table, at.OP_SUM), table, n_chunks)
+    gather_sums(table, target)
 
 
-@compiled
+@inner
+def sum_node(table, node, number):  # type: ignore[no-untyped-def]
+    """Histogram of a node's rows, into a slot that is its own from now on."""
+    record = record_of(table, node)
+    record[at.SLOT] = number
+    sum_places(table, number, record[at.START], record[at.END], at.LEAF_ROWS)
+
+
+@inner
 def sum_children(table, node, left, right):  # type: ignore[no-untyped-def]
-    nodes, n_slots = nodes_of(table), word(table, at.N_SLOTS)
-    small, large = left, right
-    if nodes[right, at.END] - nodes[right, at.START] < nodes[left, at.END] - nodes[left, at.START]:
-        small, large = right, left
-    own = take_slot(table, 0)
-    nodes[small, at.SLOT] = own
-    sum_node(table, own, nodes[small, at.START], nodes[small, at.END], False)
-    inherited = nodes[node, at.SLOT]
-    if inherited < n_slots:
-        subtract(slot(table, inherited), slot(table, own))
-        nodes[large, at.SLOT] = inherited
+    n_left = record_of(table, left)[at.END] - record_of(table, left)[at.START]
+    n_right = record_of(table, right)[at.END] - record_of(table, right)[at.START]
+    small, large = (right, left) if n_right < n_left else (left, right)
+    own, inherited = take_slot(table, 0), record_of(table, node)[at.SLOT]
+    sum_node(table, small, own)
+    if inherited < word(table, at.N_SLOTS):
+        subtract(sums_at(table, slot(table, inherited)), sums_at(table, slot(table, own)))
+        record_of(table, large)[at.SLOT] = inherited
     else:
-        other = take_slot(table, 1)
-        nodes[large, at.SLOT] = other
-        sum_node(table, other, nodes[large, at.START], nodes[large, at.END], False)
+        sum_node(table, large, take_slot(table, 1))
 
 
-@compiled
+@inner
 def count_bins(table: int, node: int) -> None:
     """Rows by bin of one leaf, into the last slot: its sums are counts."""
-    nodes, n = nodes_of(table), word(table, at.N_ROWS)
-    start, end = nodes[node, at.START], nodes[node, at.END]
-    order, picked = uint32s(word(table, at.ORDER), n), int64s(word(table, at.PICKED), n)
-    for i in range(start, end):
-        picked[i] = 1
-    counts = slot(table, word(table, at.N_SLOTS) + 2)
-    clear(counts)
-    n_features = word(table, at.N_FEATURES)
-    add_some(words_of(table), order[start:end], picked[start:end], counts, n_features)
+    record = record_of(table, node)
+    number = word(table, at.N_SLOTS) + 2
+    sum_places(table, number, record[at.START], record[at.END], at.COUNTED_ROWS)

@@ -24,7 +24,7 @@ from skextras.trees.memory import (
     _yield_core,
     address_of,
     call,
-    compiled,
+    inner,
     int64s,
 )
 
@@ -76,7 +76,7 @@ def _exchange(typingctx: Any, array: Any, index: Any, old: Any, new: Any) -> Any
     return types.boolean(array, *[types.int64] * 3), generate
 
 
-@compiled
+@inner
 def _claim(control: Any) -> int:
     """Number of a chunk that is now ours, or -1."""
     while True:
@@ -88,7 +88,7 @@ def _claim(control: Any) -> int:
             return chunk
 
 
-@compiled
+@inner
 def _idle(n_polls: int) -> None:
     if n_polls >= SPIN + YIELD:
         _sleep(np.uint32(NAP))

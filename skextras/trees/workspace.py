@@ -7,7 +7,7 @@ import numpy as np
 
 from skextras.trees import splitting
 from skextras.trees.binning import Binned
-from skextras.trees.histogram import GROUP_STRIDE
+from skextras.trees.histogram import AHEAD, GROUP_STRIDE
 from skextras.trees.memory import address_of
 from skextras.trees.splitting import N_FACTS, N_FOUND, N_SCRATCH
 from skextras.trees.threads import Threads
@@ -23,19 +23,23 @@ EXTRA_SLOTS = 3  # for two children without a slot of their own, and for exact c
 (WORDS, GRADIENT, HESSIAN, PAYLOAD, ORDER, SPARE, PICKED, POOL, LOCAL, TOUCHED) = range(16, 26)
 (N_BINS, CATEGORICAL, MONOTONIC, ALLOWED, SETS, ACTIVE, PERMUTATION) = range(26, 33)
 (FACTS, SCRATCH, FOUND, OPTIONS, NODES, OPEN, FREE, STATE, JOB, LEFT_COUNTS) = range(33, 43)
-(OP_ROOT, OP_SUM, OP_PARTITION, OP_MOVE, OP_SCAN) = range(43, 48)
-(SCORES, N_LEAVES, LEAVES, LEAF_VALUES) = range(48, 52)
-N_TABLE = 52
+(OP_SUM, OP_PARTITION, OP_MOVE, OP_SCAN) = range(43, 47)
+(SCORES, N_LEAVES, LEAVES, LEAF_VALUES) = range(47, 51)
+N_TABLE = 51
 
 # A node's record: the split that was found for it, then what it is.
 (LEFT, START, END, DEPTH, SLOT, SUM, LOWER, UPPER, VALUE) = range(N_FOUND, N_FOUND + 9)
 N_RECORD = N_FOUND + 9
 
 # State of a tree that grows, and floating-point options.
-N_OPEN, N_FREE, N_NODES, N_STATE = range(4)
+N_OPEN, N_FREE, N_NODES, HAS_WEIGHTLESS, N_STATE = range(5)
 MIN_HESSIAN, MIN_GAIN, N_OPTIONS = range(3)
 BEST_FIRST, DEPTH_WISE, ALL_OF_THEM = range(3)
-N_JOB = 16
+# What an operation is told beside the table: places of rows, the node that is parted, rows of a
+# chunk, the place of the first right row, the nodes that are scanned, and where and what is summed.
+(FROM, TO, PARTED, SIZE, PLACE, SCANNED, SCANNED_SLOT, TARGET, WHAT) = (0, 1, 2, 3, 4, 5, 7, 9, 10)
+N_JOB = 11
+ALL_ROWS, LEAF_ROWS, COUNTED_ROWS = range(3)  # what is summed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,16 +106,17 @@ class Workspace:
         n_parts = max(1, min(n_threads, -(-n_features // 8)))
         n_nodes = 2 * self.max_leaves
         words = binned.words
-        self.order = np.arange(n, dtype=np.uint32)
+        order = np.zeros(n + AHEAD, np.uint32)  # the sums look ahead in it
+        self.order = order[:n]
         self.nodes = np.zeros((n_nodes, N_RECORD), np.int64)
         self.facts = np.zeros((2, N_FACTS))
-        self.options = np.zeros(N_OPTIONS)
+        self.options, self.state = np.zeros(N_OPTIONS), np.zeros(N_STATE, np.int64)
         sets = growth.interactions
         n_sets = 0 if sets is None else len(sets)
         self._arrays = {
             WORDS: words,
             PAYLOAD: np.empty(n, np.int64),
-            ORDER: self.order,
+            ORDER: order,
             SPARE: np.empty(n, np.uint32),
             PICKED: np.empty(n, np.int64),
             POOL: np.empty((n_slots + EXTRA_SLOTS, slot), np.int64),
@@ -131,7 +136,7 @@ class Workspace:
             NODES: self.nodes,
             OPEN: np.zeros(n_nodes, np.int64),
             FREE: np.zeros(n_slots, np.int64),
-            STATE: np.zeros(N_STATE, np.int64),
+            STATE: self.state,
             JOB: np.zeros(N_JOB, np.int64),
             LEFT_COUNTS: np.zeros(4 * n_threads + 2, np.int64),
         }

@@ -10,11 +10,20 @@ import skextras
 
 # Add a line with a new class; never change one: pickles, SB3 zips and model_index.json hold them.
 FROZEN = {
+    "skextras.GradientBoostingClassifier": "skextras.gradient_boosting",
+    "skextras.GradientBoostingRegressor": "skextras.gradient_boosting",
     "skextras.KernelLogisticRegression": "skextras.kernel.logistic",
     "rlextras.PPO": "rlextras.ppo",
     "rlextras.TRPO": "rlextras.trpo",
+    "genextras.AnnealedLangevinScheduler": "genextras.schedulers.langevin",
+    "genextras.DDIMInverseScheduler": "genextras.schedulers.ddim_inverse",
     "genextras.DDIMScheduler": "genextras.schedulers.ddim",
     "genextras.DDPMScheduler": "genextras.schedulers.ddpm",
+    "genextras.EDMScheduler": "genextras.schedulers.edm",
+    "genextras.FlowMatchScheduler": "genextras.schedulers.flow",
+    "genextras.MultistepScheduler": "genextras.schedulers.multistep",
+    "genextras.SDEScheduler": "genextras.schedulers.sde",
+    "genextras.check_finite": "genextras.recording",
 }
 PACKAGES = (skextras, rlextras, genextras)
 PUBLIC = {f"{p.__name__}.{name}": getattr(p, name) for p in PACKAGES for name in p.__all__}

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from inspect import isclass
 from pathlib import Path
 
 import diffusers
@@ -16,8 +17,8 @@ from diffusers import DDPMPipeline, DiffusionPipeline, UNet2DModel
 import genextras
 
 ROOT = Path(__file__).parents[2]
-SCHEDULERS = [getattr(genextras, name) for name in genextras.__all__]
-HOST = [getattr(diffusers, name) for name in genextras.__all__ if hasattr(diffusers, name)]
+SCHEDULERS = [cls for name in genextras.__all__ if isclass(cls := getattr(genextras, name))]
+HOST = [c for cls in SCHEDULERS if (c := getattr(diffusers, cls.__name__, None)) is not None]
 EVERY = pytest.mark.parametrize("scheduler_class", SCHEDULERS)
 UNET = {"rtol": 0, "atol": 1e-4}  # convolutions round by how their weights lie in memory
 MESSAGE = re.compile(r"\w+: \w+ must be .+, got .+\. [A-Z].+[.?]", re.DOTALL)

@@ -13,6 +13,18 @@ NO_SPARSIFY = "calls sparsify(), a method of linear models that a kernel model h
 NOT_OURS = "builds no class that we have a counterpart of"
 UNPENALISED = "asks for C=inf; an unpenalised kernel model has no solution"
 
+INTERNALS = "looks into private attributes of HistGradientBoosting (_predictors, _bin_mapper, ...)"
+MOCKED = "mocks a private method of the peer's estimator, which ours does not call"
+PRIVATE_LOSS = (
+    "passes a private loss class of scikit-learn; ours takes objects with value, gradient, hessian"
+)
+NEAR_TIES = (
+    "asks 1e-7 of raw scores for weights against repetition: sums are in fixed point, where a row "
+    "of weight 2 is rounded once and two rows twice, so that splits of equal gain may differ"
+)
+OUR_NAME = "expects the peer's class name in a message"
+WEIGHTS_WORK = "expects a refusal of sample weights; ours weighs partial dependence by them"
+
 SB3_FILES = ("buffers", "env_checker", "envs", "her", "monitor", "n_step_replay", "preprocessing")
 SB3_FILES += ("utils", "vec_check_nan", "vec_stacked_obs")
 CONTRIB_FILES = ("deterministic", "distributions", "invalid_actions", "lstm", "train_eval_mode")
@@ -20,7 +32,35 @@ CONTRIB_FILES = ("deterministic", "distributions", "invalid_actions", "lstm", "t
 FILES = {f"stable_baselines3: tests/test_{name}.py": NOT_OURS for name in SB3_FILES}
 FILES |= {f"sb3_contrib: tests/test_{name}.py": NOT_OURS for name in CONTRIB_FILES}
 
+HISTOGRAMS = {
+    "test_gradient_boosting.py::test_binning_train_validation_are_separated": INTERNALS,
+    "test_gradient_boosting.py::test_categorical_different_order_same_model": INTERNALS,
+    "test_gradient_boosting.py::test_categorical_encoding_strategies": INTERNALS,
+    "test_gradient_boosting.py::test_check_interaction_cst": INTERNALS,
+    "test_gradient_boosting.py::test_dataframe_categorical_results_same_as_ndarray": INTERNALS,
+    "test_gradient_boosting.py::test_max_depth_max_leaf_nodes": INTERNALS,
+    "test_gradient_boosting.py::test_should_stop": INTERNALS,
+    "test_gradient_boosting.py::test_single_node_trees": INTERNALS,
+    "test_gradient_boosting.py::test_small_trainset": INTERNALS,
+    "test_warm_start.py::test_warm_start_clear": INTERNALS,
+    "test_warm_start.py::test_warm_start_equal_n_estimators": INTERNALS,
+    "test_warm_start.py::test_warm_start_max_depth": INTERNALS,
+    "test_warm_start.py::test_warm_start_yields_identical_results": INTERNALS,
+    "test_gradient_boosting.py::test_early_stopping_with_sample_weights": MOCKED,
+    "test_gradient_boosting.py::test_raw_predict_is_called_with_custom_scorer": MOCKED,
+    "test_gradient_boosting.py::test_custom_loss": PRIVATE_LOSS,
+    "test_gradient_boosting.py::test_sample_weight_effect[42-binary_classification]": NEAR_TIES,
+    "test_gradient_boosting.py::test_sample_weight_effect[42-multiclass_classification]": NEAR_TIES,
+    "test_monotonic_constraints.py::test_input_error_related_to_feature_names": OUR_NAME,
+}
+
 TESTS = {
+    **{
+        f"sklearn: sklearn/ensemble/_hist_gradient_boosting/tests/{test}": reason
+        for test, reason in HISTOGRAMS.items()
+    },
+    "sklearn: sklearn/inspection/tests/test_partial_dependence.py"
+    "::test_hist_gbdt_sw_not_supported": WEIGHTS_WORK,
     "sklearn: sklearn/tests/test_multiclass.py::test_ovr_multilabel_predict_proba": (
         SAYS_NO_PROBABILITY
     ),

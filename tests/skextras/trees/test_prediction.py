@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 
 from skextras.trees import prediction
 from skextras.trees.prediction import Predictor
-from skextras.trees.prediction_scores import add_tree, bin_rows
-from tests.oracles.trees_prediction import leaf_of, leaves_of, raw_predict
+from tests.oracles.trees_prediction import leaves_of, raw_predict
 from tests.skextras.trees.ensembles import Shape, random_ensemble, random_rows, seeds, shapes
 
 dtypes = st.sampled_from([np.float32, np.float64])
@@ -145,17 +144,3 @@ def test_other_types_are_refused():
     predictor, X = example(SMALL, 3)
     with pytest.raises(TypeError, match="X must be float32 or float64, got float16"):
         predictor.raw_predict(X.astype(np.float16))
-
-
-@settings(max_examples=30, deadline=None)
-@given(seeds, shapes, dtypes)
-def test_validation_scores_are_the_leaves_values(seed, shape, dtype):
-    predictor, X = example(replace(shape, n_outputs=1), 9, seed, dtype)
-    bins = bin_rows(predictor.bins, X)
-    assert bins.shape == (9, -(-X.shape[1] // 4) * 4)
-    for tree in predictor.ensemble.trees:
-        scores = np.full(9, 0.5, np.float32)
-        add_tree(bins, tree, scores)
-        leaves = [leaf_of(tree, row, predictor.bins) for row in X]
-        expected = np.float32(0.5) + tree.value[leaves, 0].astype(np.float32)
-        assert np.array_equal(scores, expected)
