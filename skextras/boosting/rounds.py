@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from skextras.boosting.refining import Refiner, newton_values
 from skextras.losses.base import Gradients, Loss
 from skextras.trees.arrays import Tree
 from skextras.trees.binning import Binned
@@ -20,8 +21,6 @@ from skextras.trees.leaf_sums import leaf_sums
 from skextras.trees.routing import Router
 from skextras.trees.threads import Threads
 from skextras.trees.workspace import Growth
-
-ROUNDING = 2.0**-21  # of a gradient in single precision, relative
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,30 +80,6 @@ class Change:
     rescaled: dict[int, Tree]
 
 
-def newton_values(sums: np.ndarray, growth: Growth) -> np.ndarray:
-    """Minimisers of G v + (H + λ) v² / 2 + α |v|.
-
-    Parameters
-    ----------
-    sums : ndarray of float64 of shape (n, 3)
-        G, H, and the sum of the gradients' absolute values: a G that is no more than the rounding
-        of its terms is 0, or else scores would creep without end where they have converged.
-    growth : Growth
-        Has λ and α.
-
-    Returns
-    -------
-    ndarray of float64 of shape (n,)
-        The values.
-    """
-    gradient, hessian, terms = sums.T
-    size = np.where(np.abs(gradient) > ROUNDING * terms, np.abs(gradient), 0.0)
-    size = np.maximum(size - growth.l1, 0.0)
-    curvature = np.maximum(hessian + growth.l2, np.finfo(np.float64).tiny)
-    values: np.ndarray = -np.sign(gradient) * size / curvature
-    return values
-
-
 class Rounds:
     """Boosting on rows that are binned already.
 
@@ -137,6 +112,11 @@ class Rounds:
         self._threads = threads
         self._grower = Grower(binned, growth, threads)
         self._router = Router(binned, threads)
+        self._amplification: np.ndarray | None = None  # of this round's rows, by GOSS
+        self._refiner: Refiner | None = None
+        # A parabola is at its minimum after one step, and so is what the loss itself minimises.
+        if recipe.leaf_iterations > 1 and not (loss.has_constant_hessian or loss.has_leaf_values):
+            self._refiner = Refiner(buffers, self._grower, growth, threads)
 
     @property
     def scores(self) -> np.ndarray:
@@ -183,7 +163,7 @@ class Rounds:
         self.loss.fill(buffers, self._threads)
         totals = buffers.totals
         rows = self._sample(iteration, random)
-        if recipe.sampling == "goss" and rows is not None:
+        if self._amplification is not None:
             totals = np.stack(
                 [
                     np.abs(buffers.gradient[:, rows]).sum(1, np.float64),
@@ -200,7 +180,7 @@ class Rounds:
                 buffers.hessian[output],
                 (gradient, hessian),
                 rows=rows,
-                has_constant_hessian=self._counts(rows),
+                has_constant_hessian=self._counts,
                 seed=int(random.integers(1 << 63)) if self._is_random else 0,
             )
             values = rate * self._values(tree, output)
@@ -212,11 +192,11 @@ class Rounds:
     def _is_random(self) -> bool:
         return self._growth.max_features < 1.0
 
-    def _counts(self, rows: np.ndarray | None) -> bool:
+    @property
+    def _counts(self) -> bool:
         """Whether a sum of hessians counts rows."""
         is_plain = self.buffers.weight is None
-        is_amplified = self._recipe.sampling == "goss" and rows is not None
-        return self.loss.has_constant_hessian and is_plain and not is_amplified
+        return self.loss.has_constant_hessian and is_plain and self._amplification is None
 
     def _values(self, grown: Grown, output: int) -> np.ndarray:
         """Best values of the leaves; inner nodes keep those of the grower."""
@@ -229,8 +209,15 @@ class Rounds:
             sums = self._sums(output, leaves)
             best = newton_values(sums, self._growth)
         values[grown.leaves] = best
-        for _ in range(self._recipe.leaf_iterations - 1):
-            values = self._step(grown, output, grown.bounded(values))
+        if self._refiner is not None:
+            values[grown.leaves] = self._refiner.refined(
+                self.loss,
+                grown,
+                output,
+                best,
+                n_steps=self._recipe.leaf_iterations - 1,
+                amplification=self._amplification,
+            )
         return grown.bounded(values)
 
     def _weights(self, grown: Grown) -> np.ndarray | None:
@@ -249,26 +236,10 @@ class Rounds:
         buffers = self.buffers
         return leaf_sums(buffers.gradient[output], buffers.hessian[output], leaves, self._threads)
 
-    def _step(self, grown: Grown, output: int, values: np.ndarray) -> np.ndarray:
-        """Values after one more Newton step from where they have brought the scores.
-
-        With G and H the sums at the new scores, the penalised loss of a value v + s falls most at
-        the minimiser of (G - H v) (v + s) + (H + λ) (v + s)² / 2 + α |v + s|.
-        """
-        scores = self.scores[output]
-        before = scores.copy()
-        self._grower.add_to(scores, grown, values)
-        self.loss.fill(self.buffers, self._threads)
-        scores[:] = before
-        sums = self._sums(output, (grown.order, grown.starts, grown.ends))
-        sums[:, 0] -= sums[:, 1] * values[grown.leaves]
-        stepped = values.copy()
-        stepped[grown.leaves] = newton_values(sums, self._growth)
-        return stepped
-
     # ------------------------------------------------------------ samples of rows
     def _sample(self, iteration: int, random: np.random.Generator) -> np.ndarray | None:
         recipe, n = self._recipe, self.buffers.y.size
+        self._amplification = None
         if recipe.sampling == "goss":
             # The first trees see all rows: their gradients tell little yet (Ke et al., section 3).
             if iteration * recipe.learning_rate < 1:
@@ -288,9 +259,10 @@ class Rounds:
         n_other = min(len(rest), max(1, round(recipe.other_rate * n)))
         others = random.choice(rest, n_other, replace=False) if n_other else rest[:0]
         if n_other:
-            amplification = np.float32(len(rest) / n_other)
-            buffers.gradient[:, others] *= amplification
-            buffers.hessian[:, others] *= amplification
+            self._amplification = np.ones(n, np.float32)
+            self._amplification[others] = len(rest) / n_other
+            buffers.gradient[:] *= self._amplification
+            buffers.hessian[:] *= self._amplification
         return np.sort(np.concatenate([by_size[:n_top], others])).astype(np.uint32)
 
     # ------------------------------------------------------------ dropped trees

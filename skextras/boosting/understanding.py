@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from skextras.trees.arrays import Ensemble
+from skextras.tables import TableEncoder
+from skextras.trees.arrays import Ensemble, Tree
+from skextras.trees.text import tree_text
 
 if TYPE_CHECKING:
     from skextras.trees.prediction import Predictor
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
 class UnderstandingMixin:
     """Methods of fitted gradient boosting estimators; the shell brings the encoding of tables."""
 
+    _encoder: TableEncoder
     _ensemble: Ensemble
     _predictor: "Predictor"
     n_features_in_: int
@@ -146,12 +149,28 @@ class UnderstandingMixin:
         -------
         str
             A line a node: its condition, then gain or value, rows and weight.
-        """
-        from skextras.trees.text import tree_text
 
-        check_is_fitted(self)
+        Raises
+        ------
+        IndexError
+            If there is no such tree.
+        """
         names = getattr(self, "feature_names_in_", None)
-        return tree_text(self._ensemble.trees[number], names)
+        return tree_text(self._tree(number), names, self._category_names)
+
+    def _tree(self, number: int) -> Tree:
+        check_is_fitted(self)
+        n_trees = len(self._ensemble.trees)
+        if not -n_trees <= number < n_trees:
+            raise IndexError(
+                f"{type(self).__name__}: number must be below {n_trees}, the number of trees, got "
+                f"{number}. For several classes the trees of a round follow one another."
+            )
+        return self._ensemble.trees[number]
+
+    @property
+    def _category_names(self) -> tuple[list[Any] | None, ...]:
+        return self._encoder.category_names
 
     def _compute_partial_dependence_recursion(
         self, grid: np.ndarray, target_features: np.ndarray

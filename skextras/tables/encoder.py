@@ -257,6 +257,20 @@ class TableEncoder:
         return DenseTable(self._assembled(X, sorted(coded)))
 
     @property
+    def category_names(self) -> tuple[list[Any] | None, ...]:
+        """Categories in the user's terms.
+
+        Returns
+        -------
+        tuple of (list or None), one a feature
+            In the order of ``categories_``; None for a number.
+        """
+        return tuple(
+            None if codes is None else list(self._labels.get(feature, codes.tolist()))
+            for feature, codes in enumerate(self.categories_)
+        )
+
+    @property
     def _check_options(self) -> dict[str, Any]:
         return {"ensure_all_finite": False, "estimator": self.owner, "input_name": "X"}
 

@@ -1,0 +1,6 @@
+"""Pictures of what a model has learnt, in the manner of scikit-learn's Display classes."""
+
+from skextras.inspection.shap_display import ShapDisplay
+from skextras.inspection.tree_display import TreeDisplay
+
+__all__ = ["ShapDisplay", "TreeDisplay"]
