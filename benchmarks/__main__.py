@@ -13,7 +13,17 @@ from pathlib import Path
 from benchmarks.harness import growth, hold
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
-FAMILIES = ("kernel", "ppo", "trpo", "schedulers")
+FAMILIES = (
+    "boosting",
+    "tree_prediction",
+    "tree_shap",
+    "kernel",
+    "ppo",
+    "trpo",
+    "vec_env",
+    "schedulers",
+    "scheduler_quality",
+)
 PEERS = ("scikit-learn", "stable-baselines3", "sb3-contrib", "diffusers", "torch", "numpy")
 TITLE = """# Ours beside the peers
 

@@ -125,10 +125,10 @@ class GradientBoostingRegressor(RegressorMixin, BaseGradientBoosting):
         1, or the number of classes if there are more than two.
     do_early_stopping_ : bool
         Whether scores were kept.
-    train_score_ : ndarray of shape (n_iter_ + 1,)
+    train_score_ : ndarray of shape (n_rounds + 1,)
         Score on training rows before the first round and after each (minus the loss, by default);
         empty without early stopping.
-    validation_score_ : ndarray of shape (n_iter_ + 1,)
+    validation_score_ : ndarray of shape (n_rounds + 1,)
         The same on the validation rows; empty if there are none.
     is_categorical_ : ndarray of bool of shape (n_features,) or None
         Categorical features.
@@ -136,7 +136,7 @@ class GradientBoostingRegressor(RegressorMixin, BaseGradientBoosting):
         Share of each feature in the gain of all splits.
     n_features_in_ : int
         Features seen in ``fit``.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Their names, if they are all strings.
 
     See Also
@@ -405,10 +405,10 @@ class GradientBoostingClassifier(ClassifierMixin, BaseGradientBoosting):
         1, or the number of classes if there are more than two.
     do_early_stopping_ : bool
         Whether scores were kept.
-    train_score_ : ndarray of shape (n_iter_ + 1,)
+    train_score_ : ndarray of shape (n_rounds + 1,)
         Score on training rows before the first round and after each (minus the loss, by default);
         empty without early stopping.
-    validation_score_ : ndarray of shape (n_iter_ + 1,)
+    validation_score_ : ndarray of shape (n_rounds + 1,)
         The same on the validation rows; empty if there are none.
     is_categorical_ : ndarray of bool of shape (n_features,) or None
         Categorical features.
@@ -416,7 +416,7 @@ class GradientBoostingClassifier(ClassifierMixin, BaseGradientBoosting):
         Share of each feature in the gain of all splits.
     n_features_in_ : int
         Features seen in ``fit``.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Their names, if they are all strings.
 
     See Also
