@@ -112,6 +112,7 @@ class Rounds:
         self._threads = threads
         self._grower = Grower(binned, growth, threads)
         self._router = Router(binned, threads)
+        self._idle = np.random.default_rng(recipe.seed)
         self._amplification: np.ndarray | None = None  # of this round's rows, by GOSS
         self._refiner: Refiner | None = None
         # A parabola is at its minimum after one step, and so is what the loss itself minimises.
@@ -156,7 +157,7 @@ class Rounds:
             New trees, and what became of dropped ones.
         """
         recipe = self._recipe
-        random = np.random.default_rng([recipe.seed, iteration])
+        random = self._random(iteration)
         dropped = self._drop(iteration, trees, random) if recipe.boosting == "dart" else {}
         buffers = self.buffers
         self.loss = self.loss.refreshed(buffers.y, buffers.raw, buffers.weight)
@@ -181,16 +182,20 @@ class Rounds:
                 (gradient, hessian),
                 rows=rows,
                 has_constant_hessian=self._counts,
-                seed=int(random.integers(1 << 63)) if self._is_random else 0,
+                seed=int(random.integers(1 << 63)) if self._growth.max_features < 1 else 0,
             )
             values = rate * self._values(tree, output)
             self._grower.add_to(self.scores[output], tree, values)
             grown.append(tree.tree(values, self._weights(tree)))
         return Change(grown, self._shrink(dropped))
 
-    @property
-    def _is_random(self) -> bool:
-        return self._growth.max_features < 1.0
+    def _random(self, iteration: int) -> np.random.Generator:
+        """What decides a round's samples: made only if there are some, for it takes its time."""
+        recipe = self._recipe
+        is_whole = recipe.subsample == 1.0 and recipe.sampling == "uniform"
+        if is_whole and recipe.boosting == "gbdt" and self._growth.max_features == 1.0:
+            return self._idle
+        return np.random.default_rng([recipe.seed, iteration])
 
     @property
     def _counts(self) -> bool:

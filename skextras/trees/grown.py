@@ -45,7 +45,7 @@ class Grown:
         leaves = np.flatnonzero(self.records[:, at.LEFT] == 0)
         return leaves[np.argsort(self.records[leaves, at.START])]
 
-    @property
+    @cached_property
     def starts(self) -> np.ndarray:
         """First place of each leaf's rows in the order.
 
@@ -56,7 +56,7 @@ class Grown:
         """
         return np.ascontiguousarray(self.records[self.leaves, at.START])
 
-    @property
+    @cached_property
     def ends(self) -> np.ndarray:
         """Place after each leaf's rows.
 
@@ -91,9 +91,15 @@ class Grown:
         ndarray of shape (n_nodes,)
             The nearest allowed.
         """
-        lower = self.records[:, at.LOWER].copy().view(np.float64)
-        upper = self.records[:, at.UPPER].copy().view(np.float64)
-        return np.clip(values, lower, upper)
+        if self._bounds is None:
+            return values
+        return np.clip(values, *self._bounds)
+
+    @cached_property
+    def _bounds(self) -> np.ndarray | None:
+        """Lower and upper bounds of the nodes, where there are any."""
+        bounds = self.records[:, [at.LOWER, at.UPPER]].view(np.float64).T
+        return bounds if np.isfinite(bounds).any() else None
 
     @property
     def counts(self) -> np.ndarray:
@@ -139,9 +145,11 @@ class Grown:
         feature = np.where(is_split, records[:, splitting.FEATURE], -1)
         bins = np.where(is_split, records[:, splitting.BIN], 0)
         threshold = np.full(len(records), np.nan)
-        for node in np.flatnonzero(is_split & ~is_category):
-            edges = self.mapper.edges[feature[node]]
-            threshold[node] = edges[bins[node]] if bins[node] < len(edges) else np.inf
+        numeric = np.flatnonzero(is_split & ~is_category)
+        threshold[numeric] = [
+            edges[place] if place < len(edges := self.mapper.edges[number]) else np.inf
+            for number, place in zip(feature[numeric].tolist(), bins[numeric].tolist(), strict=True)
+        ]
         gain = records[:, splitting.GAIN].copy().view(np.float64)
         sets = records[is_category, splitting.LEFT_SET : splitting.LEFT_SET + 4]
         return Tree(
