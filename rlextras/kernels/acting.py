@@ -1,15 +1,27 @@
 """Run an actor and a critic on observations."""
 
+from typing import Any
+
 import numpy as np
 from numba import types
 
 from rlextras.kernels.compiler import MATRIX, TABLE, VECTOR, entry, kernel
 from rlextras.kernels.heads import choose, measure, ready
 from rlextras.kernels.network import forward, place, workspace
-from rlextras.kernels.plan import CATEGORICAL, KIND, N_ACTOR, N_IN, N_LAYERS, N_PARTS, SIZE
+from rlextras.kernels.plan import (
+    ACTIONS,
+    CATEGORICAL,
+    KIND,
+    N_ACTOR,
+    N_IN,
+    N_LAYERS,
+    N_PARTS,
+    SIZE,
+    VALUES,
+)
 from rlextras.kernels.tiles import padded
 
-CHUNK = 64  # samples that run side by side
+CHUNK = np.int64(64)  # samples that run side by side; of no literal type: one signature below
 _padded = kernel()(padded)
 
 
@@ -40,15 +52,28 @@ def _choose_all(
             out[start + b, n_parts + 1] = log_prob
 
 
-@entry(types.void(VECTOR, TABLE, MATRIX, VECTOR, MATRIX))
-def act(
+@kernel()
+def _forward_chunk(
+    theta: np.ndarray, plan: np.ndarray, observations: np.ndarray, work: tuple, is_critic: bool
+) -> Any:
+    """Run the actor or the critic on a chunk; where its outputs stand."""
+    units, chosen, ld = work
+    place(observations, chosen, units, plan[1, N_IN], ld)
+    start = 1 + plan[0, N_ACTOR] if is_critic else np.int64(1)
+    stop = 1 + plan[0, N_LAYERS] if is_critic else 1 + plan[0, N_ACTOR]
+    return forward(theta, plan, (start, stop), units, ld)
+
+
+@entry(types.void(VECTOR, TABLE, MATRIX, VECTOR, MATRIX, types.int64))
+def act(  # noqa: PLR0917  # a compiled entry takes its arguments by position
     theta: np.ndarray,
     plan: np.ndarray,
     observations: np.ndarray,
     noise: np.ndarray,
     out: np.ndarray,
+    asked: int,
 ) -> None:
-    """Choose actions; with their values and log-probabilities if there is room for them.
+    """Choose actions, value observations, or both.
 
     Parameters
     ----------
@@ -60,47 +85,27 @@ def act(
         What is seen.
     noise : ndarray of float32
         Random numbers as ``heads.choose`` wants them; empty for the most likely actions.
-    out : ndarray of float32, shape (n, parts) or (n, parts + 2)
-        Becomes the actions, then V(s), then log π(a|s).
+    out : ndarray of float32, shape (n, parts), (n, 1) or (n, parts + 2)
+        Becomes the actions; or V(s); or the actions, V(s) and log π(a|s).
+    asked : int
+        ACTIONS, VALUES, or their sum.
     """
-    n, n_parts, n_in = len(observations), plan[0, N_PARTS], plan[1, N_IN]
+    n, n_parts = len(observations), plan[0, N_PARTS]
     ld = min(CHUNK, _padded(n))
-    units = workspace(plan, ld)
+    units, order = workspace(plan, ld), np.empty(n, np.int64)
+    for b in range(n):
+        order[b] = b
     for start in range(0, n, ld):
-        chosen = np.arange(start, min(n, start + ld))
-        place(observations, chosen, units, n_in, ld)
-        if out.shape[1] > n_parts:
-            at = forward(theta, plan, (1 + plan[0, N_ACTOR], 1 + plan[0, N_LAYERS]), units, ld)
-            for b in range(chosen.size):
-                out[start + b, n_parts] = units[at + b]
-        at = forward(theta, plan, (np.int64(1), 1 + plan[0, N_ACTOR]), units, ld)
-        ready(plan, units[at:], chosen.size, ld)
-        _choose_all(theta, plan, units[at:], noise, (out, start, chosen.size, ld))
-
-
-@entry(types.void(VECTOR, TABLE, MATRIX, VECTOR))
-def judge(
-    theta: np.ndarray, plan: np.ndarray, observations: np.ndarray, values: np.ndarray
-) -> None:
-    """Value of observations.
-
-    Parameters
-    ----------
-    theta : ndarray of float32
-        The parameters.
-    plan : ndarray of int64
-        The table.
-    observations : ndarray of float32, shape (n, n_in)
-        What is seen.
-    values : ndarray of float32, shape (n,)
-        Becomes V(s).
-    """
-    n, n_in = len(observations), plan[1, N_IN]
-    ld = min(CHUNK, _padded(n))
-    units = workspace(plan, ld)
-    for start in range(0, n, ld):
-        chosen = np.arange(start, min(n, start + ld))
-        place(observations, chosen, units, n_in, ld)
-        at = forward(theta, plan, (1 + plan[0, N_ACTOR], 1 + plan[0, N_LAYERS]), units, ld)
-        for b in range(chosen.size):
-            values[start + b] = units[at + b]
+        chosen = order[start : start + ld]
+        for is_critic in range(2):  # one forward pass in the code for both
+            if asked & (VALUES if is_critic else ACTIONS) == 0:
+                continue
+            work = (units, chosen, ld)
+            outputs = units[_forward_chunk(theta, plan, observations, work, is_critic > 0) :]
+            if is_critic:
+                column = n_parts if asked & ACTIONS else np.int64(0)
+                for b in range(chosen.size):
+                    out[start + b, column] = outputs[b]
+            else:
+                ready(plan, outputs, chosen.size, ld)
+                _choose_all(theta, plan, outputs, noise, (out, start, chosen.size, ld))

@@ -28,7 +28,7 @@ from rlextras.kernels.plan import (
 )
 from rlextras.kernels.tiles import add_product
 
-CHUNK = 128
+CHUNK = np.int64(128)  # of no literal type: one signature of what it is handed to
 ADVANTAGE, LOG_PROB = 0, 2
 """Columns of a rollout's rows behind observation and action, as in ``clipped``."""
 
@@ -40,7 +40,9 @@ def _run(
     theta: np.ndarray, plan: np.ndarray, rollout: np.ndarray, start: int, units: np.ndarray
 ) -> int:
     """Run the actor on a chunk of rows; where its outputs stand."""
-    chosen = np.arange(start, min(len(rollout), start + CHUNK))
+    chosen = np.empty(min(len(rollout) - start, CHUNK), np.int64)
+    for b in range(chosen.size):
+        chosen[b] = start + b
     place(rollout, chosen, units, plan[1, N_IN], CHUNK)
     return forward(theta, plan, (np.int64(1), 1 + plan[0, N_ACTOR]), units, CHUNK)
 

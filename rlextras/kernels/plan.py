@@ -21,6 +21,9 @@ KIND, N_PARTS, LOG_STD, N_ACTOR, N_LAYERS, N_PARAMETERS = range(6)
 N_IN, N_OUT, WEIGHT, BIAS, ACTIVATION, SLOPE = range(6)
 """Columns of a layer; WEIGHT and BIAS are places in the vector, SLOPE holds bits of a float32."""
 
+ACTIONS, VALUES = 1, 2
+"""What ``acting.act`` may be asked for; their sum asks for both."""
+
 SIZE = 0
 """Column of a part: how many outputs it takes."""
 

@@ -11,7 +11,16 @@ from stable_baselines3.common.policies import ActorCriticPolicy
 from torch import Tensor, nn
 
 from rlextras.kernels import plan as table
-from rlextras.kernels.plan import BERNOULLI, CATEGORICAL, GAUSSIAN, Layer, noise_size, plan
+from rlextras.kernels.plan import (
+    ACTIONS,
+    BERNOULLI,
+    CATEGORICAL,
+    GAUSSIAN,
+    VALUES,
+    Layer,
+    noise_size,
+    plan,
+)
 from rlextras.onpolicy.backend import linear_layers
 from rlextras.onpolicy.compiling import load
 
@@ -59,7 +68,6 @@ class SharedNetwork:
         self.theta = self.memory[THETA]
         self.n_in = int(self.table[1, 0])
         self._act = _unchecked(self._acting.act)
-        self._judge = _unchecked(self._acting.judge)
         self._watched: Any = None
         self.refresh()
 
@@ -176,8 +184,8 @@ class SharedNetwork:
         """
         self.refresh()
         n = len(observations)
-        out = np.empty((n, self.n_parts + 2), np.float32)
-        self._act(self.theta, self.table, observations, self._drawn(n, deterministic), out)
+        noise, out = self._drawn(n, deterministic), np.empty((n, self.n_parts + 2), np.float32)
+        self._act(self.theta, self.table, observations, noise, out, ACTIONS + VALUES)
         return out
 
     def choose(self, observations: np.ndarray, deterministic: bool) -> np.ndarray:
@@ -197,8 +205,8 @@ class SharedNetwork:
         """
         self.refresh()
         n = len(observations)
-        out = np.empty((n, self.n_parts), np.float32)
-        self._act(self.theta, self.table, observations, self._drawn(n, deterministic), out)
+        noise, out = self._drawn(n, deterministic), np.empty((n, self.n_parts), np.float32)
+        self._act(self.theta, self.table, observations, noise, out, ACTIONS)
         return out
 
     def judge(self, observations: np.ndarray) -> np.ndarray:
@@ -215,9 +223,9 @@ class SharedNetwork:
             V(s).
         """
         self.refresh()
-        values = np.empty(len(observations), np.float32)
-        self._judge(self.theta, self.table, observations, values)
-        return values
+        values = np.empty((len(observations), 1), np.float32)
+        self._act(self.theta, self.table, observations, _NO_NOISE, values, VALUES)
+        return values[:, 0]
 
     def n_adam_steps(self, optimizer: torch.optim.Adam, parameters: Sequence[Tensor]) -> int | None:
         """Share Adam's moments of some parameters.
