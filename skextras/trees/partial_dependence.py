@@ -65,7 +65,7 @@ def _goes_left(bin_, word, sets, place):  # type: ignore[no-untyped-def]
     if place >= 0:
         return sets[place, bin_ >> np.uint64(6)] >> (bin_ & np.uint64(63)) & np.uint64(1) != 0
     wrap = word >> np.uint64(8) & np.uint64(1)
-    return (bin_ + wrap) & np.uint64(255) <= word & np.uint64(255)
+    return (bin_ + wrap) & np.uint64(255) <= (word & np.uint64(255)) + wrap
 
 
 @compiled

@@ -122,7 +122,10 @@ def _bin_column(table, column, values, bins):  # type: ignore[no-untyped-def]
 
 @compiled
 def _copy_strip(table, first, feature, strip):  # type: ignore[no-untyped-def]
-    """Values of a feature, as float64: a float32 is compared with the same cuts."""
+    """Values of a feature, as float64: a float32 is compared with the same cuts.
+
+    Returns whether one is missing.
+    """
     row = word(table, ROW_STRIDE)
     place = word(table, X) + first * row + feature * word(table, COLUMN_STRIDE)
     if word(table, IS_DOUBLE):
@@ -131,6 +134,10 @@ def _copy_strip(table, first, feature, strip):  # type: ignore[no-untyped-def]
     else:
         for i in range(len(strip)):
             strip[i] = float32s(place + i * row, 1)[0]
+    n_missing = 0
+    for x in strip:
+        n_missing += x != x
+    return n_missing > 0
 
 
 @compiled
@@ -147,14 +154,22 @@ def bin_block(table, first, n, at):  # type: ignore[no-untyped-def]
         How many rows.
     at : int
         Address of the bins of the first row.
+
+    Returns
+    -------
+    bool
+        Whether a value is missing.
     """
     n_columns, room = word(table, N_COLUMNS), np.empty(STRIP, np.float64)
+    has_missing = False
     for start in range(0, n, STRIP):
         strip = room[: min(STRIP, n - start)]
         for column in range(n_columns):
-            _copy_strip(table, first + start, word(word(table, FEATURES), column), strip)
+            feature = word(word(table, FEATURES), column)
+            has_missing |= _copy_strip(table, first + start, feature, strip)
             bins = uint16s(at + (start * n_columns + column) * 2, len(strip) * n_columns)
             _bin_column(table, column, strip, bins)
+    return has_missing
 
 
 @compiled

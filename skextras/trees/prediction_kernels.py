@@ -60,9 +60,10 @@ def _add(values, leaves, out, shape):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _walk_tree(table, tree, first, n, at, leaves):  # type: ignore[no-untyped-def]  # noqa: PLR0917
+def _walk_tree(table, tree, first, rows, at, leaves):  # type: ignore[no-untyped-def]  # noqa: PLR0917
     """One tree, a block of rows whose bins stand at an address."""
-    exit_leaves(table, tree, n, at, leaves)
+    exit_leaves(table, tree, rows, at, leaves)
+    n = rows[0]
     first_tree, last_tree = word(table, FIRST_TREE), word(table, LAST_TREE)
     if word(table, TASK) == APPLY:
         width = last_tree - first_tree
@@ -94,14 +95,15 @@ def walk(table, chunk, thread):  # type: ignore[no-untyped-def]
     leaves = np.empty(word(table, BLOCK), np.uint32)
     for first in range(chunk * word(table, CHUNK), stop, word(table, BLOCK)):
         n = min(stop - first, word(table, BLOCK))
+        is_whole = False
         if word(table, HAS_BINS):
             at = word(table, BINS) + first * word(table, N_COLUMNS) * 2
         else:
             at = word(table, BINS) + thread * word(table, ROOM) + LEAF_ROOM
-            bin_block(table, first, n, at)
+            is_whole = not bin_block(table, first, n, at)
             pad_rows(n, word(table, N_COLUMNS), at)
         for tree in range(word(table, FIRST_TREE), word(table, LAST_TREE)):
-            _walk_tree(table, tree, first, n, at, leaves)
+            _walk_tree(table, tree, first, (n, is_whole), at, leaves)
 
 
 @operation

@@ -5,7 +5,6 @@ give its bins here, fewer than in training: the search is shorter and the tables
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -255,7 +254,7 @@ def pack(nodes: Nodes, columns: Columns) -> PackedNodes:
     wrap, is_leaf = nodes.missing_left.astype(np.uint64), nodes.feature < 0
     lengths = np.diff(nodes.offset)
     own_place = np.arange(len(column)) - np.repeat(nodes.offset[:-1], lengths)
-    words = np.where(is_leaf, 255, (rank + wrap) | (wrap << 8) | (column.astype(np.uint64) << 9))
+    words = np.where(is_leaf, 255, rank | (wrap << 8) | (column.astype(np.uint64) << 9))
     words |= np.where(is_leaf, own_place, nodes.left).astype(np.uint64) << 32
     n_categorical = np.add.reduceat(nodes.category_set >= 0, nodes.offset[:-1], dtype=np.int64)
     sized = np.where(n_categorical > 0, lengths, 0)
