@@ -9,6 +9,11 @@ that module has been imported, so ``import genextras`` imports every scheduler.
 from importlib.metadata import version
 
 try:
+    from genextras.density import likelihood
+    from genextras.guidance import guidance_interval, guidance_rescale, guided
+    from genextras.inversion import invert
+    from genextras.optimised_grid import optimise_grid
+    from genextras.recording import check_finite, trajectory
     from genextras.schedulers.ddim import DDIMScheduler
     from genextras.schedulers.ddim_inverse import DDIMInverseScheduler
     from genextras.schedulers.ddpm import DDPMScheduler
@@ -35,5 +40,13 @@ __all__ = [
     "FlowMatchScheduler",
     "MultistepScheduler",
     "SDEScheduler",
+    "check_finite",
+    "guidance_interval",
+    "guidance_rescale",
+    "guided",
+    "invert",
+    "likelihood",
+    "optimise_grid",
+    "trajectory",
 ]
 __version__ = version("mlextras")

@@ -24,6 +24,13 @@ FROZEN = {
     "genextras.MultistepScheduler": "genextras.schedulers.multistep",
     "genextras.SDEScheduler": "genextras.schedulers.sde",
     "genextras.check_finite": "genextras.recording",
+    "genextras.guidance_interval": "genextras.guidance",
+    "genextras.guidance_rescale": "genextras.guidance",
+    "genextras.guided": "genextras.guidance",
+    "genextras.invert": "genextras.inversion",
+    "genextras.likelihood": "genextras.density",
+    "genextras.optimise_grid": "genextras.optimised_grid",
+    "genextras.trajectory": "genextras.recording",
 }
 PACKAGES = (skextras, rlextras, genextras)
 PUBLIC = {f"{p.__name__}.{name}": getattr(p, name) for p in PACKAGES for name in p.__all__}

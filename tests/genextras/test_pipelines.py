@@ -4,7 +4,6 @@ import diffusers
 import pytest
 import torch
 from diffusers import (
-    AutoencoderKL,
     ControlNetModel,
     StableDiffusionControlNetPipeline,
     StableDiffusionImg2ImgPipeline,
@@ -15,6 +14,7 @@ from diffusers import (
 from transformers import CLIPTextConfig, CLIPTextModel
 
 import genextras
+from tests.genextras.networks import latent_coder, seeded, tiny_flux, tiny_sd3, tiny_sdxl
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # the hosts' own: deprecations, missing checkers
 SD = {
@@ -46,17 +46,11 @@ UP = ("CrossAttnUpBlock2D", "UpBlock2D")
 
 @pytest.fixture(scope="module")
 def parts():
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        blocks = {"block_out_channels": (8, 16), "norm_num_groups": 4, "latent_channels": 4}
-        vae = AutoencoderKL(
-            down_block_types=("DownEncoderBlock2D",) * 2,
-            up_block_types=("UpDecoderBlock2D",) * 2,
-            **blocks,
-        )
-        sizes = {"hidden_size": 8, "intermediate_size": 16, "num_attention_heads": 2}
+    sizes = {"hidden_size": 8, "intermediate_size": 16, "num_attention_heads": 2}
+    with seeded():
         text = CLIPTextModel(CLIPTextConfig(num_hidden_layers=1, vocab_size=50, **sizes))
         unet = UNet2DConditionModel(in_channels=4, out_channels=4, up_block_types=UP, **UNET)
+    vae = latent_coder()
     nothing = dict.fromkeys(("tokenizer", "safety_checker", "feature_extractor"))
     return {"vae": vae, "text_encoder": text, "unet": unet, **nothing}
 
@@ -102,8 +96,7 @@ def test_a_swap_gives_the_same_pictures(parts, task, swap):
 
 
 def test_a_swap_under_a_controlnet(parts):
-    with torch.random.fork_rng():
-        torch.manual_seed(1)
+    with seeded(1):
         control = ControlNetModel(
             in_channels=4,
             conditioning_embedding_out_channels=(4, 8),
@@ -125,75 +118,114 @@ def _without(options, name):
     return {key: value for key, value in options.items() if key != name}
 
 
-@pytest.mark.parametrize("shift", [1.0, 3.0])
-def test_a_swap_under_a_flow_transformer(shift):
-    """The loop of SD3 around its tiny transformer, whose pipeline needs three text encoders."""
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        transformer = diffusers.SD3Transformer2DModel(
-            sample_size=8,
-            patch_size=1,
-            in_channels=4,
-            num_layers=1,
-            attention_head_dim=4,
-            num_attention_heads=2,
-            joint_attention_dim=8,
-            caption_projection_dim=8,
-            pooled_projection_dim=8,
-            out_channels=4,
-        )
-    pipe = diffusers.StableDiffusion3Pipeline(
-        transformer=transformer,
-        scheduler=diffusers.FlowMatchEulerDiscreteScheduler(shift=shift),
-        vae=AutoencoderKL(
-            down_block_types=("DownEncoderBlock2D",) * 2,
-            up_block_types=("UpDecoderBlock2D",) * 2,
-            block_out_channels=(8, 16),
-            norm_num_groups=4,
-            latent_channels=4,
-        ),
-        text_encoder=None,
-        tokenizer=None,
-        text_encoder_2=None,
-        tokenizer_2=None,
-        text_encoder_3=None,
-        tokenizer_3=None,
-    )
-    words = torch.randn(2, 1, 7, 8, generator=torch.Generator().manual_seed(1))
-    pooled = torch.randn(2, 1, 8, generator=torch.Generator().manual_seed(2))
+@pytest.mark.parametrize("name", ["DDIM", "DPM++"])
+def test_a_chosen_grid_goes_through_a_pipeline(parts, name):
+    ours, theirs, options = SWAPS[name]
+    scheduler = ours.from_config(theirs(**SD, **options).config)
+    pipe = StableDiffusionPipeline(**parts, scheduler=scheduler, requires_safety_checker=False)
+    words = prompt()["prompt_embeds"]
+
+    def model(x, t):
+        return parts["unet"](x, t, words.expand(len(x), -1, -1)).sample
+
+    data = torch.randn(4, 4, 8, 8, generator=torch.Generator().manual_seed(0))
+    grid = genextras.optimise_grid(model, data, 5, scheduler=scheduler, n_levels=24)
+    made = pictures(pipe, height=16, width=16, timesteps=grid.timesteps)
+    assert made.isfinite().all()
+    assert pipe.scheduler.timesteps.tolist() == pytest.approx(grid.timesteps)
+
+
+def flow_pictures(pipe, **options):
     pipe.set_progress_bar_config(disable=True)
-    results = []
-    for scheduler in (
-        pipe.scheduler,
-        genextras.FlowMatchScheduler.from_config(pipe.scheduler.config, compat="diffusers"),
-    ):
-        pipe.scheduler = scheduler
-        made = pipe(
-            prompt_embeds=words[0],
-            negative_prompt_embeds=words[1],
-            pooled_prompt_embeds=pooled[0],
-            negative_pooled_prompt_embeds=pooled[1],
-            generator=torch.Generator().manual_seed(0),
-            output_type="latent",
-            num_inference_steps=5,
-            height=16,
-            width=16,
-        )
-        results.append(made.images)
-    torch.testing.assert_close(*results, rtol=1e-4, atol=1e-4)
+    generator = torch.Generator().manual_seed(0)
+    common = {"generator": generator, "output_type": "latent", "num_inference_steps": 5}
+    return pipe(**common, **options).images
 
 
-@pytest.mark.parametrize("name", ["MultistepScheduler", "DDIMScheduler", "DDPMScheduler"])
+def matching(scheduler, **options):
+    """Our flow scheduler from the peer's config, on the peer's grid."""
+    config = scheduler.config
+    return genextras.FlowMatchScheduler.from_config(config, compat="diffusers", **options)
+
+
+@pytest.mark.parametrize("shift", [1.0, 3.0])
+@pytest.mark.parametrize("task", ["text to image", "image to image"])
+def test_a_swap_under_a_flow_transformer(shift, task):
+    """SD3 with its text encoders left out."""
+    pipe, words = tiny_sd3(diffusers.FlowMatchEulerDiscreteScheduler(shift=shift))
+    options = {"height": 16, "width": 16}
+    if task == "image to image":
+        pipe = diffusers.StableDiffusion3Img2ImgPipeline(**pipe.components)
+        options |= {"image": image(), "strength": 0.6}
+    expected = flow_pictures(pipe, **words, **options)
+    pipe.scheduler = matching(pipe.scheduler)
+    made = flow_pictures(pipe, **words, **options)
+    torch.testing.assert_close(made, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_a_swap_under_flux_with_dynamic_shift():
+    """Flux computes mu from the image's size, and passes sigmas of its own."""
+    pipe, words = tiny_flux(diffusers.FlowMatchEulerDiscreteScheduler(use_dynamic_shifting=True))
+    expected = flow_pictures(pipe, **words, height=16, width=16)
+    pipe.scheduler = matching(pipe.scheduler)
+    assert pipe.scheduler.config.use_dynamic_shifting
+    made = flow_pictures(pipe, **words, height=16, width=16)
+    torch.testing.assert_close(made, expected, rtol=1e-4, atol=1e-4)
+    pipe.scheduler = genextras.FlowMatchScheduler.from_config(pipe.scheduler.config, solver="heun")
+    assert flow_pictures(pipe, **words, height=16, width=16).isfinite().all()
+
+
+@pytest.mark.parametrize("swap", SWAPS)
+def test_a_swap_under_sdxl(swap):
+    ours, theirs, options = SWAPS[swap]
+    pipe, words = tiny_sdxl(theirs(**SD, **options))
+    size = {"height": 16, "width": 16, "guidance_scale": 3.0}
+    expected = flow_pictures(pipe, **words, **size)
+    pipe.scheduler = ours.from_config(pipe.scheduler.config)
+    made = flow_pictures(pipe, **words, **size)
+    torch.testing.assert_close(made, expected, rtol=1e-4, atol=1e-4)
+
+
+FAMILY = {  # every class, in forms that make few calls of the network
+    "DDIM": (genextras.DDIMScheduler, {}),
+    "DDPM": (genextras.DDPMScheduler, {}),
+    "inverse": (genextras.DDIMInverseScheduler, {}),
+    "multistep": (genextras.MultistepScheduler, {"algorithm_type": "sde-dpmsolver++"}),
+    "adams": (genextras.MultistepScheduler, {"algorithm_type": "adams", "solver_order": 3}),
+    "EDM": (genextras.EDMScheduler, {"s_churn": 5.0}),
+    "flow": (genextras.FlowMatchScheduler, {}),
+    "VP": (genextras.SDEScheduler, {"n_corrector_steps": 1}),
+    "VE": (genextras.SDEScheduler, {"sde": "ve", "predictor": "ode_heun"}),
+    "SMLD": (genextras.AnnealedLangevinScheduler, {"n_each": 2}),
+}
+
+
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("name", FAMILY)
+def test_every_scheduler_runs_and_returns_from_the_pipelines_folder(parts, tmp_path, name, task):
+    ours, options = FAMILY[name]
+    make, arguments = TASKS[task]
+    pipe = make(**parts, scheduler=diffusers.DDIMScheduler(**SD), requires_safety_checker=False)
+    pipe.scheduler = ours.from_config(pipe.scheduler.config, **options)
+    made = pictures(pipe, num_inference_steps=4, **arguments)
+    assert made.isfinite().all()
+    assert made.shape == (1, 4, 8, 8)
+    pipe.scheduler.save_pretrained(tmp_path)  # as a pipeline saves it; a whole one is read below
+    pipe.scheduler = ours.from_pretrained(tmp_path)
+    assert options.items() <= dict(pipe.scheduler.config).items()
+    again = pictures(pipe, num_inference_steps=4, **arguments)
+    torch.testing.assert_close(again, made, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["multistep", "DDIM", "EDM", "flow"])
 def test_a_swapped_pipeline_returns_from_its_folder(parts, tmp_path, name):
-    pipe = StableDiffusionPipeline(
-        **parts,
-        scheduler=diffusers.DDIMScheduler(clip_sample=False, **SD),
-        requires_safety_checker=False,
-    )
-    pipe.scheduler = getattr(genextras, name).from_config(pipe.scheduler.config)
-    options = {"height": 16, "width": 16, "num_inference_steps": 3}
-    expected = pictures(pipe, **options)
+    ours, options = FAMILY[name]
+    scheduler = diffusers.DDIMScheduler(clip_sample=False, **SD)
+    pipe = StableDiffusionPipeline(**parts, scheduler=scheduler, requires_safety_checker=False)
+    pipe.scheduler = ours.from_config(pipe.scheduler.config, **options)
+    size = {"height": 16, "width": 16, "num_inference_steps": 3}
+    expected = pictures(pipe, **size)
     pipe.save_pretrained(tmp_path)
     loaded = StableDiffusionPipeline.from_pretrained(tmp_path, safety_checker=None, tokenizer=None)
-    assert type(loaded.scheduler) is getattr(genextras, name)
-    torch.testing.assert_close(pictures(loaded, **options), expected, rtol=1e-4, atol=1e-4)
+    assert type(loaded.scheduler) is ours
+    torch.testing.assert_close(pictures(loaded, **size), expected, rtol=1e-4, atol=1e-4)

@@ -1,0 +1,158 @@
+"""The deterministic path from noise to data that a network and its scheduler define.
+
+With y = x / a and σ = b / a the probability flow of every family of diffusions is the same equation
+dy/dσ = ε(y, σ) (Karras et al. 2022, arXiv:2206.00364, eq. 1 with s = 1): y is data at σ = 0.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from genextras.core.paths import SIGNALS
+from genextras.core.predictions import solve
+from genextras.schedulers.base import DiffusionScheduler
+from genextras.schedulers.edm import PRECONDITIONED, EDMScheduler
+from genextras.schedulers.flow import FlowMatchScheduler
+from genextras.schedulers.langevin import AnnealedLangevinScheduler
+from genextras.schedulers.sde import CLEANEST, SDEScheduler
+from genextras.validation import message
+
+Model = Callable[[Tensor, Tensor], Tensor]
+FAMILIES: dict[type, Callable[[Any], str]] = {
+    EDMScheduler: lambda config: "ve",
+    AnnealedLangevinScheduler: lambda config: "ve",
+    FlowMatchScheduler: lambda config: "flow",
+    SDEScheduler: lambda config: str(config["sde"]),
+}
+"""Keys of ``SIGNALS``; any other scheduler preserves variance."""
+HIGHEST = 1e3  # where σ = ∞, at the noisy end of flows, is cut
+
+
+class ProbabilityFlow:
+    """A network as its scheduler sees it, at any noise level.
+
+    Parameters
+    ----------
+    model : callable
+        Maps (x, label) to a prediction, as in a sampling loop: x is scaled by
+        ``scale_model_input`` where there is such a scale, the label is a 0-d Tensor.
+    scheduler : DiffusionScheduler
+        Of this package; it knows labels, levels and the kind of prediction.
+    owner : str, default="ProbabilityFlow"
+        For messages.
+
+    Raises
+    ------
+    TypeError
+        If one of the two is of another kind.
+
+    References
+    ----------
+    .. [1] Karras, Aittala, Aila, Laine (2022), Elucidating the design space of diffusion-based
+       generative models, arXiv:2206.00364.
+
+    Examples
+    --------
+    >>> from genextras import EDMScheduler
+    >>> scheduler = EDMScheduler(precondition=False, prediction_type="sample")
+    >>> flow = ProbabilityFlow(lambda x, t: 0 * x, scheduler)  # all data are 0, so ε = y/σ
+    >>> flow.epsilon(torch.full((1, 2), 3.0), 2.0).tolist()
+    [[1.5, 1.5]]
+    """
+
+    def __init__(self, model: Model, scheduler: Any, owner: str = "ProbabilityFlow") -> None:
+        if not callable(model):
+            cure = "Pass a function of (x, label), such as lambda x, t: unet(x, t).sample."
+            raise TypeError(message(owner, "model", "callable", model, cure))
+        if not isinstance(scheduler, DiffusionScheduler):
+            cure = "Take X.from_config(yours.config)."
+            raise TypeError(message(owner, "scheduler", "one of genextras", scheduler, cure))
+        self.model, self.scheduler, self.n_calls = model, scheduler, 0
+        self.family = FAMILIES.get(type(scheduler), lambda config: "vp")(scheduler.config)
+        self.prediction = str(scheduler.config["prediction_type"])
+        if scheduler.config.get("precondition"):
+            self.prediction = PRECONDITIONED.get(self.prediction, self.prediction)
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """Lowest and highest σ that the network knows.
+
+        Returns
+        -------
+        low, high : float
+            The highest one is finite.
+        """
+        scheduler, config = self.scheduler, self.scheduler.config
+        if isinstance(scheduler, SDEScheduler):
+            labels = scheduler._labels_at(np.array([CLEANEST[config["sde"]], 1.0]))
+        elif isinstance(scheduler, FlowMatchScheduler):
+            labels = np.array([1 / HIGHEST, 1.0]) * len(scheduler)
+        elif self.family == "ve":
+            return float(config["sigma_min"]), float(config["sigma_max"])
+        else:
+            labels = np.array([0.0, len(scheduler) - 1.0])
+        low, high = self.sigmas(labels).tolist()
+        return low, min(high, HIGHEST)
+
+    def sigmas(self, labels: np.ndarray) -> np.ndarray:
+        """Noise levels b/a of labels.
+
+        Parameters
+        ----------
+        labels : array of shape (n,)
+            As the network knows them.
+
+        Returns
+        -------
+        array of shape (n,)
+            σ.
+        """
+        a, b = self.scheduler._levels(torch.from_numpy(np.asarray(labels, dtype=float)))
+        with np.errstate(divide="ignore"):
+            return np.asarray(b.numpy() / a.numpy())
+
+    def labels(self, sigmas: np.ndarray) -> np.ndarray:
+        """Labels of noise levels, as the scheduler finds them.
+
+        Parameters
+        ----------
+        sigmas : array of shape (n,)
+            σ.
+
+        Returns
+        -------
+        array of shape (n,)
+            Labels, between whole numbers too.
+        """
+        return np.asarray(self.scheduler._labels_of(np.asarray(sigmas, dtype=float)))
+
+    def epsilon(self, y: Tensor, sigma: float) -> Tensor:
+        """Noise ε that the network sees in y = x_0 + σ ε: the slope dy/dσ.
+
+        Parameters
+        ----------
+        y : Tensor of shape (B, ...), data units
+            Where.
+        sigma : float
+            The level.
+
+        Returns
+        -------
+        Tensor of shape (B, ...)
+            ε in the dtype of ``y``.
+        """
+        label = self.labels(np.array([sigma]))[0]
+        a = SIGNALS[self.family](sigma)
+        b = sigma * a
+        scale = a
+        if getattr(self.scheduler, "_scales_input", False):
+            scale = a * (b**2 + (a * self.scheduler._sigma_data()) ** 2) ** -0.5
+        t = torch.tensor(label, dtype=torch.float32, device=y.device)
+        output = self.model(scale * y, t)
+        self.n_calls += 1
+        std = float(self.scheduler.config.get("sigma_data", 1.0))
+        _, _, r, s = solve(self.prediction, np.float64(a), np.float64(b), std)
+        return float(r) * a * y + float(s) * output.to(y.dtype)  # ε = r x + s F

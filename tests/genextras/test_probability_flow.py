@@ -1,0 +1,93 @@
+"""One view of every scheduler: its labels and levels are inverse, its noise is the network's."""
+
+import numpy as np
+import pytest
+import torch
+
+import genextras
+from genextras.probability_flow import ProbabilityFlow
+from tests.oracles.genextras_gaussian import GaussianNetwork
+
+STD, MEAN = 0.5, 0.3
+MAKERS = {
+    "DDPM": genextras.DDPMScheduler,
+    "DDIM, zero SNR": lambda **options: genextras.DDIMScheduler(
+        rescale_betas_zero_snr=True, **options
+    ),
+    "multistep": genextras.MultistepScheduler,
+    "EDM": genextras.EDMScheduler,
+    "flow": genextras.FlowMatchScheduler,
+    "VP": genextras.SDEScheduler,
+    "sub-VP": lambda **options: genextras.SDEScheduler(sde="sub-vp", **options),
+    "VE": lambda **options: genextras.SDEScheduler(sde="ve", **options),
+    "SMLD": genextras.AnnealedLangevinScheduler,
+}
+ENDS = {  # of the papers' defaults
+    "DDPM": (0.0100005, 157.407),
+    "DDIM, zero SNR": (0.0100005, None),
+    "multistep": (0.0100005, 157.407),
+    "EDM": (0.002, 80.0),
+    "flow": (0.001001, 1000.0),
+    "VP": (0.010493, 152.07),
+    "sub-VP": (0.000110, 152.07),
+    "VE": (0.010001, 50.0),
+    "SMLD": (0.01, 1.0),
+}
+EVERY = pytest.mark.parametrize("name", MAKERS)
+
+
+@EVERY
+def test_ends_are_the_levels_of_training(name):
+    low, high = ProbabilityFlow(lambda x, t: x, MAKERS[name]()).ends
+    known_low, known_high = ENDS[name]
+    assert low == pytest.approx(known_low, rel=5e-3)
+    assert 50 < high <= 1000 if known_high is None else high == pytest.approx(known_high, rel=1e-3)
+
+
+@EVERY
+def test_labels_and_levels_are_inverse(name):
+    """At whole labels, where schedulers of betas have their levels."""
+    scheduler = MAKERS[name]()
+    flow = ProbabilityFlow(lambda x, t: x, scheduler)
+    low, high = flow.ends
+    labels = flow.labels(np.geomspace(low * 1.01, high * 0.99, 9))
+    if hasattr(scheduler, "alphas_cumprod"):
+        labels = np.unique(labels.round())
+    np.testing.assert_allclose(flow.labels(flow.sigmas(labels)), labels, rtol=1e-3, atol=1e-3)
+
+
+@EVERY
+@pytest.mark.parametrize("prediction", ["epsilon", "sample", "v_prediction", "score", "edm"])
+def test_noise_is_that_of_the_definition(name, prediction):
+    """The network is asked once, at x = a y, at the label of σ, and says F by its definition."""
+    scheduler = MAKERS[name](prediction_type=prediction)
+    gaussian, seen = GaussianNetwork(STD, MEAN), []
+    config = scheduler.config
+    kind = prediction
+    if name == "EDM":
+        kind = {"epsilon": "edm", "v_prediction": "edm_negative"}.get(prediction, prediction)
+    sigma_data = config.get("sigma_data", 1.0)
+
+    def model(x, label):
+        seen.append(float(label))
+        a, b = (each.item() for each in scheduler._levels(torch.tensor([whole]).double()))
+        if name == "EDM":
+            x = x * (b**2 + sigma_data**2) ** 0.5
+        return gaussian.output(kind, x, a, b, sigma_data)
+
+    flow = ProbabilityFlow(model, scheduler)
+    whole = float(flow.labels(np.array([0.5]))[0])
+    whole = float(round(whole)) if hasattr(scheduler, "alphas_cumprod") else whole
+    sigma = float(flow.sigmas(np.array([whole]))[0])
+    y = torch.linspace(-2, 2, 5).double()[None]
+    expected = sigma * (y - MEAN) / (STD**2 + sigma**2)
+    torch.testing.assert_close(flow.epsilon(y, sigma), expected, rtol=1e-4, atol=1e-5)
+    assert seen == [pytest.approx(whole, rel=1e-4)]
+    assert flow.n_calls == 1
+
+
+def test_what_is_no_network_or_no_scheduler_is_refused():
+    with pytest.raises(TypeError, match=r"^ProbabilityFlow: model must be callable, got 3\. Pass"):
+        ProbabilityFlow(3, genextras.DDPMScheduler())
+    with pytest.raises(TypeError, match=r"^invert: scheduler must be one of genextras, got 3"):
+        ProbabilityFlow(lambda x, t: x, 3, "invert")
