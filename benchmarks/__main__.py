@@ -15,6 +15,10 @@ from benchmarks.harness import growth, hold
 RESULTS = Path(__file__).with_name("RESULTS.md")
 FAMILIES = (
     "boosting",
+    "boosting_threads",
+    "boosting_tables",
+    "boosting_refinement",
+    "boosting_scale",
     "tree_prediction",
     "tree_shap",
     "kernel",
@@ -24,7 +28,19 @@ FAMILIES = (
     "schedulers",
     "scheduler_quality",
 )
-PEERS = ("scikit-learn", "stable-baselines3", "sb3-contrib", "diffusers", "torch", "numpy")
+PEERS = (
+    "scikit-learn",
+    "lightgbm",
+    "xgboost",
+    "catboost",
+    "chimeraboost",
+    "shap",
+    "stable-baselines3",
+    "sb3-contrib",
+    "diffusers",
+    "torch",
+    "numpy",
+)
 TITLE = """# Ours beside the peers
 
 Written by `make bench`; do not edit. Seconds are medians, the ratio is the peer's seconds over ours

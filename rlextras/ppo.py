@@ -1,8 +1,9 @@
 """Proximal policy optimisation, after J. Schulman et al., 2017, https://arxiv.org/abs/1707.06347."""
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import ClassVar, Unpack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, ClassVar, Unpack
 
 import numpy as np
 import torch
@@ -19,6 +20,7 @@ from torch import Tensor
 
 from rlextras.core.descent import descend, fused
 from rlextras.core.objectives import (
+    adapted,
     clip_fraction,
     clipped_surrogate,
     clipped_value_loss,
@@ -29,7 +31,10 @@ from rlextras.core.objectives import (
     value_loss,
 )
 from rlextras.onpolicy import COMMON_RULES, OnPolicy, OnPolicyOptions
-from rlextras.validation import Rule, number, optional, schedule, whole
+from rlextras.onpolicy.divergence import OldPolicy
+from rlextras.onpolicy.guards import naming_divergence
+from rlextras.onpolicy.masking import masked
+from rlextras.validation import OptionError, Rule, number, optional, schedule, whole
 
 Minibatch = RolloutBufferSamples | DictRolloutBufferSamples
 
@@ -59,7 +64,7 @@ class PPO(OnPolicy):
     ----------
     policy : {"MlpPolicy", "CnnPolicy", "MultiInputPolicy"} or type of ActorCriticPolicy
         The actor and the critic.
-    env : VecEnv, gymnasium.Env or str
+    env : VecEnv, gymnasium.Env, gymnasium.vector.VectorEnv, EnvPool or str
         Where to learn; a string is the id of a registered environment.
     learning_rate : float or callable, default=3e-4
         Of the optimiser; a callable maps the progress remaining, 1 to 0, to it.
@@ -81,6 +86,12 @@ class PPO(OnPolicy):
         Largest norm of a gradient; a longer one is shortened to it.
     target_kl : float, optional
         Stop an update once the mean KL divergence of a minibatch exceeds 1.5 times this.
+    kl_coef : float, default=0.0
+        β, the weight of a penalty on the mean KL divergence of the new policy from the old one,
+        eq. 8 of [1]_, beside the clipping. Not 0, it has torch compute and not the kernels.
+    kl_coef_target : float, optional
+        d_targ: after each update, ``kl_coef`` is halved if the divergence fell below d_targ / 1.5
+        and doubled if it rose above 1.5 d_targ (section 4 of [1]_). None keeps it as it is.
     **common : OnPolicyOptions
         Options that all on-policy algorithms share, with these defaults: ``gamma=0.99`` (γ),
         ``gae_lambda=0.95`` (λ), ``normalize_advantage=True``, ``use_sde=False``,
@@ -88,7 +99,9 @@ class PPO(OnPolicy):
         ``stats_window_size=100``, ``tensorboard_log=None``, ``policy_kwargs=None``, ``verbose=0``,
         ``seed=None``, ``device="auto"``; and ``backend="auto"``, which
         runs small networks of ``MlpPolicy`` by compiled kernels; "torch" does not, "numba" refuses
-        what the kernels do not know. ``model.backend`` says which it is and why.
+        what the kernels do not know. ``model.backend`` says which it is and why. And
+        ``use_masks=False``: True has actions chosen within the masks that the environment gives by
+        a method ``action_masks()`` or as ``info["action_mask"]``, "auto" if it gives some.
 
     Raises
     ------
@@ -120,12 +133,25 @@ class PPO(OnPolicy):
             schedule(number("above 0", lambda x: x > 0, cure="None does not clip the critic."))
         ),
         "target_kl": optional(number("above 0", lambda x: x > 0, cure="None never stops early.")),
+        "kl_coef": number("0 or more", lambda x: x >= 0, cure="0 is no penalty, 1 a usual start."),
+        "kl_coef_target": optional(
+            number("above 0", lambda x: x > 0, cure="Typical is 0.01; None does not adapt.")
+        ),
     }
+    beyond_host: ClassVar[Mapping[str, Any]] = {
+        **OnPolicy.beyond_host,
+        "kl_coef": 0.0,
+        "kl_coef_target": None,
+    }
+    own_key: ClassVar[str] = "clip_range"
 
     n_epochs: int
     clip_range: float | Schedule
     clip_range_vf: float | Schedule | None
     target_kl: float | None
+    kl_coef: float
+    kl_coef_target: float | None
+    _old_policy: OldPolicy | None = None  # π_old, during an update with a penalty
 
     def __init__(
         self,
@@ -142,6 +168,8 @@ class PPO(OnPolicy):
         vf_coef: float = 0.5,
         max_grad_norm: float = 0.5,
         target_kl: float | None = None,
+        kl_coef: float = 0.0,
+        kl_coef_target: float | None = None,
         **common: Unpack[OnPolicyOptions],
     ) -> None:
         own = {
@@ -152,6 +180,8 @@ class PPO(OnPolicy):
             "vf_coef": vf_coef,
             "max_grad_norm": max_grad_norm,
             "target_kl": target_kl,
+            "kl_coef": kl_coef,
+            "kl_coef_target": kl_coef_target,
         }
         super().__init__(
             policy,
@@ -164,6 +194,11 @@ class PPO(OnPolicy):
         )
 
     def _setup_model(self) -> None:
+        if self.kl_coef_target is not None and self.kl_coef == 0:
+            raise OptionError(
+                "PPO: kl_coef must be above 0 where kl_coef_target is given, got 0: twice nothing "
+                "is nothing. A usual start is 1."
+            )
         super()._setup_model()
         self.clip_range = FloatSchedule(self.clip_range)
         if self.clip_range_vf is not None:
@@ -183,13 +218,14 @@ class PPO(OnPolicy):
         update = self._update_by_kernels(list(self.policy.parameters()))
         limits = (clip_range, math.inf if clip_range_vf is None else clip_range_vf)
         epochs: list[np.ndarray] = []  # of each minibatch, one row of MEASURES
-        with fused(self.policy.optimizer):
+        with fused(self.policy.optimizer), self._old_policy_kept():
             while len(epochs) < self.n_epochs and not self._has_strayed(epochs):
                 if update is None:
                     epochs.append(self._epoch(clip_range, clip_range_vf))
                 else:
                     epochs.append(update.epoch(self._settings(limits)))
                 self._n_updates += 1
+            self._adapt_penalty()
         self._record(epochs, clip_range, clip_range_vf)
         if self._has_strayed(epochs):
             kl = epochs[-1][-1][APPROX_KL]
@@ -204,13 +240,46 @@ class PPO(OnPolicy):
         """One pass over the rollout by torch; a row of MEASURES for each minibatch."""
         rows = []
         parameters = list(self.policy.parameters())
-        for batch in self.rollout_buffer.get(self.batch_size):
-            loss, measured = self._loss(batch, clip_range, clip_range_vf)
+        for batch, masks in self._minibatches(self.batch_size):
+            with naming_divergence(type(self).__name__), masked(self.policy, masks):
+                loss, measured = self._loss(batch, clip_range, clip_range_vf)
+            if self._old_policy is not None:
+                divergence = self._old_policy.divergence(batch.observations, masks)
+                loss = loss + self.kl_coef * divergence  # β KL of eq. 8
+                measured[LOSS] = loss.detach()
             rows.append(measured)
             if self.target_kl is not None and measured[APPROX_KL].item() > self._max_kl:
                 break
             descend(loss, self.policy.optimizer, parameters, max_grad_norm=self.max_grad_norm)
         return torch.stack(rows).double().cpu().numpy()
+
+    def _obstacle(self) -> str:
+        return "kl_coef is not 0" if self.kl_coef else super()._obstacle()
+
+    @contextmanager
+    def _old_policy_kept(self) -> Iterator[None]:
+        """Keep π_old for as long as the context lasts, if there is a penalty."""
+        self._old_policy = OldPolicy(self.policy) if self.kl_coef else None
+        try:
+            yield
+        finally:
+            self._old_policy = None
+
+    def _adapt_penalty(self) -> None:
+        """Measure how far the update went, log it, and adapt β to it: section 4 of the paper."""
+        old_policy = self._old_policy
+        if old_policy is None:
+            return
+        with torch.no_grad():
+            parts = [
+                (old_policy.divergence(batch.observations, masks).item(), len(batch.actions))
+                for batch, masks in self._minibatches(self.batch_size)
+            ]
+        divergence = sum(kl * n for kl, n in parts) / sum(n for _, n in parts)  # d
+        self.logger.record("train/kl_divergence", divergence)
+        self.logger.record("train/kl_coef", self.kl_coef)
+        if self.kl_coef_target is not None:
+            self.kl_coef = adapted(self.kl_coef, divergence, target=self.kl_coef_target)
 
     @property
     def _max_kl(self) -> float:
@@ -252,6 +321,7 @@ class PPO(OnPolicy):
         self, epochs: Sequence[np.ndarray], clip_range: float, clip_range_vf: float | None
     ) -> None:
         """Log the update in the host's words."""
+        self._check_update(*epochs)
         means = np.concatenate(epochs).mean(axis=0).tolist()
         logged = dict(zip(MEASURES, means, strict=True))
         logged["approx_kl"] = float(epochs[-1][:, APPROX_KL].mean())

@@ -8,7 +8,6 @@ from typing import Any, ClassVar, Unpack
 import numpy as np
 import torch
 from gymnasium import spaces
-from stable_baselines3.common.distributions import Distribution, kl_divergence
 from stable_baselines3.common.policies import ActorCriticPolicy
 from stable_baselines3.common.type_aliases import GymEnv, PyTorchObs, Schedule
 from torch import Tensor
@@ -24,6 +23,9 @@ from rlextras.core.trust_region import (
     natural_step,
 )
 from rlextras.onpolicy import COMMON_RULES, OnPolicy, OnPolicyOptions
+from rlextras.onpolicy.divergence import mean_divergence
+from rlextras.onpolicy.guards import naming_divergence
+from rlextras.onpolicy.masking import masked
 from rlextras.onpolicy.update import CRITIC, CompiledRegion, CompiledUpdate
 from rlextras.validation import OptionError, Rule, number, whole
 
@@ -48,7 +50,7 @@ class TRPO(OnPolicy):
     ----------
     policy : {"MlpPolicy", "CnnPolicy", "MultiInputPolicy"} or type of ActorCriticPolicy
         The actor and the critic.
-    env : VecEnv, gymnasium.Env or str
+    env : VecEnv, gymnasium.Env, gymnasium.vector.VectorEnv, EnvPool or str
         Where to learn; a string is the id of a registered environment.
     learning_rate : float or callable, default=1e-3
         Of the critic's optimiser; a callable maps the progress remaining, 1 to 0, to it.
@@ -77,7 +79,9 @@ class TRPO(OnPolicy):
         ``stats_window_size=100``, ``tensorboard_log=None``, ``policy_kwargs=None``, ``verbose=0``,
         ``seed=None``, ``device="auto"``; and ``backend="auto"``, which
         runs small networks of ``MlpPolicy`` by compiled kernels; "torch" does not, "numba" refuses
-        what the kernels do not know. ``model.backend`` says which it is and why.
+        what the kernels do not know. ``model.backend`` says which it is and why. And
+        ``use_masks=False``: True has actions chosen within the masks that the environment gives by
+        a method ``action_masks()`` or as ``info["action_mask"]``, "auto" if it gives some.
 
     Raises
     ------
@@ -114,6 +118,7 @@ class TRPO(OnPolicy):
         "sub_sampling_factor": whole(1, cure="1 uses every step."),
     }
     normalizes_by_minibatch: ClassVar[bool] = False
+    own_key: ClassVar[str] = "cg_max_steps"
 
     cg_max_steps: int
     cg_damping: float
@@ -184,7 +189,8 @@ class TRPO(OnPolicy):
         critic = [] if network is None else network.critic_parameters
         update = self._update_by_kernels(critic)
         if update is None:
-            outcome, actor = ascend(self._surrogate(), list(self.policy.parameters()), region)
+            with naming_divergence(type(self).__name__):
+                outcome, actor = ascend(self._surrogate(), list(self.policy.parameters()), region)
             with held(actor), fused(self.policy.optimizer):
                 losses = self._fit_critic()
         else:
@@ -214,8 +220,9 @@ class TRPO(OnPolicy):
 
     def _surrogate(self) -> Evaluate:
         """Objective and divergence of eq. 14 over the rollout, as functions of the policy."""
-        (batch,) = self.rollout_buffer.get(batch_size=None)
+        ((batch, masks),) = self._minibatches(None)
         every = slice(None, None, self.sub_sampling_factor)
+        masks = None if masks is None else masks[every]
         observations: Any = _rows(batch.observations, every)
         actions, old_log_prob = batch.actions[every], batch.old_log_prob[every]
         if isinstance(self.action_space, spaces.Discrete):
@@ -223,11 +230,12 @@ class TRPO(OnPolicy):
         advantages = batch.advantages[every]  # Â_t
         if self.normalize_advantage:
             advantages = normalized(advantages)
-        with torch.no_grad():  # the policy hands out one object again and again: keep a copy
+        with torch.no_grad(), masked(self.policy, masks):  # one object again and again: keep a copy
             old = copy.copy(self.policy.get_distribution(observations))  # π_old(·|s_t)
 
         def evaluate() -> tuple[Tensor, Tensor]:
-            new = self.policy.get_distribution(observations)
+            with masked(self.policy, masks):
+                new = self.policy.get_distribution(observations)
             ratio = (new.log_prob(actions) - old_log_prob).exp()  # ρ_t
             return (ratio * advantages).mean(), mean_divergence(old, new)
 
@@ -246,6 +254,7 @@ class TRPO(OnPolicy):
 
     def _record(self, outcome: Outcome, losses: np.ndarray) -> None:
         """Log the update in the host's words."""
+        self._check_update(losses)
         buffer = self.rollout_buffer
         logged = {
             "policy_objective": outcome.objective,
@@ -261,31 +270,6 @@ class TRPO(OnPolicy):
         for name, value in logged.items():
             self.logger.record(f"train/{name}", value)
         self.logger.record("train/n_updates", self._n_updates, exclude="tensorboard")
-
-
-def mean_divergence(old: Distribution, new: Distribution) -> Tensor:
-    """Mean over states of the KL divergence between two policies.
-
-    mean_t KL(π_old(·|s_t) || π_new(·|s_t)), the left side of eq. 14's constraint in [1]_. The
-    dimensions of an action are independent given the state, so that their divergences add up.
-
-    Parameters
-    ----------
-    old, new : Distribution
-        π_old and π_new in B states.
-
-    Returns
-    -------
-    Tensor of shape (), nats
-        The mean.
-
-    References
-    ----------
-    .. [1] J. Schulman et al., "Trust Region Policy Optimization", ICML 2015,
-       https://arxiv.org/abs/1502.05477.
-    """
-    divergence = kl_divergence(old, new)  # (B,), or (B, A) where the host does not add them up
-    return divergence.reshape(len(divergence), -1).sum(dim=1).mean()
 
 
 def _rows(observations: PyTorchObs, rows: slice) -> PyTorchObs:

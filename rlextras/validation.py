@@ -65,8 +65,7 @@ def number(
     Rule
         NaN never fits it.
     """
-
-    is_number = _is_not_nan if allow_infinity else math.isfinite
+    is_number = (lambda value: not math.isnan(value)) if allow_infinity else math.isfinite
     return Rule(
         kind="a number",
         is_kind=_is_real,
@@ -244,34 +243,6 @@ def check_scheduled(owner: str, name: str, value: float) -> float:
     return value
 
 
-def check_finite(owner: str, name: str, given: object) -> None:
-    """Refuse NaN and infinity in what an environment gave.
-
-    Parameters
-    ----------
-    owner : str
-        Who speaks.
-    name : str
-        What the environment gave, as "reward".
-    given : ndarray of shape (N, ...), or dict of them
-        One row per environment. Arrays of integers, and what is no array, pass unread.
-
-    Raises
-    ------
-    ValueError
-        If a number is not finite; names the environment and the entry.
-    """
-    if isinstance(given, dict):
-        for key, array in given.items():
-            check_finite(owner, f"{name}[{key!r}]", array)
-    elif isinstance(given, np.ndarray) and given.dtype.kind == "f" and not _is_finite(given):
-        where = tuple(int(i) for i in np.argwhere(~np.isfinite(given))[0])
-        raise ValueError(
-            f"{owner}: {name} must be finite, got {given[where]} from environment {where[0]} "
-            f"(index {where}). Look for a division by zero or an overflow in its step and reset."
-        )
-
-
 def check_policy(owner: str, policy: object, *, aliases: Collection[str]) -> None:
     """Refuse a policy that neither a name nor a class gives.
 
@@ -334,10 +305,12 @@ def check_minibatches(
                 "normalised; or set normalize_advantage=False."
             )
     if n_rows is not None and n_rows % batch_size:
+        n_whole, n_left = divmod(n_rows, batch_size)
+        where = f"after every {n_whole} of them" if n_whole else "in place of all of them"
+        cure = f"Choose a factor of {n_rows}." if n_whole else f"Choose {n_rows}, or more n_steps."
         warnings.warn(
-            f"{owner}: batch_size={batch_size} does not divide n_steps * n_envs = {n_rows}: after "
-            f"every {n_rows // batch_size} of them there will be a truncated mini-batch of size "
-            f"{n_rows % batch_size}. Choose a factor of {n_rows}.",
+            f"{owner}: batch_size={batch_size} does not divide n_steps * n_envs = {n_rows}: "
+            f"{where} there will be a truncated mini-batch of size {n_left}. {cure}",
             stacklevel=4,  # check_minibatches, the shell, the member, the caller
         )
 
@@ -361,17 +334,6 @@ def unshared(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _is_finite(array: np.ndarray) -> bool:
-    """Whether all numbers are finite: zero times any other one is NaN."""
-    if array.size > _SMALL:
-        return bool(np.isfinite(array).all())
-    return float(np.vdot(array, _ZEROS[: array.size])) == 0.0
-
-
-_SMALL = 1024
-_ZEROS = np.zeros(_SMALL, np.float32)
-
-
 def _or(rule: Rule, kind: str, is_it: Callable[[Any], bool]) -> Rule:
     """The rule, with one more kind whose values are all allowed."""
     return Rule(
@@ -381,10 +343,6 @@ def _or(rule: Rule, kind: str, is_it: Callable[[Any], bool]) -> Rule:
         is_allowed=lambda value: is_it(value) or rule.is_allowed(value),
         cure=rule.cure,
     )
-
-
-def _is_not_nan(value: float) -> bool:
-    return not math.isnan(value)
 
 
 def _is_real(value: Any) -> bool:

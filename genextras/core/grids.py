@@ -88,9 +88,10 @@ def _rectified(n: int, low: float, high: float, rho: float) -> np.ndarray:
     """(τ = σ/(1 + κσ))^(1/1.5) evenly spaced down to 0, which is not listed; κ is called rho.
 
     Between a grid even in the time of a rectified flow and Karras'; its scale 1/κ is that of data.
+    The last level is not below the lowest one that a network knows.
     """
-    del low
-    tau = high / (1 + rho * high) * (np.arange(n, 0, -1) / n) ** 1.5
+    first, least = ((sigma / (1 + rho * sigma)) ** (1 / 1.5) for sigma in (high, low))
+    tau = np.linspace(first, max(first / n, min(first, least)), n) ** 1.5
     return np.asarray(tau / (1 - rho * tau))
 
 

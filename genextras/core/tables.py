@@ -12,112 +12,133 @@ from genextras.core.steps import Rows
 CHUNK = 1 << 16  # numbers of half precision that are widened at a time: they stay in the cache
 
 
-def result_dtypes(model_output: Tensor, sample: Tensor) -> tuple[torch.dtype, torch.dtype]:
+def result_dtypes(
+    model_output: torch.dtype, sample: torch.dtype
+) -> tuple[torch.dtype, torch.dtype]:
     """Dtype of a step's result, and the one to compute it in: the same, but float32 at least.
 
     Parameters
     ----------
-    model_output, sample : Tensor of shape (B, ...)
-        F and x.
+    model_output, sample : torch.dtype
+        Of F and x.
 
     Returns
     -------
     dtype, working : torch.dtype
         Both floating.
     """
-    dtype = sample.dtype
-    if model_output.dtype is not dtype:
-        dtype = torch.promote_types(dtype, model_output.dtype)
-    working = dtype if dtype.itemsize >= 4 else torch.promote_types(dtype, torch.float32)
-    return dtype, working
+    dtype = torch.promote_types(sample, model_output)
+    return dtype, torch.promote_types(dtype, torch.float32)
+
+
+def line(lead: Tensor | None, sample: Tensor, gain: float, model_output: Tensor) -> Tensor:
+    """Lead x + gain F as a new tensor; a lead of None is one, and costs no operation.
+
+    Parameters
+    ----------
+    lead : 0-d Tensor or None
+        Weight of x in its dtype: the cheapest number to multiply by, and no device is asked for it.
+    sample : Tensor of shape (B, ...)
+        The tensor x.
+    gain : float
+        Weight of F.
+    model_output : Tensor of shape (B, ...)
+        The tensor F.
+
+    Returns
+    -------
+    Tensor of shape (B, ...)
+        In the dtype of ``sample``.
+    """
+    if lead is None:
+        return torch.add(sample, model_output, alpha=gain)
+    return torch.mul(sample, lead).add_(model_output, alpha=gain)
+
+
+def bounded(data: Tensor, bound: Any) -> Tensor:
+    """Keep a predicted x_0 inside the range of data.
+
+    Parameters
+    ----------
+    data : Tensor of shape (B, ...)
+        D, which may be overwritten.
+    bound : float or callable or None
+        Its limit, or what maps D to D.
+
+    Returns
+    -------
+    Tensor of shape (B, ...)
+        D inside the range.
+    """
+    if bound is None:
+        return data
+    if callable(bound):
+        return bound(data)
+    return data.clamp_(-bound, bound)
 
 
 class Table:
-    """Columns of host numbers, folded so that a step multiplies once and adds the rest.
+    """Rows as host numbers, folded so that a step multiplies at most once and adds the rest.
 
-    Without a bound x' = lead x + gain F; with one, x' = bound(lead x + gain F) + after x + model F,
-    where the bound is that of D times ``data``. ``lead`` holds 0-d tensors of the working dtype:
-    the cheapest number to multiply by. No step asks a device for any of them.
+    Where D is free, x' and h are lead x + gain F. Where it is clipped,
+    x' = clip(lead x + gain F) + after x + model F with the limit of D times ``data``.
 
     Parameters
     ----------
     rows : Rows
         n of them.
-    working : torch.dtype
-        Of ``lead``.
-    limit : float or None
-        Bound of D.
+    dtypes : tuple of torch.dtype
+        Of a step's result, and to compute it in.
+    bound : float or callable or None
+        Limit of D, or what maps D to D.
     """
 
     __slots__ = (
-        "after",
-        "bounds",
-        "data",
+        "_bound",
+        "_data",
+        "_keeps",
+        "_left",
+        "_limits",
+        "_means",
+        "_rest",
         "draws",
-        "gain",
+        "dtype",
+        "ends",
         "is_finite",
-        "keep_data",
-        "keep_sample",
-        "large",
-        "lead",
-        "model",
         "noise",
-        "p",
         "past",
-        "q",
-        "small",
+        "working",
     )
 
-    def __init__(self, rows: Rows, working: torch.dtype, limit: float | None) -> None:
-        is_folded = limit is None
+    def __init__(self, rows: Rows, dtypes: tuple[torch.dtype, torch.dtype], bound: Any) -> None:
+        (self.dtype, self.working), self._bound = dtypes, bound
+        is_free = bound is None
         with np.errstate(invalid="ignore"):  # a prediction that cannot be inverted is refused later
-            lead = rows.data * rows.p + (rows.sample if is_folded else 0)
-            gain = rows.data * rows.q + (rows.model if is_folded else 0)
+            lead = rows.data * rows.p + (rows.sample if is_free else 0)
+            gain = rows.data * rows.q + (rows.model if is_free else 0)
+            left = rows.keep_sample + rows.keep_data * rows.p, rows.keep_data * rows.q
             finite = np.isfinite(lead + gain + rows.noise + rows.sample + rows.model)
         self.is_finite = None if finite.all() else finite.tolist()
-        self.lead = torch.from_numpy(lead).to(working).unbind()
-        self.gain = gain.tolist()
-        self.bounds = None if is_folded else (np.abs(rows.data) * limit).tolist()
-        self.after, self.model = rows.sample.tolist(), rows.model.tolist()
+        self._means, self._data = self._lines(lead, gain), self._lines(rows.p, rows.q)
+        self._left = self._lines(*left)
+        self._limits = (np.abs(rows.data) * bound).tolist() if isinstance(bound, float) else None
+        self._rest = _in_rows(rows.data, rows.sample, rows.model)
+        self._keeps = _in_rows(rows.keep_data, rows.keep_sample)
         self.noise, self.draws = rows.noise.tolist(), rows.draws.tolist()
-        self.small, self.large = rows.small.tolist(), rows.large.tolist()
-        self.p, self.q, self.data = rows.p.tolist(), rows.q.tolist(), rows.data.tolist()
-        self.keep_sample, self.keep_data = rows.keep_sample.tolist(), rows.keep_data.tolist()
-        self.past = [column.tolist() for column in rows.past]
+        self.ends = _in_rows(rows.small, rows.large)
+        self.past = _in_rows(*rows.past) or [()] * len(lead)
 
-    def mean(self, i: int, model_output: Tensor, sample: Tensor, working: torch.dtype) -> Tensor:
-        """x' of row i but for its noise and its past; a new tensor in the working dtype.
+    def _lines(self, lead: np.ndarray, gain: np.ndarray) -> list[tuple[Tensor | None, float]]:
+        """Weights of x and F in each row."""
+        leads: list[Tensor | None] = list(torch.from_numpy(lead).to(self.working).unbind())
+        for i in np.flatnonzero(lead == 1).tolist():
+            leads[i] = None
+        return list(zip(leads, gain.tolist(), strict=True))
 
-        Parameters
-        ----------
-        i : int
-            The row.
-        model_output, sample : Tensor of shape (B, ...)
-            F and x.
-        working : torch.dtype
-            To compute in.
-
-        Returns
-        -------
-        Tensor of shape (B, ...)
-            The part of x' that is no sum of extras.
-        """
-        if sample.dtype is not working:
-            sample = sample.to(working)
-        previous = torch.mul(sample, self.lead[i]).add_(model_output, alpha=self.gain[i])
-        if self.bounds is not None:
-            bound = self.bounds[i]
-            previous.clamp_(-bound, bound)
-            if self.after[i]:
-                previous.add_(sample, alpha=self.after[i])
-            if self.model[i]:
-                previous.add_(model_output, alpha=self.model[i])
-        return previous
-
-    def rounded_mean(
+    def step(
         self, i: int, model_output: Tensor, sample: Tensor, extras: list[tuple[float, Tensor]]
     ) -> Tensor:
-        """x' of halves on the host with its weighted extras, widened by pieces, rounded once.
+        """x' of row i, computed in the working dtype and rounded once.
 
         Parameters
         ----------
@@ -126,26 +147,56 @@ class Table:
         model_output, sample : Tensor of shape (B, ...)
             F and x.
         extras : list of (float, Tensor)
-            Weights, and what they multiply.
+            Weights of noise and past, and what they multiply.
 
         Returns
         -------
         Tensor of shape (B, ...)
-            x' in the dtype of ``sample``.
+            A new tensor.
         """
+        if sample.dtype is not self.working:
+            if sample.numel() > CHUNK and _is_plain(model_output, sample):
+                return self._step_by_pieces(i, model_output, sample, extras)
+            sample = sample.to(self.working)
+        previous = self._mean(i, model_output, sample)
+        for weight, each in extras:
+            previous.add_(each, alpha=weight)
+        return previous if self.dtype is self.working else previous.to(self.dtype)
+
+    def _step_by_pieces(
+        self, i: int, model_output: Tensor, sample: Tensor, extras: list[tuple[float, Tensor]]
+    ) -> Tensor:
+        """``step`` of halves on the host, widened piece by piece while they are in the cache."""
         previous = torch.empty_like(sample)
         tensors = (previous, model_output, sample, *[each.reshape(-1) for _, each in extras])
-        wide = torch.empty(2, min(CHUNK, sample.numel()))
+        wide = torch.empty(2, CHUNK)
         for pieces in zip(*[x.view(-1).split(CHUNK) for x in tensors], strict=True):
             F, x = wide[:, : len(pieces[0])]
-            mean = self.mean(i, F.copy_(pieces[1]), x.copy_(pieces[2]), torch.float32)
+            mean = self._mean(i, F.copy_(pieces[1]), x.copy_(pieces[2]))
             for (weight, _), each in zip(extras, pieces[3:], strict=True):
                 mean.add_(each, alpha=weight)
             pieces[0].copy_(mean)
         return previous
 
-    def predicted(self, i: int, model_output: Tensor, sample: Tensor, limit: Any) -> Tensor:
-        """D of row i, bounded by ±limit unless that is None; working dtype as ``sample``.
+    def _mean(self, i: int, model_output: Tensor, sample: Tensor) -> Tensor:
+        """x' of row i but for its extras; a new tensor, of wide numbers as ``sample``."""
+        lead, gain = self._means[i]
+        if self._bound is None:
+            return line(lead, sample, gain, model_output)
+        data, after, model = self._rest[i]
+        if self._limits is None:
+            previous = torch.mul(self._bounded(i, model_output, sample), data)
+        else:
+            limit = self._limits[i]
+            previous = line(lead, sample, gain, model_output).clamp_(-limit, limit)
+        if after:
+            previous.add_(sample, alpha=after)
+        if model:
+            previous.add_(model_output, alpha=model)
+        return previous
+
+    def predicted(self, i: int, model_output: Tensor, sample: Tensor) -> Tensor:
+        """D of row i, bounded and rounded.
 
         Parameters
         ----------
@@ -153,16 +204,58 @@ class Table:
             The row.
         model_output, sample : Tensor of shape (B, ...)
             F and x.
-        limit : float or None
-            The bound.
 
         Returns
         -------
         Tensor of shape (B, ...)
-            D.
+            In the dtype of a step's result.
         """
-        data = torch.mul(sample, self.p[i]).add_(model_output, alpha=self.q[i])
-        return data if limit is None else data.clamp_(-limit, limit)
+        return self._bounded(i, model_output, sample.to(self.working)).to(self.dtype)
+
+    def _bounded(self, i: int, model_output: Tensor, sample: Tensor) -> Tensor:
+        lead, gain = self._data[i]
+        return bounded(line(lead, sample, gain, model_output), self._bound)
+
+    def left(self, i: int, model_output: Tensor, sample: Tensor) -> Tensor | None:
+        """h of row i, what it leaves to later ones.
+
+        Parameters
+        ----------
+        i : int
+            The row.
+        model_output, sample : Tensor of shape (B, ...)
+            F and x.
+
+        Returns
+        -------
+        Tensor of shape (B, ...) or None
+            In the working dtype; x itself if h is x, None if no row wants it.
+        """
+        sample = sample.to(self.working)
+        keep_data, keep_sample = self._keeps[i]
+        if not keep_data:
+            return sample if keep_sample else None
+        if self._bound is None:
+            lead, gain = self._left[i]
+            return line(lead, sample, gain, model_output)
+        data = torch.mul(self._bounded(i, model_output, sample), keep_data)
+        return data.add_(sample, alpha=keep_sample) if keep_sample else data
+
+
+def _is_plain(model_output: Tensor, sample: Tensor) -> bool:
+    """Whether halves can be widened piece by piece: on the host, alike, and not differentiated."""
+    return (
+        sample.device.type == "cpu"
+        and model_output.dtype is sample.dtype
+        and sample.is_contiguous()
+        and model_output.is_contiguous()
+        and not (torch.is_grad_enabled() and (sample.requires_grad or model_output.requires_grad))
+    )
+
+
+def _in_rows(*columns: np.ndarray) -> list[tuple]:
+    """Columns as one tuple of host numbers a row."""
+    return list(zip(*[column.tolist() for column in columns], strict=True))
 
 
 def as_matrix(rows: Rows) -> np.ndarray:
@@ -183,11 +276,11 @@ def as_matrix(rows: Rows) -> np.ndarray:
 
 def gathered_step(
     columns: Tensor, model_output: Tensor, sample: Tensor, bound: Any, past: Sequence[Tensor]
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """x' without its noise, D, the noise's scale and h, from coefficients that are tensors.
+) -> tuple[Tensor, Tensor, Tensor]:
+    """x' without its noise, D and h, from coefficients that are tensors.
 
     ``columns`` has shape (11 + k, B, 1, ...), one row of ``as_matrix`` for each sample, or
-    (11 + k,) for all; ``bound`` maps D to D.
+    (11 + k,) for all.
 
     Parameters
     ----------
@@ -195,19 +288,19 @@ def gathered_step(
         Coefficients.
     model_output, sample : Tensor of shape (B, ...)
         F and x.
-    bound : callable
-        Maps D to D.
+    bound : float or callable or None
+        Limit of D, or what maps D to D.
     past : sequence of Tensor
         h of the rows before, the latest first.
 
     Returns
     -------
-    previous, predicted, noise, left : Tensor
-        x' without its noise, D, the scale of the noise, h.
+    previous, predicted, left : Tensor
+        x' without its noise, D, h.
     """
-    p, q, data, kept, model, noise, _, _, _, keep_sample, keep_data = columns[:11]
-    predicted = bound(p * sample + q * model_output)
+    p, q, data, kept, model, _, _, _, _, keep_sample, keep_data = columns[:11]
+    predicted = bounded(p * sample + q * model_output, bound)
     previous = data * predicted + kept * sample + model * model_output
     for weight, each in zip(columns[11:], past, strict=False):
         previous = previous + weight * each
-    return previous, predicted, noise, keep_sample * sample + keep_data * predicted
+    return previous, predicted, keep_sample * sample + keep_data * predicted

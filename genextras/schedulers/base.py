@@ -8,6 +8,7 @@ counter where rows need a past or visit a level twice.
 """
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -16,11 +17,12 @@ from diffusers.schedulers.scheduling_ddim import DDIMSchedulerOutput
 from diffusers.utils.outputs import BaseOutput
 from diffusers.utils.torch_utils import randn_tensor
 from torch import Generator, Tensor
+from torch.compiler import is_compiling
 
 from genextras.core.paths import mix
 from genextras.core.predictions import target_weights
 from genextras.core.steps import LEARNED, Rows
-from genextras.core.tables import CHUNK, Table, as_matrix, gathered_step, result_dtypes
+from genextras.core.tables import Table, as_matrix, gathered_step, result_dtypes
 from genextras.core.thresholding import dynamic_threshold
 from genextras.schedulers.cursor import CursorScheduler
 
@@ -30,19 +32,13 @@ Generators = Generator | list[Generator] | None
 class StepTuple(tuple):
     """(x at the next level, predicted x_0), the second computed when it is read."""
 
-    _predict: Callable[[], Tensor]
-
-    def __new__(cls, previous: Tensor, predict: Callable[[], Tensor]) -> "StepTuple":
-        """Hold the first entry and the way to the second."""
-        pair = super().__new__(cls, (previous,))
-        pair._predict = predict
-        return pair
+    predict: Callable[[], Tensor]
 
     def __len__(self) -> int:
         return 2
 
     def __iter__(self) -> Iterator[Tensor]:
-        return iter((tuple.__getitem__(self, 0), self._predict()))
+        return iter((tuple.__getitem__(self, 0), self.predict()))
 
     def __getitem__(self, index: Any) -> Any:
         if index == 0:
@@ -106,165 +102,127 @@ class DiffusionScheduler(CursorScheduler):
         DDIMSchedulerOutput or tuple
             ``prev_sample`` and ``pred_original_sample``, Tensors of shape (B, ...).
         """
-        previous, predict = self._take(model_output, timestep, sample, generator)
-        return self._result(previous, predict, return_dict)
+        return self._take(model_output, timestep, sample, generator, return_dict)
 
     def _take(
         self,
         model_output: Tensor,
         timestep: Any,
         sample: Tensor,
-        generator: Generators = None,
+        generator: Generators,
+        return_dict: bool,
         *,
         options: tuple = (),
         noise: Tensor | None = None,
         predicted: Tensor | None = None,
-    ) -> tuple[Tensor, Callable[[], Tensor]]:
-        """x at the next level, and a way to the predicted x_0."""
-        self._check_shapes(model_output, sample)
-        if self._is_stale():
+    ) -> Any:
+        """Apply the row of a timestep; ``predicted`` is a variance that the network learned."""
+        if self._internal_dict is not self._read:
             self._refresh()
-        dtype, working = result_dtypes(model_output, sample)
-        index = self._index(timestep, sample.shape[0] if sample.ndim else 1)
-        if isinstance(index, Tensor) or torch.compiler.is_compiling():
-            return self._gathered(
-                index,
-                model_output,
-                sample,
-                generator=generator,
-                options=options,
-                noise=noise,
-                predicted=predicted,
-            )
-        table, i, past = self._table(index, working, options)
+        if model_output.shape != sample.shape:
+            self._refuse_shape(model_output, sample)
+        index = self._index(timestep, sample)
+        if isinstance(index, Tensor) or is_compiling():
+            draw = partial(self._drawn, model_output, generator, noise, predicted)
+            previous, predict = self._gathered(index, model_output, sample, options, draw)
+            return self._result(previous, predict, return_dict)
+        past = self._past(index) if self._depth else []
+        have = self._depth if len(past) == index else len(past) if index > 0 else index
+        key = model_output.dtype, sample.dtype, options, have
+        table, i = self._tables.get(key) or self._make_table(key), index if index > 0 else 0
         if table.is_finite is not None and not table.is_finite[i]:
             self._refuse(self._labels[index] if index >= 0 else ~index)
-        extras = [(column[i], each) for column, each in zip(table.past, past, strict=False)]
-        learned = None
+        extras = list(zip(table.past[i], past, strict=False)) if past else []
         if table.draws[i]:
-            noise = self._noise(model_output, generator) if noise is None else noise
-            learned = self._spread(table, i, predicted)
-            if learned is None:
-                extras.append((table.noise[i], noise))
-        previous = self._mean(table, i, model_output, sample, extras=extras)
-        if learned is not None and noise is not None:
-            previous = torch.addcmul(previous.to(working), learned.to(working), noise.to(working))
-        self._keep(index, table, i, model_output, sample)
+            drawn = self._drawn(model_output, generator, noise, predicted, table.ends[i])
+            if table.noise[i]:
+                extras.append((table.noise[i], drawn))
+        previous = table.step(i, model_output, sample, extras)
+        if self._depth:
+            self._keep(index, table.left(i, model_output, sample))
         self._step_index = index + 1 if index >= 0 else None
-        previous = previous if previous.dtype is dtype else previous.to(dtype)
-
-        def predict() -> Tensor:
-            return self._data(table, i, model_output, sample.to(working)).to(dtype)
-
-        return previous, predict
-
-    def _spread(self, table: Table, i: int, predicted: Tensor | None) -> Tensor | None:
-        """Standard deviation that the network predicts, float32 at least, where noise is added."""
-        if predicted is None or not table.noise[i]:
-            return None
-        wide = predicted.to(torch.promote_types(predicted.dtype, torch.float32))
-        variance: Tensor = LEARNED[self.config["variance_type"]](
-            wide, table.small[i], table.large[i]
+        return self._result(
+            previous, partial(table.predicted, i, model_output, sample), return_dict
         )
-        return variance.sqrt()
 
-    def _mean(
-        self, table: Table, i: int, model_output: Tensor, sample: Tensor, *, extras: list
+    def _drawn(
+        self,
+        like: Tensor,
+        generator: Generators,
+        noise: Tensor | None,
+        predicted: Tensor | None,
+        ends: tuple[Any, Any],
     ) -> Tensor:
-        """x at the next level but for a learned noise."""
-        dtype, working = result_dtypes(model_output, sample)
-        if self._thresholds:
-            sample = sample.to(working)
-            previous = torch.mul(self._data(table, i, model_output, sample), table.data[i])
-            previous.add_(sample, alpha=table.after[i]).add_(model_output, alpha=table.model[i])
-        elif dtype is not working and sample.numel() > CHUNK and _is_plain(model_output, sample):
-            return table.rounded_mean(i, model_output, sample, extras)
-        else:
-            previous = table.mean(i, model_output, sample, working)
-        for weight, each in extras:
-            previous.add_(each, alpha=weight)
-        return previous
-
-    def _data(self, table: Table, i: int, model_output: Tensor, sample: Tensor) -> Tensor:
-        """Predicted x_0 of row i, bounded as the config says."""
-        data = table.predicted(i, model_output, sample, self._limit)
-        return self._threshold_sample(data) if self._thresholds else data
-
-    def _keep(self, index: int, table: Table, i: int, model_output: Tensor, sample: Tensor) -> None:
-        """Leave h of this row to the next ones."""
-        if not self._n_past:
-            return
-        left = sample = sample.to(result_dtypes(model_output, sample)[1])
-        if table.keep_data[i]:
-            left = self._data(table, i, model_output, sample)
-            if table.keep_data[i] != 1:
-                left = left.mul_(table.keep_data[i])
-            if table.keep_sample[i]:
-                left = left.add_(sample, alpha=table.keep_sample[i])
-        elif not table.keep_sample[i]:
-            return
-        self._history[index] = left
-        self._history.pop(index - self._n_past - 1, None)
-
-    def _table(
-        self, index: int, working: torch.dtype, options: tuple
-    ) -> tuple[Table, int, list[Tensor]]:
-        """Table, row in it, and the past that this row can use, the latest first."""
-        past: list[Tensor] = []
-        if self._n_past:
-            past = self._past(index)
-        key = (working, options, len(past)) if index >= 0 else (working, options, index)
-        table = self._tables.get(key)
-        if table is None:
-            self._check_config()
-            rows = self._rows(None if index >= 0 else [~index], len(past), options)
-            table = self._tables[key] = Table(rows, working, self._limit)
-        return table, max(index, 0), past
+        """Noise of a step, of the variance that the network predicts if it does."""
+        noise = self._noise(like, generator) if noise is None else noise
+        if predicted is None:
+            return noise
+        wide = torch.promote_types(predicted.dtype, torch.float32)
+        learn = LEARNED[self.config["variance_type"]]
+        return learn(predicted.to(wide), *ends).sqrt() * noise.to(wide)
 
     def _past(self, index: int) -> list[Tensor]:
-        past: list[Tensor] = []
-        while len(past) < self._n_past and index - 1 - len(past) in self._history:
-            past.append(self._history[index - 1 - len(past)])
+        """What rows before this one left, the latest first."""
+        history, past = self._history, []
+        for before in range(index - 1, index - 1 - self._depth, -1):
+            if before not in history:
+                break
+            past.append(history[before])
         return past
+
+    def _keep(self, index: int, left: Tensor | None) -> None:
+        """Leave h of this row to the next ones."""
+        if left is not None:
+            self._history[index] = left
+            self._history.pop(index - self._depth - 1, None)
+
+    def _make_table(self, key: tuple) -> Table:
+        """Rows of the grid with so much past, or the row of a label off the grid."""
+        output, sample, options, have = key
+        self._check_config()
+        rows = self._rows(None, have, options) if have >= 0 else self._rows([~have], 0, options)
+        table = self._tables[key] = Table(rows, result_dtypes(output, sample), self._bound())
+        return table
+
+    def _bound(self) -> Any:
+        """Limit of the predicted x_0, or its map, or None."""
+        config = self._internal_dict
+        if config.get("thresholding"):
+            return self._threshold_sample
+        return float(config["clip_sample_range"]) if config.get("clip_sample") else None
 
     def _gathered(
         self,
         index: int | Tensor,
         model_output: Tensor,
         sample: Tensor,
-        *,
-        generator: Generators,
         options: tuple,
-        noise: Tensor | None,
-        predicted: Tensor | None,
+        draw: Callable[[tuple], Tensor],
     ) -> tuple[Tensor, Callable[[], Tensor]]:
         """A step whose coefficients are tensors: one row for each sample, or a traced one."""
-        dtype, working = result_dtypes(model_output, sample)
+        dtype, working = result_dtypes(model_output.dtype, sample.dtype)
         past = self._past(index) if isinstance(index, int) else []
         self._prepare(sample.device, working, options)
         matrix, draws = self._tables["matrix", sample.device, working, options, len(past)]
         row = matrix[index] if isinstance(index, int) else matrix.index_select(0, index.reshape(-1))
         if row.ndim == 2:
             row = row.T.reshape(-1, len(row), *[1] * (sample.ndim - 1))  # (K, B, 1, ...)
-        wide, output = sample.to(working), model_output.to(working)
-        previous, data, spread, left = gathered_step(row, output, wide, self._bound, past)
+        bound = self._bound()
+        previous, data, left = gathered_step(
+            row, model_output.to(working), sample.to(working), bound, past
+        )
         if draws[index] if isinstance(index, int) else any(draws):
-            noise = self._noise(model_output, generator) if noise is None else noise
-            if predicted is not None:
-                learn = LEARNED[self.config["variance_type"]]
-                spread = spread * learn(predicted.to(working), row[7], row[8]).sqrt()
-            previous = previous + spread * noise.to(working)
+            previous = previous + row[5] * draw((row[7], row[8])).to(working)
         if isinstance(index, int):
-            if self._n_past:
+            if self._depth:
                 self._history[index] = left
             self._step_index = index + 1 if index + 1 < len(self._labels) else None
-        data = data.to(dtype)
-        return previous.to(dtype), lambda: data
+        return previous.to(dtype), partial(data.to, dtype)
 
     @torch.compiler.assume_constant_result
     def _prepare(self, device: torch.device, working: torch.dtype, options: tuple) -> bool:
         """Put the coefficients for any past on a device unless they are there; not traced."""
-        for have in range(self._n_past + 1):
+        for have in range(self._depth + 1):
             key = ("matrix", device, working, options, have)
             if key not in self._tables:
                 rows = self._matrix_rows(have, options)
@@ -275,11 +233,6 @@ class DiffusionScheduler(CursorScheduler):
 
     def _matrix_rows(self, have: int, options: tuple) -> Rows:
         return self._rows(None, have, options)
-
-    def _bound(self, data: Tensor) -> Tensor:
-        if self._thresholds:
-            return self._threshold_sample(data)
-        return data if self._limit is None else data.clamp(-self._limit, self._limit)
 
     def _threshold_sample(self, sample: Tensor) -> Tensor:
         ratio, top = self.config["dynamic_thresholding_ratio"], self.config["sample_max_value"]
@@ -297,9 +250,11 @@ class DiffusionScheduler(CursorScheduler):
     def _result(self, previous: Tensor, predict: Callable[[], Tensor], return_dict: bool) -> Any:
         if return_dict:
             return self._output(prev_sample=previous, pred_original_sample=predict())
-        if torch.compiler.is_compiling():
+        if is_compiling():
             return previous, predict()
-        return StepTuple(previous, predict)
+        pair = StepTuple((previous,))
+        pair.predict = predict
+        return pair
 
     # ------------------------------------------------------------ the forward process
 
@@ -358,14 +313,3 @@ class DiffusionScheduler(CursorScheduler):
         a, b = self._levels(labels.double())
         dtype = torch.promote_types(sample.dtype, torch.float32)
         return a.to(dtype), b.to(dtype)
-
-
-def _is_plain(model_output: Tensor, sample: Tensor) -> bool:
-    """Whether halves can be widened piece by piece: on the host, alike, and not differentiated."""
-    return (
-        sample.device.type == "cpu"
-        and model_output.dtype is sample.dtype
-        and sample.is_contiguous()
-        and model_output.is_contiguous()
-        and not (torch.is_grad_enabled() and (sample.requires_grad or model_output.requires_grad))
-    )

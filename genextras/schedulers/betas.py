@@ -25,7 +25,6 @@ class BetaScheduler(DiffusionScheduler):
         "timestep_spacing": (*GRIDS, *SIGMA_GRIDS),
     }
     _flags: ClassVar[tuple[str, ...]] = ("clip_sample", "thresholding", "rescale_betas_zero_snr")
-    alphas_cumprod: Tensor
     init_noise_sigma: Any = 1.0
 
     def _start(self) -> None:
@@ -52,23 +51,44 @@ class BetaScheduler(DiffusionScheduler):
             betas = schedule(len(self), config["beta_start"], config["beta_end"])
         return zero_terminal_snr(betas) if config["rescale_betas_zero_snr"] else betas
 
-    def _made_with(self) -> object:
-        return self.alphas_cumprod
+    @property
+    def alphas_cumprod(self) -> Tensor:
+        """ᾱ of every level.
+
+        Returns
+        -------
+        Tensor of shape (T,)
+            Share of variance that is data, float32.
+        """
+        return self._alphas_cumprod
+
+    @alphas_cumprod.setter
+    def alphas_cumprod(self, alphas_cumprod: Tensor) -> None:
+        """Follow a noise schedule that a training script assigns.
+
+        Parameters
+        ----------
+        alphas_cumprod : Tensor of shape (T,)
+            ᾱ of every level.
+        """
+        self._alphas_cumprod, self._request = alphas_cumprod, None
+        self._refresh()
 
     # ------------------------------------------------------------ levels
 
     def _levels(self, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """a and b at labels; between two of them σ is interpolated, as the host's Euler does."""
+        """a and b at labels; between whole ones log σ is interpolated, as in ``_labels_of``."""
         key = ("levels", labels.device)
         table = self._tables.get(key)
         if table is None:
             a, b = signal_and_noise(self.alphas_cumprod.cpu())
-            table = self._tables[key] = torch.stack([b / a, a, b]).to(labels.device)  # (3, T)
+            table = torch.stack([(b / a).log(), a, b]).to(labels.device)  # (3, T)
+            self._tables[key] = table
         low = labels.floor().long().clamp(0, table.shape[1] - 1)
         share = labels - low
-        sigma, a, b = table.index_select(1, low)
+        log_sigma, a, b = table.index_select(1, low)
         above = table[0].index_select(0, (low + 1).clamp(max=table.shape[1] - 1))
-        between = torch.where(share > 0, torch.lerp(sigma, above, share), sigma)
+        between = torch.where(share > 0, torch.lerp(log_sigma, above, share), log_sigma).exp()
         scale = (1 + between**2).rsqrt()
         is_whole = share == 0
         return torch.where(is_whole, a, scale), torch.where(is_whole, b, between * scale)
@@ -236,8 +256,6 @@ class LabelScheduler(BetaScheduler):
 
     def _scales(self, timesteps: Tensor, sample: Tensor) -> tuple[Tensor, Tensor]:
         device, dtype = sample.device, torch.promote_types(sample.dtype, torch.float32)
-        if self._is_stale():
-            self._refresh()
         scales = self._tables.get((device, dtype))
         if scales is None:
             scales = torch.stack(signal_and_noise(self.alphas_cumprod.cpu()))  # (2, T)

@@ -2,8 +2,7 @@
 
 A row is found by the position of its timestep in ``timesteps``, read from the address of that view,
 so no device is asked. Config values are read when they are used, because pipelines replace
-``_internal_dict`` after construction; what was made from them is dropped when that object, or the
-noise schedule, is another.
+``_internal_dict`` after construction; what was made from them is dropped when it is another object.
 """
 
 from abc import ABC, abstractmethod
@@ -16,6 +15,7 @@ from diffusers.configuration_utils import ConfigMixin
 from diffusers.schedulers.scheduling_utils import KarrasDiffusionSchedulers, SchedulerMixin
 from diffusers.utils.import_utils import DummyObject
 from torch import Tensor
+from torch.compiler import is_compiling
 
 from genextras.core.predictions import TARGETS
 from genextras.core.steps import Rows
@@ -76,10 +76,6 @@ class CursorScheduler(SchedulerMixin, ConfigMixin, ABC):
     def _rows(self, labels: list | None, have: int, options: tuple) -> Rows:
         """Rows of the grid, or of single labels, with so many rows of history."""
 
-    def _made_with(self) -> object:
-        """Whatever else than the config tables are made from; compared by identity."""
-        return None
-
     # ------------------------------------------------------------ checks
 
     def _check_config(self) -> None:
@@ -88,11 +84,10 @@ class CursorScheduler(SchedulerMixin, ConfigMixin, ABC):
     def _message(self, name: str, allowed: str, got: object, cure: str) -> str:
         return message(type(self).__name__, name, allowed, got, cure)
 
-    def _check_shapes(self, model_output: Tensor, sample: Tensor) -> None:
-        if model_output.shape != sample.shape:
-            allowed, got = f"of the sample's shape {tuple(sample.shape)}", tuple(model_output.shape)
-            cure = "A network that also predicts a variance needs DDPMScheduler's variance_type."
-            raise ValueError(self._message("model_output", allowed, got, cure))
+    def _refuse_shape(self, model_output: Tensor, sample: Tensor) -> None:
+        allowed, got = f"of the sample's shape {tuple(sample.shape)}", tuple(model_output.shape)
+        cure = "A network that also predicts a variance needs DDPMScheduler's variance_type."
+        raise ValueError(self._message("model_output", allowed, got, cure))
 
     def _check_count(self, n_steps: Any) -> int:
         check_integer(type(self).__name__, "num_inference_steps", n_steps, low=1)
@@ -108,17 +103,10 @@ class CursorScheduler(SchedulerMixin, ConfigMixin, ABC):
 
     def _refresh(self) -> None:
         """Drop what was made from another config or noise schedule."""
-        self._sources = (self._internal_dict, self._made_with())
+        self._read = self._internal_dict
         self._tables: dict[Any, Any] = {}
         self._inputs: tuple[Tensor, ...] = ()
-        config = self._internal_dict
-        self._thresholds = bool(config.get("thresholding"))
-        clips = config.get("clip_sample") and not self._thresholds
-        self._limit = config["clip_sample_range"] if clips else None
-
-    def _is_stale(self) -> bool:
-        config, schedule = self._sources
-        return self._internal_dict is not config or self._made_with() is not schedule
+        self._depth = self._n_past
 
     # ------------------------------------------------------------ timesteps and the cursor
 
@@ -152,6 +140,10 @@ class CursorScheduler(SchedulerMixin, ConfigMixin, ABC):
 
     def _place(self, timesteps: Tensor, labels: list) -> None:
         self._timesteps, self._labels = timesteps, labels
+        width = timesteps.itemsize
+        self._offsets = dict(
+            zip(range(0, width * len(labels), width), range(len(labels)), strict=True)
+        )
         self._positions: dict[float, int] = {}
         self._refresh()
         self._rewind()
@@ -222,7 +214,7 @@ class CursorScheduler(SchedulerMixin, ConfigMixin, ABC):
         """
         request = (num_inference_steps, device)
         is_known = timesteps is None and sigmas is None and type(num_inference_steps) is int
-        if is_known and request == self._request and not self._is_stale():
+        if is_known and request == self._request and self._internal_dict is self._read:
             self._rewind()
             self.num_inference_steps = num_inference_steps
             return
@@ -243,21 +235,19 @@ class CursorScheduler(SchedulerMixin, ConfigMixin, ABC):
     def _as_timesteps(self, labels: list) -> Tensor:
         return torch.tensor(labels, dtype=torch.float32)
 
-    def _index(self, timestep: Any, n_samples: int) -> int | Tensor:
+    def _index(self, timestep: Any, sample: Tensor) -> int | Tensor:
         """Row of a timestep: a number, or a Tensor where the device has to look it up."""
-        if torch.compiler.is_compiling():
+        if is_compiling():
             return self._traced_index(timestep)
         if isinstance(timestep, Tensor):
-            if timestep.numel() == 1:
-                grid = self._timesteps
-                offset = timestep.data_ptr() - grid.data_ptr()
-                if 0 <= offset < len(self._labels) * grid.itemsize and timestep.dtype is grid.dtype:
-                    return offset // grid.itemsize
-                return self._find(timestep.item())
-            if timestep.numel() == n_samples:
+            if not timestep.ndim or timestep.numel() == 1:
+                found = self._offsets.get(timestep.data_ptr() - self._timesteps.data_ptr())
+                return self._find(timestep.item()) if found is None else found
+            if sample.ndim and timestep.numel() == len(sample):
                 return self._device_index(timestep)
-            allowed, got = f"1 or {n_samples} labels", tuple(timestep.shape)
-            raise ValueError(self._message("timestep", allowed, got, "Pass one for each sample."))
+            allowed = f"1 or {len(sample) if sample.ndim else 1} labels"
+            cure, got = "Pass one for each sample.", tuple(timestep.shape)
+            raise ValueError(self._message("timestep", allowed, got, cure))
         if not isinstance(timestep, Real):
             cure = "Pass an element of scheduler.timesteps."
             raise TypeError(self._message("timestep", "a number", timestep, cure))
@@ -284,7 +274,7 @@ class CursorScheduler(SchedulerMixin, ConfigMixin, ABC):
 
     def _traced_index(self, timestep: Any) -> int | Tensor:
         """Inside torch.compile: a counter where rows need a past, else a look-up on the device."""
-        if isinstance(timestep, Tensor) and not self._n_past and self.order == 1:
+        if isinstance(timestep, Tensor) and not self._depth and self.order == 1:
             return self._device_index(timestep)
         index = self._step_index if self._step_index is not None else (self._begin_index or 0)
         return index if index < len(self._labels) else self._begin_index or 0

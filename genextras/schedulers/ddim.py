@@ -123,12 +123,20 @@ class DDIMScheduler(LabelScheduler, SchedulerMixin):
         self, levels: np.ndarray, levels_before: np.ndarray, labels: list[int], options: tuple
     ) -> Rows:
         eta, rederive = options
+        rederive = rederive or self._bound() is None  # the cheaper form of the same
         prediction = self.config["prediction_type"]
         return ddim_rows(levels, levels_before, prediction=prediction, eta=eta, rederive=rederive)
 
     def _get_variance(self, timestep: int, prev_timestep: int) -> Tensor:
         """β̃ of the step between two timesteps, as editing pipelines ask for it."""
         return self._variances(int(timestep), int(prev_timestep))[0]
+
+    def _check_noise(self, eta: float, noise: Tensor | None, generator: Generators) -> None:
+        if not 0 <= eta <= 1:
+            raise ValueError(self._message("eta", "in [0, 1]", eta, "0 is DDIM, 1 is DDPM."))
+        if noise is not None and generator is not None:
+            allowed, cure = "None with variance_noise", "Pass one of the two."
+            raise ValueError(self._message("generator", allowed, generator, cure))
 
     def step(  # type: ignore[override]  # noqa: PLR0917 - diffusers' own signature, positions included
         self,
@@ -176,16 +184,14 @@ class DDIMScheduler(LabelScheduler, SchedulerMixin):
         if self.num_inference_steps is None:
             cure = "Call set_timesteps(n) first."
             raise ValueError(self._message("num_inference_steps", "set before step", None, cure))
-        if not 0 <= eta <= 1:
-            raise ValueError(self._message("eta", "in [0, 1]", eta, "0 is DDIM, 1 is DDPM."))
-        if eta > 0 and variance_noise is not None and generator is not None:
-            cure = "Pass one of the two."
-            raise ValueError(
-                self._message("generator", "None with variance_noise", generator, cure)
-            )
-        is_bounded = self._internal_dict["thresholding"] or self._internal_dict["clip_sample"]
-        rederive = use_clipped_model_output or not is_bounded  # the cheaper form of the same
-        previous, predict = self._take(
-            model_output, timestep, sample, generator, options=(eta, rederive), noise=variance_noise
+        if eta:
+            self._check_noise(eta, variance_noise, generator)
+        return self._take(
+            model_output,
+            timestep,
+            sample,
+            generator,
+            return_dict,
+            options=(eta, use_clipped_model_output),
+            noise=variance_noise,
         )
-        return self._result(previous, predict, return_dict)

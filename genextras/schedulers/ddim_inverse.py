@@ -27,8 +27,10 @@ class DDIMInverseScheduler(LabelScheduler, SchedulerMixin):
     ----------
     num_train_timesteps : int, default=1000
         Number of noise levels T that the model was trained on.
-    beta_start, beta_end : float, default=0.0001, 0.02
-        Variance added by the first and the last training step.
+    beta_start : float, default=0.0001
+        Variance added by the first training step.
+    beta_end : float, default=0.02
+        Variance added by the last one.
     beta_schedule : str, default="linear"
         How β runs from one to the other: a key of ``BETA_SCHEDULES``.
     trained_betas : array-like of shape (T,), optional

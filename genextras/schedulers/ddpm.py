@@ -194,14 +194,13 @@ class DDPMScheduler(LabelScheduler, SchedulerMixin):
             For shapes that do not fit, or a level where the prediction cannot be inverted.
         """
         model_output, predicted = self._split(model_output, sample)
-        previous, predict = self._take(
-            model_output, timestep, sample, generator, predicted=predicted
+        return self._take(
+            model_output, timestep, sample, generator, return_dict, predicted=predicted
         )
-        return self._result(previous, predict, return_dict)
 
     def _split(self, model_output: Tensor, sample: Tensor) -> tuple[Tensor, Tensor | None]:
         """Prediction and learned variance, each (B, C, ...)."""
-        if self.config["variance_type"] not in LEARNED:
+        if self._internal_dict["variance_type"] not in LEARNED:
             return model_output, None
         if model_output.ndim < 2 or model_output.shape[1] != 2 * sample.shape[1]:
             allowed = f"of twice the {sample.shape[1]} channels of the sample (learned variance)"

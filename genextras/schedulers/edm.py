@@ -28,8 +28,10 @@ class EDMScheduler(GridScheduler, SchedulerMixin):
 
     Parameters
     ----------
-    sigma_min, sigma_max : float, default=0.002, 80.0
-        Lowest and highest noise level, in data units.
+    sigma_min : float, default=0.002
+        Lowest noise level, in data units.
+    sigma_max : float, default=80.0
+        Highest one.
     sigma_data : float, default=0.5
         Standard deviation of data.
     sigma_schedule : {"karras", "exponential", "beta", "aligned", "rectified"}, default="karras"
@@ -45,8 +47,14 @@ class EDMScheduler(GridScheduler, SchedulerMixin):
         Where the last step arrives.
     solver : {"heun", "euler"}, default="heun"
         Heun calls the network twice a step, but once in the last one.
-    s_churn, s_tmin, s_tmax, s_noise : float, default=0.0, 0.0, inf, 1.0
-        Amount of churn, the levels where it acts, and the scale of its noise.
+    s_churn : float, default=0.0
+        Amount of churn, over all steps.
+    s_tmin : float, default=0.0
+        Lowest level where it acts.
+    s_tmax : float, default=inf
+        Highest one.
+    s_noise : float, default=1.0
+        Scale of its noise.
     precondition : bool, default=True
         Whether the network is EDM's; False takes ``prediction_type`` literally.
     compat : {"none", "diffusers"}, default="none"

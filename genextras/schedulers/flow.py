@@ -36,16 +36,24 @@ class FlowMatchScheduler(GridScheduler, SchedulerMixin):
         Factor on σ = t / (1 - t), for resolution (section 5.3.2 of [2]_).
     use_dynamic_shifting : bool, default=False
         Take the shift from ``mu`` of ``set_timesteps``.
-    base_shift, max_shift : float, default=0.5, 1.15
-        Read by pipelines, which compute ``mu`` from them.
-    base_image_seq_len, max_image_seq_len : int, default=256, 4096
-        Read by pipelines likewise.
+    base_shift : float, default=0.5
+        Read by pipelines, which compute ``mu`` from this and the next three.
+    max_shift : float, default=1.15
+        ``mu`` of the longest sequence.
+    base_image_seq_len : int, default=256
+        Length of which ``mu`` is ``base_shift``.
+    max_image_seq_len : int, default=4096
+        Length of which it is ``max_shift``.
     invert_sigmas : bool, default=False
         Only False; True belongs to one pipeline whose time runs backwards.
     shift_terminal : float, optional
         Stretch the grid so that its last time is this one.
-    use_karras_sigmas, use_exponential_sigmas, use_beta_sigmas : bool, default=False
-        Space the times between the first and the last like σ of these grids.
+    use_karras_sigmas : bool, default=False
+        Space the times between the first and the last like σ of Karras' grid.
+    use_exponential_sigmas : bool, default=False
+        Likewise, evenly in their logarithm.
+    use_beta_sigmas : bool, default=False
+        Likewise, at quantiles of a Beta law.
     time_shift_type : {"exponential", "linear"}, default="exponential"
         Whether ``mu`` is the logarithm of the shift or the shift.
     stochastic_sampling : bool, default=False

@@ -95,14 +95,11 @@ class GridScheduler(DiffusionScheduler):
         """
         if not self._scales_input:
             return sample
-        if self.num_inference_steps is None:
-            cure = "Call set_timesteps(n) first."
-            raise ValueError(self._message("num_inference_steps", "set before", None, cure))
-        if self._is_stale():
+        if self._internal_dict is not self._read:
             self._refresh()
         self._prepare_inputs()
         scales = self._inputs
-        index = self._index(timestep, sample.shape[0] if sample.ndim else 1)
+        index = self._index(timestep, sample)
         if isinstance(index, int):
             return torch.mul(sample, scales[index])
         chosen = torch.stack(scales).to(sample.device).index_select(0, index.reshape(-1))
@@ -112,6 +109,9 @@ class GridScheduler(DiffusionScheduler):
     def _prepare_inputs(self) -> bool:
         """Scale of the network's input in every row, as 0-d tensors, and one for no row."""
         if not self._inputs:
+            if self.num_inference_steps is None:
+                cure = "Call set_timesteps(n) first."
+                raise ValueError(self._message("num_inference_steps", "set before", None, cure))
             a, b = self._rows_levels()
             scales = (b**2 + (a * self._sigma_data()) ** 2) ** -0.5
             self._inputs = torch.from_numpy(np.append(scales, np.nan)).float().unbind()

@@ -23,8 +23,10 @@ class AnnealedLangevinScheduler(GridScheduler, SchedulerMixin):
     ----------
     num_train_timesteps : int, default=1000
         Not used; labels are σ.
-    sigma_min, sigma_max : float, default=0.01, 1.0
-        Lowest and highest noise level; n of them are a geometric sequence.
+    sigma_min : float, default=0.01
+        Lowest noise level.
+    sigma_max : float, default=1.0
+        Highest one; n of them are a geometric sequence.
     n_each : int, default=100
         Langevin steps at a level.
     step_size : float, default=2e-5

@@ -31,8 +31,10 @@ class MultistepScheduler(BetaScheduler, GridScheduler, SchedulerMixin):
     ----------
     num_train_timesteps : int, default=1000
         Number of noise levels T that the model was trained on.
-    beta_start, beta_end : float, default=0.0001, 0.02
-        Variance added by the first and the last training step.
+    beta_start : float, default=0.0001
+        Variance added by the first training step.
+    beta_end : float, default=0.02
+        Variance added by the last one.
     beta_schedule : str, default="linear"
         How β runs from one to the other: a key of ``BETA_SCHEDULES``.
     trained_betas : array-like of shape (T,), optional
@@ -43,16 +45,26 @@ class MultistepScheduler(BetaScheduler, GridScheduler, SchedulerMixin):
         What the network predicts.
     thresholding : bool, default=False
         Clip each sample's x_0 to a quantile of itself (Imagen).
-    dynamic_thresholding_ratio, sample_max_value : float, default=0.995, 1.0
-        That quantile, and its upper bound.
+    dynamic_thresholding_ratio : float, default=0.995
+        That quantile.
+    sample_max_value : float, default=1.0
+        Its upper bound.
     algorithm_type : {"dpmsolver++", "sde-dpmsolver++", "adams"}, default="dpmsolver++"
         Exponential integrator [1]_ of the ODE or the SDE, or Adams-Bashforth in σ / (1 + κσ).
     solver_type : {"midpoint", "heun"}, default="midpoint"
         Form of "dpmsolver++" at order 2; "heun" is the exact integral.
-    lower_order_final, euler_at_final : bool, default=True, False
-        Lower the order in the last two steps of less than 15, or always in the last one.
-    use_karras_sigmas, use_exponential_sigmas, use_beta_sigmas, use_lu_lambdas : bool, default=False
-        Other names of four ``timestep_spacing`` values.
+    lower_order_final : bool, default=True
+        Lower the order of "dpmsolver++" in the last two steps of less than 15.
+    euler_at_final : bool, default=False
+        Take order 1 in the last step, of however many.
+    use_karras_sigmas : bool, default=False
+        Another name of ``timestep_spacing="karras"``.
+    use_exponential_sigmas : bool, default=False
+        Another name of "exponential".
+    use_beta_sigmas : bool, default=False
+        Another name of "beta".
+    use_lu_lambdas : bool, default=False
+        Yet another name of "exponential".
     final_sigmas_type : {"zero", "sigma_min"}, default="zero"
         Where the last step arrives.
     timestep_spacing : str, default="linspace"
@@ -62,7 +74,8 @@ class MultistepScheduler(BetaScheduler, GridScheduler, SchedulerMixin):
     rescale_betas_zero_snr : bool, default=False
         Rescale β so that the last level holds no signal; that level is then left out.
     kappa : float, default=1.0
-        κ of "adams" and of "rectified": about the inverse standard deviation of data.
+        κ of "adams", about the inverse standard deviation of data; the grid "rectified" takes half
+        of it. Order 2 suits fewer than 8 calls, a corrector of order 3 more, order 3 from 16 on.
     corrector_order : int, default=0
         From 2 on, correct the last step of "adams" by the newest prediction, at no further call.
     compat : {"none", "diffusers"}, default="none"
@@ -144,7 +157,7 @@ class MultistepScheduler(BetaScheduler, GridScheduler, SchedulerMixin):
         is_host, spacing = self.config["compat"] == "diffusers", self._spacing
         if sigmas is not None or (timesteps is None and spacing not in GRIDS):
             if sigmas is None:
-                sigma = self._spaced_sigmas(n_steps, spacing, self.config["kappa"])
+                sigma = self._spaced_sigmas(n_steps, spacing, self.config["kappa"] / 2)
             else:
                 sigma = np.asarray(self._own_sigmas(sigmas))
             labels = self._labels_of(sigma)
@@ -194,7 +207,8 @@ class MultistepScheduler(BetaScheduler, GridScheduler, SchedulerMixin):
         n, config = len(self._grid.a), self.config
         orders = np.minimum(np.arange(n) + 1, config["solver_order"])
         orders = np.minimum(orders, have + 1)
-        is_short = config["lower_order_final"] and n < SHORT
+        is_adams = config["algorithm_type"] == "adams"  # whose last step needs no logarithm of 0
+        is_short = config["lower_order_final"] and n < SHORT and not is_adams
         if is_short or config["euler_at_final"]:
             orders[-1] = 1
         if is_short and n > 1:

@@ -44,10 +44,14 @@ class SDEScheduler(GridScheduler, SchedulerMixin):
         Labels are t (T - 1), or σ for "ve".
     sde : {"vp", "sub-vp", "ve"}, default="vp"
         The forward process.
-    beta_min, beta_max : float, default=0.1, 20.0
-        Ends of β(t) of "vp" and "sub-vp".
-    sigma_min, sigma_max : float, default=0.01, 50.0
-        Ends of σ(t) of "ve".
+    beta_min : float, default=0.1
+        β(0) of "vp" and "sub-vp".
+    beta_max : float, default=20.0
+        β(1) of them.
+    sigma_min : float, default=0.01
+        σ(0) of "ve".
+    sigma_max : float, default=50.0
+        σ(1) of it.
     predictor : str, default="reverse_diffusion"
         Or "euler_maruyama", "ancestral", and for the probability flow "ode_euler" and "ode_heun".
     n_corrector_steps : int, default=0

@@ -256,6 +256,36 @@ def clip_fraction(log_ratio: Tensor, *, clip_range: float) -> Tensor:
     return ((log_ratio.exp() - 1.0).abs() > clip_range).to(log_ratio.dtype).mean()
 
 
+def adapted(coefficient: float, divergence: float, *, target: float) -> float:
+    """Coefficient of a KL penalty that is to hold the divergence of an update near a target.
+
+    β / 2 if d < d_targ / 1.5, 2 β if d > 1.5 d_targ, and β otherwise: section 4 of [1]_. It never
+    leaves [1e-9, 1e9], from where thirty updates bring it back to 1.
+
+    Parameters
+    ----------
+    coefficient : float > 0
+        β, of the update that was done.
+    divergence : float, nats
+        d, the mean KL divergence that it moved the policy by.
+    target : float > 0, nats
+        d_targ.
+
+    Returns
+    -------
+    float
+        β of the next update.
+
+    References
+    ----------
+    .. [1] J. Schulman et al., "Proximal Policy Optimization Algorithms", 2017,
+       https://arxiv.org/abs/1707.06347.
+    """
+    if divergence < target / 1.5:
+        return max(coefficient / 2, min(coefficient, 1e-9))
+    return min(coefficient * 2, max(coefficient, 1e9)) if divergence > 1.5 * target else coefficient
+
+
 def explained_variance(predictions: Tensor, targets: Tensor) -> Tensor:
     """Share of the targets' variance that the predictions explain.
 

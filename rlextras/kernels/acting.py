@@ -21,7 +21,8 @@ from rlextras.kernels.plan import (
 )
 from rlextras.kernels.tiles import padded
 
-CHUNK = np.int64(64)  # samples that run side by side; of no literal type: one signature below
+# Samples that run side by side; of no literal type, so that there is one signature below.
+CHUNK: int = np.int64(64)  # type: ignore[assignment]
 _padded = kernel()(padded)
 
 

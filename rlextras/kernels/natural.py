@@ -28,7 +28,8 @@ from rlextras.kernels.plan import (
 )
 from rlextras.kernels.tiles import add_product
 
-CHUNK = np.int64(128)  # of no literal type: one signature of what it is handed to
+# Of no literal type: one signature of what it is handed to.
+CHUNK: int = np.int64(128)  # type: ignore[assignment]
 ADVANTAGE, LOG_PROB = 0, 2
 """Columns of a rollout's rows behind observation and action, as in ``clipped``."""
 

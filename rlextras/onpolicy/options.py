@@ -30,6 +30,7 @@ class OnPolicyOptions(TypedDict, total=False):
     seed: int | None
     device: torch.device | str
     backend: str
+    use_masks: bool | str
     _init_setup_model: bool
 
 
@@ -48,6 +49,7 @@ DEFAULTS: OnPolicyOptions = {
     "seed": None,
     "device": "auto",
     "backend": "auto",
+    "use_masks": False,
     "_init_setup_model": True,
 }
 
@@ -62,6 +64,15 @@ ACTION_SPACES = (spaces.Box, spaces.Discrete, spaces.MultiDiscrete, spaces.Multi
 
 _FLAG = of_kind("True or False", (bool, np.bool_), cure="Give a bool.")
 _KEYWORDS = optional(of_kind("a dict", dict, cure="Give a dict of keyword arguments."))
+
+
+def _is_device(value: Any) -> bool:
+    try:
+        torch.device(value)
+    except RuntimeError:
+        return False
+    return True
+
 
 _BUFFER_CLASS = Rule(
     kind="a RolloutBuffer class",
@@ -93,12 +104,26 @@ COMMON_RULES: Mapping[str, Rule] = {
     ),
     "policy_kwargs": _KEYWORDS,
     "verbose": of_kind("an int", (int, np.integer), cure="0 is silent, 1 informs, 2 debugs."),
+    "device": Rule(
+        kind="a str or a torch.device",
+        is_kind=lambda value: isinstance(value, str | torch.device),
+        allowed="'auto' or a device of torch",
+        is_allowed=lambda value: value == "auto" or _is_device(value),
+        cure="'auto' takes CUDA where there is one.",
+    ),
     "backend": Rule(
         kind="a str",
         is_kind=lambda value: isinstance(value, str),
         allowed="'auto', 'torch' or 'numba'",
         is_allowed=lambda value: value in NAMES,
         cure="'auto' takes the kernels where they know the policy.",
+    ),
+    "use_masks": Rule(
+        kind="True, False or 'auto'",
+        is_kind=lambda value: isinstance(value, bool | np.bool_ | str),
+        allowed="True, False or 'auto'",
+        is_allowed=lambda value: not isinstance(value, str) or value == "auto",
+        cure="'auto' takes masks where the environment has some.",
     ),
     "seed": optional(whole(0, maximum=2**32 - 1, cure="None seeds nothing.")),
 }

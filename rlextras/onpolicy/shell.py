@@ -4,30 +4,26 @@ A member (``ppo.py``) states its own options and its ``train``. All else stands 
 their checks, the rollout, bootstraps, advantages, and what the host expects around them.
 """
 
-from collections.abc import Mapping, Sequence
-from io import BufferedIOBase
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Self, Unpack
 
 import numpy as np
-import torch
-from gymnasium import spaces
-from stable_baselines3.common.buffers import RolloutBuffer
-from stable_baselines3.common.callbacks import BaseCallback
+from gymnasium.vector import VectorEnv
 from stable_baselines3.common.policies import (
     ActorCriticCnnPolicy,
     ActorCriticPolicy,
     BasePolicy,
     MultiInputActorCriticPolicy,
 )
-from stable_baselines3.common.type_aliases import GymEnv, MaybeCallback, PyTorchObs, Schedule
-from stable_baselines3.common.utils import obs_as_tensor
+from stable_baselines3.common.type_aliases import GymEnv, MaybeCallback, Schedule
 from stable_baselines3.common.vec_env import VecEnv
-from torch import Tensor
 
-from rlextras.onpolicy.compiled import CompiledPath
-from rlextras.onpolicy.ledger import has_host_advantages, stack, write_advantages, write_step
-from rlextras.onpolicy.network import SharedNetwork
+from rlextras.onpolicy.export import write_onnx
+from rlextras.onpolicy.files import Filed
+from rlextras.onpolicy.guards import check_computed
+from rlextras.onpolicy.masking import masked, minibatches
+from rlextras.onpolicy.masks import checked_masks, mask_rows
 from rlextras.onpolicy.options import (
     ACTION_SPACES,
     COMMON_RULES,
@@ -36,9 +32,9 @@ from rlextras.onpolicy.options import (
     UNUSED,
     OnPolicyOptions,
 )
+from rlextras.onpolicy.phases import PhaseClock
 from rlextras.validation import (
     Rule,
-    check_finite,
     check_known,
     check_minibatches,
     check_options,
@@ -46,16 +42,18 @@ from rlextras.validation import (
     check_scheduled,
     unshared,
 )
+from rlextras.vec_env.conversion import as_vec_env
+from rlextras.vec_env.envpool import is_envpool
 
 
-class OnPolicy(CompiledPath):
+class OnPolicy(Filed):
     """Shell of the on-policy algorithms; abstract: a member adds ``train``.
 
     Parameters
     ----------
     policy : str or type of ActorCriticPolicy
         A name from ``policy_aliases``, or a class.
-    env : VecEnv, gymnasium.Env, str or None
+    env : VecEnv, gymnasium.Env, gymnasium.vector.VectorEnv, EnvPool, str or None
         Where to learn; a string is the id of a registered environment, None is for loading.
     learning_rate : float or callable
         Of the optimiser; a callable maps the progress remaining, 1 to 0, to it.
@@ -86,8 +84,6 @@ class OnPolicy(CompiledPath):
 
     batch_size: int
     normalize_advantage: bool
-    _last_obs: Any  # (N, ...) or a dict of such; None before the first reset
-    _last_episode_starts: Any  # (N,)
 
     def __init__(
         self,
@@ -121,6 +117,8 @@ class OnPolicy(CompiledPath):
             supported_action_spaces=ACTION_SPACES,
         )
         self.__dict__.update(options)
+        self._clock = PhaseClock()
+        self._find_masks()
         n_rows = None if env is None else self.n_steps * self.n_envs
         check_minibatches(
             owner,
@@ -179,199 +177,115 @@ class OnPolicy(CompiledPath):
         except BaseException:
             self._last_obs = None
             raise
+        finally:
+            self._stand = None
 
-    @classmethod
-    def load(  # noqa: PLR0917  # the host's signature: callers pass these by position
-        cls,
-        path: str | Path | BufferedIOBase,
-        env: GymEnv | None = None,
-        device: torch.device | str = "auto",
-        custom_objects: dict[str, Any] | None = None,
-        print_system_info: bool = False,
-        force_reset: bool = True,
-        **kwargs: Any,
-    ) -> Self:
-        """Make a model from a file that this class or the host's class of that name saved.
+    @staticmethod
+    def _wrap_env(env: Any, verbose: int = 0, monitor_wrapper: bool = True) -> VecEnv:
+        is_native = isinstance(env, VectorEnv) or is_envpool(env)
+        if is_native and not isinstance(env, VecEnv):
+            env = as_vec_env(env)
+        return Filed._wrap_env(env, verbose, monitor_wrapper)
+
+    def set_env(self, env: Any, force_reset: bool = True) -> None:
+        """Learn in other environments from here on.
 
         Parameters
         ----------
-        path : str, Path or binary file
-            What ``save`` wrote.
-        env : VecEnv or gymnasium.Env, optional
-            Where to learn on; not needed to predict.
-        device : torch.device or str, default="auto"
-            Where the networks live.
-        custom_objects : dict, optional
-            Attributes to take from here and not from the file, by name.
-        print_system_info : bool, default=False
-            Whether to print the versions that saved and that load.
+        env : VecEnv, gymnasium.Env, gymnasium.vector.VectorEnv or EnvPool
+            As many as before, with the same spaces.
         force_reset : bool, default=True
-            Whether ``env`` is reset before training goes on.
-        **kwargs : object
-            Options to change, by name.
-
-        Returns
-        -------
-        Self
-            The model, ready to predict, and to learn if it has an environment.
-
-        Raises
-        ------
-        TypeError
-            If an option given is of the wrong kind.
-        ValueError
-            If an option given is out of range, or ``env`` has other spaces than the file.
+            Whether they are reset before training goes on.
         """
-        check_options(cls.__name__, kwargs, cls.rules)
-        if "backend" in kwargs:
-            kwargs["_requested_backend"] = kwargs.pop("backend")
-        return super().load(
-            path, env, device, custom_objects, print_system_info, force_reset, **kwargs
-        )
+        super().set_env(env, force_reset)
+        if force_reset:
+            self._masks = None
+        self._find_masks()
 
-    def collect_rollouts(
+    def predict(
         self,
-        env: VecEnv,
-        callback: BaseCallback,
-        rollout_buffer: RolloutBuffer,
-        n_rollout_steps: int,
-    ) -> bool:
-        """Act for T steps in N environments and fill the buffer, advantages and returns included.
+        observation: np.ndarray | dict[str, np.ndarray],
+        state: tuple[np.ndarray, ...] | None = None,
+        episode_start: np.ndarray | None = None,
+        deterministic: bool = False,
+        action_masks: Any = None,
+    ) -> tuple[np.ndarray, tuple[np.ndarray, ...] | None]:
+        """Actions of the policy.
 
         Parameters
         ----------
-        env : VecEnv
-            N environments.
-        callback : BaseCallback
-            Called after each step; it finds the host's names among its ``locals``.
-        rollout_buffer : RolloutBuffer
-            What to fill. Rewards are kept as the environment gave them, unless the buffer has its
-            own ``compute_returns_and_advantage``: that one finds the bootstraps added to them.
-        n_rollout_steps : int
-            T.
+        observation : ndarray, or dict of them
+            One observation, or several.
+        state : tuple of ndarray, optional
+            Of a recurrent policy; returned as it came.
+        episode_start : ndarray, optional
+            Not used: no policy here is recurrent.
+        deterministic : bool, default=False
+            Whether to take the most likely action.
+        action_masks : array_like of bool, shape (M,) or (n, M), optional
+            What may be chosen, for each observation; None allows everything.
 
         Returns
         -------
-        bool
-            False if the callback stopped the rollout.
+        action : ndarray
+            One action, or several.
+        state : tuple of ndarray or None
+            The state given.
+        """
+        if action_masks is None:
+            return super().predict(observation, state, episode_start, deterministic)
+        rows = mask_rows(action_masks)
+        masks = checked_masks(type(self).__name__, rows, self.action_space)
+        with masked(self.policy, masks):
+            return self.policy.predict(observation, state, episode_start, deterministic)
+
+    def export_onnx(self, path: str | Path) -> None:
+        """Write what ``predict(..., deterministic=True)`` computes as an ONNX file.
+
+        Its inputs are batches of observations as the policy's space has them, images with channels
+        first: one named "observation", or one for each key of a Dict. Its output is "action",
+        within the bounds of the space. What they are divided by or made one-hot with is part of it.
+
+        Parameters
+        ----------
+        path : str or Path
+            Where to.
 
         Raises
         ------
-        ValueError
-            If the environment gave NaN or infinity.
+        ModuleNotFoundError
+            If the packages that write ONNX are missing.
+        TypeError
+            If the policy chooses in a way of its own.
         """
-        truncated = np.zeros((n_rollout_steps, env.num_envs), dtype=bool)  # (T, N)
-        final_values = np.zeros((n_rollout_steps, env.num_envs), dtype=np.float32)  # (T, N)
-        rewrites, network = not has_host_advantages(rollout_buffer), self._network()
-        self._begin_rollout(env, callback, rollout_buffer)
-        for n_steps in range(n_rollout_steps):
-            obs_tensor, actions, values, log_probs = self._act(n_steps, env.num_envs, network)
-            clipped_actions = self._within_bounds(actions)
-            new_obs, rewards, dones, infos = env.step(clipped_actions)
-            check_finite(type(self).__name__, "observation", new_obs)
-            check_finite(type(self).__name__, "reward", rewards)
-            self.num_timesteps += env.num_envs
+        write_onnx(type(self).__name__, self.policy, path)
 
-            callback.update_locals(locals())
-            goes_on = callback.on_step()
-            if goes_on:
-                self._update_info_buffer(infos, dones)
-                kept = rewards
-                if dones.any():
-                    limits = self._final_values(infos, dones, network)
-                    truncated[n_steps], final_values[n_steps] = limits
-                    kept = rewards + self.gamma * final_values[n_steps] if rewrites else rewards
-                starts = self._last_episode_starts
-                row = (self._last_obs, self._as_stored(actions), kept, starts, values, log_probs)
-                write_step(rollout_buffer, row)
-            self._last_obs, self._last_episode_starts = new_obs, dones
-            if not goes_on:
-                return False
+    def dump_logs(self, iteration: int = 0) -> None:
+        """Write the log; ``time/env_pct`` and its like say where the time of this ``learn`` went.
 
-        values = self._values(new_obs, network)
-        if rewrites:
-            rollout_buffer.compute_returns_and_advantage(last_values=values, dones=dones)
-        else:
-            last_values = values.flatten().cpu().numpy()
-            write_advantages(rollout_buffer, last_values, dones, truncated, final_values)
-        callback.update_locals(locals())
-        callback.on_rollout_end()
-        return True
+        Parameters
+        ----------
+        iteration : int, default=0
+            Rollouts so far.
+        """
+        for name, share in self._clock.shares().items():
+            self.logger.record(f"time/{name}_pct", round(share, 1))
+        super().dump_logs(iteration)
 
-    def _begin_rollout(
-        self, env: VecEnv, callback: BaseCallback, rollout_buffer: RolloutBuffer
-    ) -> None:
-        """Make policy, buffer and callback ready for a rollout."""
-        check_finite(type(self).__name__, "observation", self._last_obs)
-        self.policy.set_training_mode(False)  # batch norm and dropout
-        rollout_buffer.reset()
-        if self.use_sde:
-            self.policy.reset_noise(env.num_envs)
-        callback.on_rollout_start()
-
-    def _act(
-        self, n_steps: int, n_envs: int, network: SharedNetwork | None
-    ) -> tuple[PyTorchObs, np.ndarray, Tensor, Tensor]:
-        """Observations (N, ...), actions (N, ...), values (N, 1), log π(a|s) (N,) of one step."""
-        obs_tensor = obs_as_tensor(self._last_obs, self.device)
-        if network is not None:
-            done = network.act(network.encoded(self._last_obs))
-            made, n = torch.from_numpy(done), network.n_parts
-            actions = self._as_taken(done[:, :n])
-            return obs_tensor, actions, made[:, n : n + 1], made[:, n + 1]
-        if self.use_sde and self.sde_sample_freq > 0 and n_steps % self.sde_sample_freq == 0:
-            self.policy.reset_noise(n_envs)
-        with torch.no_grad():
-            actions, values, log_probs = self.policy(obs_tensor)
-        return obs_tensor, actions.cpu().numpy(), values, log_probs
-
-    def _within_bounds(self, actions: np.ndarray) -> np.ndarray:
-        """Actions as the environment may take them; those of the policy may lie outside."""
-        if not isinstance(self.action_space, spaces.Box):
-            return actions
-        if self.policy.squash_output:
-            return self.policy.unscale_action(actions)
-        return np.minimum(np.maximum(actions, self.action_space.low), self.action_space.high)
-
-    def _as_stored(self, actions: np.ndarray) -> np.ndarray:
-        """Actions as the host's buffers store them: (N, 1) where an action is a scalar."""
-        is_scalar = isinstance(self.action_space, spaces.Discrete)
-        return actions.reshape(-1, 1) if is_scalar else actions
-
-    def _values(self, observations: Any, network: SharedNetwork | None) -> Tensor:
-        """V(s) of N observations, (N, 1)."""
-        if network is not None:
-            return torch.from_numpy(network.judge(network.encoded(observations)))[:, None]
-        with torch.no_grad():
-            return self.policy.predict_values(obs_as_tensor(observations, self.device))
-
-    def _final_values(
-        self, infos: Sequence[dict[str, Any]], dones: np.ndarray, network: SharedNetwork | None
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Whether a time limit stopped each environment, and V of where it stopped; both (N,)."""
-        truncated, values = np.zeros(len(dones), bool), np.zeros(len(dones), np.float32)
-        final = {i: infos[i].get("terminal_observation") for i in np.flatnonzero(dones).tolist()}
-        stopped = [
-            i
-            for i, observation in final.items()
-            if observation is not None and infos[i].get("TimeLimit.truncated", False)
-        ]
-        if stopped:
-            observations = stack([final[i] for i in stopped])
-            check_finite(type(self).__name__, "terminal_observation", observations)
-            if network is not None:
-                values[stopped] = network.judge(network.encoded(observations))
-            else:  # the host adds what images want
-                batch, _ = self.policy.obs_to_tensor(observations)
-                with torch.no_grad():
-                    values[stopped] = self.policy.predict_values(batch).flatten().cpu().numpy()
-            truncated[stopped] = True
-        return truncated, values
+    def _minibatches(self, batch_size: int | None) -> Iterator[tuple[Any, np.ndarray | None]]:
+        """Pass over the rollout: minibatches, and the masks of their steps."""
+        return minibatches(self.rollout_buffer, batch_size, self._rollout_masks)
 
     def _begin_update(self) -> None:
         """Make policy and optimiser ready for an update."""
+        self._clock.enter("update")
+        self._stand = None
         self.policy.set_training_mode(True)
         self._update_learning_rate(self.policy.optimizer)
+
+    def _check_update(self, *told: np.ndarray) -> None:
+        """Refuse an update whose losses are no numbers."""
+        check_computed(type(self).__name__, *told)
 
     def _scheduled(self, name: str) -> float:
         """Value, at this point of the training, of an option that may be a schedule."""

@@ -105,9 +105,10 @@ class EnvPoolVecEnv(BatchVecEnv):
         ndarray of shape (N, ...), or dict of them
             First observations.
         """
-        given, info = self.env.reset()
+        given, said = self.env.reset()
         observations = copied(given)
-        self._order(observations, given, info)
+        self.reset_infos = [{} for _ in range(self.num_envs)]
+        _tell(self.reset_infos, said, self._order(observations, given, said))
         self._begin_episodes()
         return observations
 
@@ -128,10 +129,7 @@ class EnvPoolVecEnv(BatchVecEnv):
         self.lengths += 1
         self.returns += rewards
         infos = self._step_infos(dones, dones & ~terminated.astype(bool))
-        for key, values in said.items():
-            if isinstance(values, np.ndarray) and len(values) == self.num_envs:
-                for info, value in zip(infos, _ordered(values, places), strict=True):
-                    info[key] = value
+        _tell(infos, said, places)
         if dones.any():
             self._end_episodes(observations, dones, infos)
         return observations, rewards.astype(np.float32), dones, infos
@@ -148,7 +146,10 @@ class EnvPoolVecEnv(BatchVecEnv):
         for i in ended.tolist():
             infos[i]["terminal_observation"] = row(observations, i)
         first, said = self.env.reset(ended)
-        self._order(observations, first, said, asked=ended)
+        places = self._order(observations, first, said, asked=ended)
+        for i in ended.tolist():
+            self.reset_infos[i] = {}
+        _tell(self.reset_infos, said, places)
         self._begin_episodes(ended)
 
     @staticmethod
@@ -162,6 +163,15 @@ class EnvPoolVecEnv(BatchVecEnv):
         for k, place in enumerate(places.tolist()):
             write_row(observations, place, row(given, k))
         return places
+
+
+def _tell(infos: list[dict[str, Any]], said: Mapping[str, Any], places: np.ndarray | None) -> None:
+    """Write what a pool said into the infos of its environments; all in order if places is None."""
+    which = range(len(infos)) if places is None else places.tolist()
+    for key, values in said.items():
+        if isinstance(values, np.ndarray) and len(values) == len(which):
+            for i, value in zip(which, values, strict=True):
+                infos[i][key] = value
 
 
 def _ordered(values: np.ndarray, places: np.ndarray | None) -> np.ndarray:

@@ -229,17 +229,21 @@ class BaseGradientBoosting(UnderstandingMixin, BaseEstimator, ABC):
         from skextras.boosting.fitting import Data, read_blocks, source_of
 
         owner = type(self).__name__
+        reset = not self._goes_on  # trees that stay know the categories and classes of their fit
         encoder = TableEncoder(self.categorical_features, max_bins=self.max_bins, owner=owner)
+        encoder = encoder if reset else self._encoder
         blocks = as_blocks(X, y, owner=owner)
         source: Source
         if blocks is None:
-            table = encode(self, encoder, X, reset=True)
+            table = encode(self, encoder, X, reset=reset)
             source, values = source_of(table), table.values
         else:
-            source, y, sample_weight = read_blocks(self, encoder, blocks, self._random_seed)
+            source, y, sample_weight = read_blocks(
+                self, encoder, blocks, self._random_seed, reset=reset
+            )
             values = None
         self._encoder, self.is_categorical_ = encoder, encoder.is_categorical_
-        y = self._encode_y(y, reset=True)
+        y = self._encode_y(y, reset=reset)
         if values is not None:
             check_consistent_length(values, y)
         weight = self._read_weight(sample_weight, len(y))
@@ -300,9 +304,14 @@ class BaseGradientBoosting(UnderstandingMixin, BaseEstimator, ABC):
             )
 
     # ------------------------------------------------------------ what the fit asks for
+    @property
+    def _goes_on(self) -> bool:
+        """Whether a fit adds to the trees of the last one."""
+        return bool(self.warm_start and hasattr(self, "_ensemble"))
+
     def _draw_seed(self) -> None:
         """One seed a model: warm starts go on with the first fit's, and so with its split."""
-        if not (self.warm_start and hasattr(self, "_ensemble")):
+        if not self._goes_on:
             random = check_random_state(self.random_state)
             self._random_seed = int(random.randint(np.iinfo(np.uint32).max, dtype=np.uint64))
 
@@ -320,7 +329,7 @@ class BaseGradientBoosting(UnderstandingMixin, BaseEstimator, ABC):
         """Where a warm start goes on."""
         from skextras.boosting.training import Course
 
-        if not (self.warm_start and hasattr(self, "_ensemble")):
+        if not self._goes_on:
             return None
         if self.max_iter < self.n_iter_:
             raise ValueError(

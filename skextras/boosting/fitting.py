@@ -97,7 +97,7 @@ class _EncodedBlocks:
 
 
 def read_blocks(
-    estimator: Any, encoder: TableEncoder, blocks: Blocks, seed: int
+    estimator: Any, encoder: TableEncoder, blocks: Blocks, seed: int, *, reset: bool
 ) -> tuple[BlockSource, np.ndarray, np.ndarray | None]:
     """Go through blocks for the first time.
 
@@ -111,6 +111,8 @@ def read_blocks(
         The rows.
     seed : int
         Decides the sample on which the bins are found.
+    reset : bool
+        Whether names and categories are learnt, rather than compared.
 
     Returns
     -------
@@ -124,8 +126,8 @@ def read_blocks(
     sample = RowSample(np.random.default_rng(seed))
     targets, weights = [], []
     for number, (X, y, weight) in enumerate(blocks):
-        if number == 0:
-            table = encode(estimator, encoder, X, reset=True)
+        if number == 0 or not reset:
+            table = encode(estimator, encoder, X, reset=reset)
         else:
             _check_feature_names(estimator, X, reset=False)
             encoder.observe(X)
@@ -159,14 +161,10 @@ class Fit:
         """Bin, boost, and leave the result in the estimator."""
         estimator, data = self.estimator, self.data
         train, held_out = self._split()
-        rows = Rows(data.y[train], data.weight_of(train))
+        y = data.y if len(train) == len(data.y) else data.y[train]
+        rows = Rows(y, data.weight_of(train))
         n_threads = estimator._n_threads()
-        binning = Binning(
-            categories=estimator._encoder.categories_,
-            max_bins=estimator.max_bins,
-            seed=estimator._random_seed,
-        )
-        mapper = data.source.mapper(binning, train, rows.weight, n_threads)
+        mapper = self._mapper(train, rows.weight, n_threads)
         with Threads(n_threads) as threads:
             binned = data.source.binned(mapper, threads)
             scored = self._validation(binned, held_out, mapper, threads)
@@ -181,10 +179,23 @@ class Fit:
         finally:  # an interrupted fit keeps the rounds that it has finished
             estimator._keep(course, mapper)
 
+    def _mapper(self, train: np.ndarray, weight: np.ndarray | None, n_threads: int) -> BinMapper:
+        """The bins; a warm start keeps those that its trees were grown on."""
+        estimator = self.estimator
+        if estimator._goes_on:
+            mapper: BinMapper = estimator._predictor.bins
+            return mapper
+        binning = Binning(
+            categories=estimator._encoder.categories_,
+            max_bins=estimator.max_bins,
+            seed=estimator._random_seed,
+        )
+        return self.data.source.mapper(binning, train, weight, n_threads)
+
     def _split(self) -> tuple[np.ndarray, np.ndarray]:
         """Rows to train on, and rows to stop on; a row of weight 0 is not there."""
         estimator, y, weight = self.estimator, self.data.y, self.data.weight
-        rows = np.arange(len(y))
+        rows: np.ndarray = np.arange(len(y), dtype=np.uint32)  # of many rows, each byte counts
         if weight is not None:
             rows = np.flatnonzero(weight > 0)
         nothing = rows[:0]

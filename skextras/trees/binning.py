@@ -4,7 +4,7 @@ Eight features of a row share one 64-bit word, so that a histogram reads one wor
 additions. ``words[g, i]`` holds features 8g to 8g+7 of row i, the first in the lowest byte.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,6 @@ from skextras.trees.memory import (
     float32s,
     float64s,
     inner,
-    int64s,
     operation,
     uint64s,
     word,
@@ -41,8 +40,10 @@ ROWS = 4096  # of a chunk
 STRIP = 256  # rows that are binned column by column while they are in the cache
 
 # What an operation is told, by slot of its table.
-X, ROW_STRIDE, COLUMN_STRIDE, N_ROWS, N_FEATURES, EDGES, N_EDGES, IS_CATEGORICAL, WORDS = range(9)
-LENGTH, FIRST_ROW = 9, 10
+X, ROW_STRIDE, COLUMN_STRIDE, N_ROWS, N_FEATURES, EDGES, IS_CATEGORICAL, WORDS = range(8)
+LENGTH, FIRST_ROW = 8, 9
+
+U = np.uint64
 
 
 @dataclass(frozen=True)
@@ -73,52 +74,44 @@ class Binned:
 
 
 @inner
-def _bin_column(values, edges, n_edges, is_categorical, bins):  # type: ignore[no-untyped-def]
-    """Place of each value among the edges by a search of eight steps without a branch."""
-    one = np.uint64(1)
-    for i in range(values.size):
-        v = values[i]
-        b = np.uint64(v > edges[np.uint64(127)]) << np.uint64(7)
-        b += np.uint64(v > edges[b + np.uint64(63)]) << np.uint64(6)
-        b += np.uint64(v > edges[b + np.uint64(31)]) << np.uint64(5)
-        b += np.uint64(v > edges[b + np.uint64(15)]) << np.uint64(4)
-        b += np.uint64(v > edges[b + np.uint64(7)]) << np.uint64(3)
-        b += np.uint64(v > edges[b + np.uint64(3)]) << np.uint64(2)
-        b += np.uint64(v > edges[b + one]) << one
-        b += np.uint64(v > edges[b])
-        bins[i] = b | ((np.uint64(0) - np.uint64(v != v)) & np.uint64(MISSING))
-    if is_categorical:
-        for i in range(values.size):
-            b = bins[i]
-            if b >= n_edges or edges[b] != values[i]:
-                bins[i] = np.uint64(MISSING)
+def _bin_column(values, edges, where, words, shift):  # type: ignore[no-untyped-def]
+    """Place of each value among the edges by a search of eight steps without a branch.
+
+    where: the first value, from value to value, and the first edge.
+    """
+    first, down, own = where
+    for i in range(U(words.size)):
+        v = values[U(first) + i * U(down)]
+        place, step = U(own), U(128)
+        while step > U(0):
+            place += step * U(v > edges[place + step - U(1)])
+            step >>= U(1)
+        words[i] |= ((place - U(own)) | ((U(0) - U(v != v)) & U(MISSING))) << shift
+
+
+@inner
+def _forget_strangers(values, edges, where, words, shift):  # type: ignore[no-untyped-def]
+    """A code that is not known is missing, wherever among the known ones it would be."""
+    first, down, own = where
+    for i in range(U(words.size)):
+        b = (words[i] >> shift) & U(MISSING)
+        if edges[U(own) + b] != values[U(first) + i * U(down)]:
+            words[i] |= U(MISSING) << shift
 
 
 @inner
 def _bin_rows(table, chunk, values, edges):  # type: ignore[no-untyped-def]
-    n, f = word(table, N_ROWS), word(table, N_FEATURES)
-    n_edges, is_categorical = (
-        int64s(word(table, N_EDGES), f),
-        bytes_(word(table, IS_CATEGORICAL), f),
-    )
-    length, first = word(table, LENGTH), word(table, FIRST_ROW)
+    n, length = word(table, N_ROWS), word(table, LENGTH)
     down, right = word(table, ROW_STRIDE), word(table, COLUMN_STRIDE)
-    words = uint64s(word(table, WORDS), ((f + 7) // 8) * length)
-    column, bins = np.empty(STRIP, values.dtype), np.empty(STRIP, np.uint64)
+    is_categorical = bytes_(word(table, IS_CATEGORICAL), word(table, N_FEATURES))
     for start in range(chunk * ROWS, min(n, (chunk + 1) * ROWS), STRIP):
-        m = min(n, start + STRIP) - start
-        for j in range(f):
-            for i in range(m):
-                column[i] = values[(start + i) * down + j * right]
-            own = edges[256 * j : 256 * (j + 1)]
-            _bin_column(column[:m], own, n_edges[j], is_categorical[j], bins)
-            place, shift = (j >> 3) * length + first + start, np.uint64(8 * (j & 7))
-            if j & 7 == 0:
-                for i in range(m):
-                    words[place + i] = bins[i]
-            else:
-                for i in range(m):
-                    words[place + i] |= bins[i] << shift
+        for j in range(word(table, N_FEATURES)):
+            place, shift = (j >> 3) * length + word(table, FIRST_ROW) + start, U(8 * (j & 7))
+            words = uint64s(word(table, WORDS) + 8 * place, min(STRIP, n - start))
+            where = (start * down + j * right, down, 256 * j)
+            _bin_column(values, edges, where, words, shift)
+            if is_categorical[j]:
+                _forget_strangers(values, edges, where, words, shift)
 
 
 @operation
@@ -189,7 +182,6 @@ class Binner:
             self._tables[dtype] = edge_table(self.mapper, dtype)
         own = slice(first_feature, first_feature + f)
         edges = self._tables[dtype][own]
-        n_edges = np.array([len(edges) for edges in self.mapper.edges[own]], np.int64)
         categorical = self.mapper.is_categorical[own].astype(np.uint8)
         words = self.words[first_feature // GROUP :]
         strides = [stride // block.itemsize for stride in block.strides]
@@ -200,7 +192,6 @@ class Binner:
                 n,
                 f,
                 address_of(edges),
-                address_of(n_edges),
                 address_of(categorical),
                 address_of(words),
                 self.words.shape[1],
@@ -278,5 +269,4 @@ def as_column(rows: np.ndarray) -> Callable[[int], np.ndarray]:
     callable
         Gives a column.
     """
-    columns: Sequence[np.ndarray] = np.ascontiguousarray(rows.T)
-    return columns.__getitem__
+    return np.ascontiguousarray(rows.T).__getitem__

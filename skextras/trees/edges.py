@@ -141,16 +141,16 @@ def fit_mapper(
         The bins.
     """
 
-    def edges(feature: int) -> np.ndarray:
+    def _edges(feature: int) -> np.ndarray:
         known = categories[feature]
         return edges_of(column(feature), weights, max_bins) if known is None else known
 
     features = range(len(categories))
     if n_threads == 1 or not features:
-        found = tuple(map(edges, features))
+        found = tuple(map(_edges, features))
     else:
         with ThreadPoolExecutor(n_threads) as executor:
-            found = tuple(executor.map(edges, features))
+            found = tuple(executor.map(_edges, features))
     is_categorical = np.array([known is not None for known in categories], bool)
     return BinMapper(found, is_categorical)
 
@@ -174,7 +174,7 @@ def rounded_down(edges: np.ndarray) -> np.ndarray:
 
 
 def edge_table(mapper: BinMapper, dtype: Any) -> np.ndarray:
-    """Edges of all features side by side, filled up with +inf.
+    """Edges of all features side by side, filled up with what no number is above: +inf or NaN.
 
     Parameters
     ----------
@@ -186,12 +186,14 @@ def edge_table(mapper: BinMapper, dtype: Any) -> np.ndarray:
     Returns
     -------
     ndarray of shape (n_features, 256)
-        Edges of numbers are rounded down, codes of categories exact.
+        Edges of numbers are rounded down; codes of categories are exact, and NaN, which equals
+        nothing, follows them.
     """
-    table = np.full((mapper.n_features, 256), np.inf, dtype)
+    table = np.empty((mapper.n_features, 256), dtype)
     for row, edges, categorical in zip(table, mapper.edges, mapper.is_categorical, strict=True):
         exact = categorical or dtype == np.float64
         row[: len(edges)] = edges if exact else rounded_down(edges)
+        row[len(edges) :] = np.nan if categorical else np.inf
     return table
 
 

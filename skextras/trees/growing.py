@@ -24,7 +24,7 @@ from skextras.trees.leaves import (
     sum_part,
     sums_at,
 )
-from skextras.trees.memory import OPTIONS, address_of, int64s, njit, word
+from skextras.trees.memory import address_of, compiled, int64s, word
 from skextras.trees.nodes import (
     bear,
     look_again,
@@ -40,7 +40,7 @@ from skextras.trees.threads import Threads
 from skextras.trees.workspace import Growth, Workspace
 
 
-@njit("int64(int64)", **OPTIONS)
+@compiled
 def grow(table: int) -> int:
     """Grow a tree from the payloads and the order in the table; its number of nodes."""
     state, n_root, n_slots = state_of(table), word(table, at.N_ROOT), word(table, at.N_SLOTS)

@@ -85,7 +85,7 @@ def add_all(bins: Any, payload: Any, sums: Any, rows: Any, is_wide: bool) -> Non
 
 @inner
 def add_some(bins: Any, order: Any, picked: Any, sums: Any, is_wide: bool) -> None:
-    """Add the rows of ``order``, whose payloads are ``picked`` already; it looks AHEAD beyond them."""
+    """Add rows of ``order``, whose payloads are ``picked`` already; it looks AHEAD beyond them."""
     if is_wide:
         for i in range(U(picked.size)):
             prefetch(bins, np.int64(order[i + U(AHEAD)]))
@@ -122,7 +122,7 @@ def subtract(total: Any, part: Any) -> None:
 
 
 @inner
-def total_of(sums: Any) -> int:
+def total_of(sums: Any) -> Any:
     """Sum over the bins of the first feature: every row is in one of them."""
     total = np.int64(0)
     for b in range(256):

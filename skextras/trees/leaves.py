@@ -1,4 +1,4 @@
-"""What the threads do to the rows of a leaf: sum, scan, part; and what a finished tree does to scores."""
+"""What threads do to the rows of a leaf: sum, scan, part; and what a tree does to scores."""
 
 from typing import Any
 
@@ -25,6 +25,7 @@ from skextras.trees.memory import (
     operation,
     uint32s,
     uint64s,
+    view,
     word,
 )
 from skextras.trees.splitting import scan_categories, scan_number
@@ -46,19 +47,19 @@ def local(table: int, thread: int) -> int:
     return word(table, at.LOCAL) + 8 * thread * word(table, at.N_GROUPS) * GROUP_STRIDE
 
 
-@inner
+@view
 def record_of(table: int, node: int) -> Any:
     """A node's record."""
     return int64s(word(table, at.NODES) + 8 * at.N_RECORD * node, at.N_RECORD)
 
 
-@inner
+@view
 def floats_of(table: int, node: int) -> Any:
     """The same record's floating-point numbers."""
     return float64s(word(table, at.NODES) + 8 * at.N_RECORD * node, at.N_RECORD)
 
 
-@inner
+@view
 def sums_at(table: int, address: int) -> Any:
     """A histogram, all groups in a row."""
     return int64s(address, word(table, at.N_GROUPS) * GROUP_STRIDE)
@@ -112,7 +113,7 @@ def _sum_places(table, start, end, sums, is_count):  # type: ignore[no-untyped-d
 
 @operation
 def sum_part(table, chunk, thread):  # type: ignore[no-untyped-def]
-    """Histogram of some rows: of all of them into the target, or of a chunk into the thread's own."""
+    """Histogram of rows: of all of them into the target, or of a chunk into the thread's own."""
     job = int64s(word(table, at.JOB), at.N_JOB)
     start, end, sums = job[at.FROM], job[at.TO], job[at.TARGET]
     is_first = True
@@ -145,7 +146,7 @@ def gather_sums(table, target):  # type: ignore[no-untyped-def]
 
 @inner
 def _part_rows(table, record, start, end):  # type: ignore[no-untyped-def]
-    """Stable partition without a branch: left rows stay in the order, right ones go to the spare."""
+    """Stable partition without a branch: left rows stay in order, right ones go to the spare."""
     n = word(table, at.N_ROWS)
     order, spare = uint32s(word(table, at.ORDER), n), uint32s(word(table, at.SPARE), n)
     feature = record[splitting.FEATURE]
@@ -269,7 +270,7 @@ def leaf_of(table, row):  # type: ignore[no-untyped-def]
 
 @operation
 def route(table, chunk, thread):  # type: ignore[no-untyped-def]
-    """Add a tree's values to the scores of rows that did not grow it: places N_ROOT.. of the order."""
+    """Add a tree's values to the scores of rows that did not grow it, from place N_ROOT on."""
     n, first = word(table, at.N_ROWS), word(table, at.N_ROOT)
     scores, order = float32s(word(table, at.SCORES), n), uint32s(word(table, at.ORDER), n)
     values = float32s(word(table, at.LEAF_VALUES), word(table, at.N_LEAVES))

@@ -6,126 +6,63 @@ of other arrays, and counts. Whoever fills a table keeps its arrays alive.
 """
 
 import sys
-from collections.abc import Callable
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import cfunc, njit, types
+from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 from numba.np.arrayobj import populate_array
 
-OPTIONS = {"nogil": True, "error_model": "numpy", "cache": True}
+from skextras.trees.compiling import Operation, compiled, inner, operation, view
 
-
-def _once_for_constants(dispatcher: Any) -> Any:
-    """Numba would compile f(table, 0) and f(table, 1) apart: each constant has a type of its own."""
-    template = dispatcher.get_call_template
-
-    def without_constants(args: Any, kws: Any) -> Any:
-        kinds = {name: types.unliteral(kind) for name, kind in kws.items()}
-        return template(tuple(map(types.unliteral, args)), kinds)
-
-    dispatcher.get_call_template = without_constants
-    return dispatcher
-
-
-def compiled(function: Any) -> Any:
-    """Compile a function when it is first called, from Python or from compiled code.
-
-    Parameters
-    ----------
-    function : callable
-        It must not raise.
-
-    Returns
-    -------
-    Dispatcher
-        Compiled code; it holds no interpreter lock.
-    """
-    return _once_for_constants(njit(**OPTIONS)(function))
-
-
-def inner(function: Any) -> Any:
-    """Compile a function that compiled code alone calls, as a part of its callers.
-
-    It has no entry from Python, and no place of its own in the cache, which holds its callers.
-
-    Parameters
-    ----------
-    function : callable
-        It must not raise.
-
-    Returns
-    -------
-    Dispatcher
-        Compiled code.
-    """
-    options = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
-    return _once_for_constants(njit(**options, **{**OPTIONS, "cache": False})(function))
-
-
-# What a pool of threads runs: (address of a table, number of the chunk, number of the thread).
-OPERATION = types.void(types.int64, types.int64, types.int64)
-
-
-class Operation:
-    """A function of (table, chunk, thread) that other compiled code calls by its address.
-
-    Parameters
-    ----------
-    function : callable
-        Three integers in, nothing out; it must not raise.
-    """
-
-    def __init__(self, function: Callable[[int, int, int], None]) -> None:
-        self._function = function
-
-    @cached_property
-    def address(self) -> int:
-        """Where the compiled code stands; it is compiled, or loaded, when first asked for.
-
-        Returns
-        -------
-        int
-            What goes into a table.
-        """
-        compile_it = cfunc(OPERATION, error_model="numpy", cache=True)
-        self._compiled = compile_it(self._function)  # kept: its memory holds the code
-        return int(self._compiled.address)
-
-
-operation = Operation  # as a decorator
+__all__ = [
+    "Operation",
+    "address_of",
+    "bytes_",
+    "call",
+    "compiled",
+    "float32s",
+    "float64s",
+    "inner",
+    "int32s",
+    "int64s",
+    "operation",
+    "prefetch",
+    "uint32s",
+    "uint64s",
+    "view",
+    "word",
+]
 
 
 @intrinsic
 def _pointer(typingctx: Any, address: Any) -> Any:
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    def _emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return builder.inttoptr(args[0], context.get_value_type(types.voidptr))
 
-    return types.voidptr(types.int64), generate
+    return types.voidptr(types.int64), _emit
 
 
 @intrinsic
 def call(typingctx: Any, address: Any, table: Any, chunk: Any, thread: Any) -> Any:
     """Call the operation at an address."""
 
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    def _emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         word = ir.IntType(64)
         function = ir.FunctionType(ir.VoidType(), [word] * 3)
         builder.call(builder.inttoptr(args[0], function.as_pointer()), args[1:])
         return context.get_dummy_value()
 
-    return types.void(*[types.int64] * 4), generate
+    return types.void(*[types.int64] * 4), _emit
 
 
 @intrinsic
 def prefetch(typingctx: Any, array: Any, index: Any) -> Any:
     """Ask for the cache line of ``array[index]``; nothing waits for it."""
 
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    def _emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         byte = ir.IntType(8).as_pointer()
         number = ir.IntType(32)
         data = context.make_array(signature.args[0])(context, builder, args[0]).data
@@ -135,7 +72,7 @@ def prefetch(typingctx: Any, array: Any, index: Any) -> Any:
         builder.call(function, [place, number(0), number(3), number(1)])
         return context.get_dummy_value()
 
-    return types.void(array, types.int64), generate
+    return types.void(array, types.int64), _emit
 
 
 # Reading a table and looking at memory are instructions rather than functions: each function costs
@@ -144,19 +81,19 @@ def prefetch(typingctx: Any, array: Any, index: Any) -> Any:
 def word(typingctx: Any, table: Any, slot: Any) -> Any:
     """Number in a slot of a table."""
 
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    def _emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         first = builder.inttoptr(args[0], ir.IntType(64).as_pointer())
         return builder.load(builder.gep(first, [args[1]]))
 
-    return types.int64(types.int64, types.int64), generate
+    return types.int64(types.int64, types.int64), _emit
 
 
 def _view(dtype: Any, size: int) -> Any:
     kind = types.Array(dtype, 1, "C")
 
     @intrinsic
-    def view(typingctx: Any, address: Any, n: Any) -> Any:
-        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    def made(typingctx: Any, address: Any, n: Any) -> Any:
+        def _emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             array = context.make_array(kind)(context, builder)
             item = context.get_constant(types.intp, size)
             populate_array(
@@ -169,9 +106,9 @@ def _view(dtype: Any, size: int) -> Any:
             )
             return array._getvalue()
 
-        return kind(types.int64, types.int64), generate
+        return kind(types.int64, types.int64), _emit
 
-    return view
+    return made
 
 
 # Views of n numbers at an address, (address, n) -> array.

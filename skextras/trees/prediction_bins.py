@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from skextras.trees.memory import bytes_, compiled, float32s, float64s, word
+from skextras.trees.memory import bytes_, compiled, float32s, float64s, inner, word
 from skextras.trees.prediction_slots import (
     BUCKETS,
     CATEGORIES,
@@ -53,7 +53,7 @@ def bucket(x, low, scale):  # type: ignore[no-untyped-def]
     return U(np.int64(place))
 
 
-@compiled
+@inner
 def _numbers(values, bins, cuts, known, starts):  # type: ignore[no-untyped-def]
     """How many cuts are below each value: those of earlier buckets, then at most four of its own.
 
@@ -70,7 +70,7 @@ def _numbers(values, bins, cuts, known, starts):  # type: ignore[no-untyped-def]
         bins[i * U(width)] = U(missing) if x != x else U(first) + place
 
 
-@compiled
+@inner
 def _crowded_numbers(values, bins, cuts, known):  # type: ignore[no-untyped-def]
     """The same by binary search, where many cuts share a bucket."""
     width, first, missing, _, _ = known
@@ -88,18 +88,24 @@ def _crowded_numbers(values, bins, cuts, known):  # type: ignore[no-untyped-def]
         bins[i * U(width)] = U(missing) if x != x else U(first) + place
 
 
-@compiled
+@inner
 def _categories(values, bins, codes, known):  # type: ignore[no-untyped-def]
     """Place of each value among the known codes."""
     width, first, missing, _, _ = known
     for i in range(len(values)):
         x = values[i]
-        place = np.searchsorted(codes, x)
-        is_known = place < len(codes) and codes[place] == x
-        bins[i * width] = first + place if is_known else missing
+        low, high = 0, len(codes)
+        while low < high:
+            middle = (low + high) // 2
+            if codes[middle] < x:
+                low = middle + 1
+            else:
+                high = middle
+        is_known = low < len(codes) and codes[low] == x
+        bins[i * width] = first + low if is_known else missing
 
 
-@compiled
+@inner
 def _bin_column(table, column, values, bins):  # type: ignore[no-untyped-def]
     """Bins of one column of a strip; what is missing gets its own."""
     known = (
@@ -120,7 +126,7 @@ def _bin_column(table, column, values, bins):  # type: ignore[no-untyped-def]
         _numbers(values, bins, cuts, known, starts)
 
 
-@compiled
+@inner
 def _copy_strip(table, first, feature, strip):  # type: ignore[no-untyped-def]
     """Values of a feature, as float64: a float32 is compared with the same cuts.
 
@@ -199,10 +205,13 @@ def count_buckets(cuts, low, scale, starts):  # type: ignore[no-untyped-def]
     for place in range(BUCKETS):
         starts[place] = before
         before += counts[place]
-    return counts.max()
+    most = counts[0]
+    for count in counts:
+        most = max(most, count)
+    return most
 
 
-@compiled
+@inner
 def pad_rows(n, width, at):  # type: ignore[no-untyped-def]
     """Repeat the last of n rows of bins up to a multiple of eight, so that no cache line is new.
 

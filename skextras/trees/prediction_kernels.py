@@ -3,8 +3,8 @@
 import numpy as np
 
 from skextras.trees.memory import (
-    compiled,
     float64s,
+    inner,
     int32s,
     operation,
     uint32s,
@@ -46,7 +46,7 @@ from skextras.trees.traversal import exit_leaves
 U = np.uint64
 
 
-@compiled
+@inner
 def _add(values, leaves, out, shape):  # type: ignore[no-untyped-def]
     """Add one tree to a block of rows; shape: rows, values a node, outputs, output of the tree."""
     n, n_values, n_outputs, output = shape
@@ -59,7 +59,7 @@ def _add(values, leaves, out, shape):  # type: ignore[no-untyped-def]
             out[i * n_outputs + k] += values[np.int64(leaves[i]) * n_values + k]
 
 
-@compiled
+@inner
 def _walk_tree(table, tree, first, rows, at, leaves):  # type: ignore[no-untyped-def]  # noqa: PLR0917
     """One tree, a block of rows whose bins stand at an address."""
     exit_leaves(table, tree, rows, at, leaves)
@@ -124,7 +124,7 @@ def bin_all(table, chunk, thread):  # type: ignore[no-untyped-def]
     bin_block(table, first, n, word(table, BINS) + first * word(table, N_COLUMNS) * 2)
 
 
-@compiled
+@inner
 def _exits(table, block, at, n, leaves):  # type: ignore[no-untyped-def]
     """Exit leaves of a strip of rows in a block of trees, 64 bytes a row."""
     kind, width = word(table, KIND), word(table, N_COLUMNS) * 2
@@ -139,7 +139,7 @@ def _exits(table, block, at, n, leaves):  # type: ignore[no-untyped-def]
             exits_32(at + i * width, block, leaves + i * 64)
 
 
-@compiled
+@inner
 def _add_16(values, leaves, out, n, n_outputs):  # type: ignore[no-untyped-def]
     for i in range(U(n)):
         total = out[i * U(n_outputs)]
@@ -148,7 +148,7 @@ def _add_16(values, leaves, out, n, n_outputs):  # type: ignore[no-untyped-def]
         out[i * U(n_outputs)] = total
 
 
-@compiled
+@inner
 def _add_8(values, leaves, out, n, n_outputs):  # type: ignore[no-untyped-def]
     for i in range(U(n)):
         total = out[i * U(n_outputs)]
@@ -157,7 +157,7 @@ def _add_8(values, leaves, out, n, n_outputs):  # type: ignore[no-untyped-def]
         out[i * U(n_outputs)] = total
 
 
-@compiled
+@inner
 def _add_rows(values, leaves, out, shape):  # type: ignore[no-untyped-def]
     """Many values a leaf; shape: rows, trees of a block, leaves of a tree, values of a leaf."""
     n, lanes, bits, n_values = shape
@@ -168,7 +168,7 @@ def _add_rows(values, leaves, out, shape):  # type: ignore[no-untyped-def]
                 out[i * n_values + k] += values[place + k]
 
 
-@compiled
+@inner
 def _add_strip(table, block, first, n, leaves):  # type: ignore[no-untyped-def]
     """Add a block of trees to a strip of rows."""
     n_outputs, n_values = word(table, N_OUTPUTS), word(table, N_VALUES)

@@ -351,4 +351,5 @@ def _fill_values(splits, value, values):  # type: ignore[no-untyped-def]
             for place in range(splits.offset[tree], splits.offset[tree + 1]):
                 node = splits.numbers[place]
                 if node[FEATURE] < 0:
-                    values[block, lane, node[FIRST_LEAF]] = value[place]
+                    for k in range(value.shape[1]):
+                        values[block, lane, node[FIRST_LEAF], k] = value[place, k]

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from skextras.trees.histogram import LOW
-from skextras.trees.memory import OPTIONS, float64s, inner, int64s, njit
+from skextras.trees.memory import float64s, inner, int64s
 
 # What a scan is told (float64), by place.
 L2, L1, FLOOR, LOWER, UPPER, GRADIENT_SCALE, HESSIAN_SCALE, N_ROWS, MIN_COUNT, IS_PLAIN = range(10)
@@ -31,8 +31,6 @@ ROW = 8 * 256  # bytes
 MISSING = 255
 SUPPORT = 10.0  # rows that a category needs to be told apart, and weight of the mean in its key
 NOT_ALLOWED = -1.0
-
-_relaxed = njit(fastmath={"nnan", "ninf", "nsz", "contract", "arcp"}, **OPTIONS)
 
 
 @inner
@@ -76,7 +74,7 @@ def _cumulate(sums: Any, n_bins: int, start: int, cumulated: Any) -> None:
         cumulated[b] = total
 
 
-@_relaxed
+@inner(fastmath={"nnan", "ninf", "nsz", "contract", "arcp"})
 def _plain_gains(cumulated: Any, n: int, total: int, facts: Any, gains: Any) -> None:
     """G_l²/(H_l + λ) + G_r²/(H_r + λ) in fixed-point units, without penalties but λ."""
     scale = facts[HESSIAN_SCALE]
@@ -108,9 +106,7 @@ def two_sided_gain(left: int, total: int, facts: Any, monotonic: int) -> float:
 
 
 @inner
-def _penalised_gains(
-    cumulated: Any, n: int, total: int, facts: Any, monotonic: int, gains: Any
-) -> None:
+def _penalised_gains(cumulated, n, total, facts, monotonic, gains):  # type: ignore[no-untyped-def]  # noqa: PLR0917
     for b in range(n):
         gain = two_sided_gain(cumulated[b], total, facts, monotonic)
         gains[b] = gain if gain > 0 else NOT_ALLOWED
@@ -124,7 +120,7 @@ def _forbid_small(counts: Any, n: int, n_rows: float, min_count: float, gains: A
 
 
 @inner
-def _greatest(patterns: Any, n: int) -> int:
+def _greatest(patterns: Any, n: int) -> Any:
     greatest = np.int64(-(2**63))
     for b in range(n):
         greatest = max(greatest, patterns[b])

@@ -10,23 +10,23 @@ from skextras.trees import splitting
 from skextras.trees import workspace as at
 from skextras.trees.histogram import CHUNK, subtract
 from skextras.trees.leaves import gather_sums, record_of, slot, sums_at
-from skextras.trees.memory import call, float64s, inner, int64s, word
+from skextras.trees.memory import call, float64s, inner, int64s, view, word
 from skextras.trees.threads import run
 
 PARALLEL = 1200  # rows of a leaf from which sharing pays
 
 
-@inner
+@view
 def state_of(table: int) -> Any:
     return int64s(word(table, at.STATE), at.N_STATE)
 
 
-@inner
+@view
 def job_of(table: int) -> Any:
     return int64s(word(table, at.JOB), at.N_JOB)
 
 
-@inner
+@view
 def facts_of(table: int, child: int) -> Any:
     return float64s(word(table, at.FACTS) + 8 * splitting.N_FACTS * child, splitting.N_FACTS)
 

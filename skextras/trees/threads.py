@@ -1,4 +1,4 @@
-"""A pool of threads without barriers: who is there takes the next chunk, and nobody waits for who is not.
+"""A pool of threads without barriers: who is there takes the next chunk, nobody waits for others.
 
 One job runs at a time: an operation over chunks 0..n-1. The caller and its helpers claim chunks by
 compare-and-swap on one word; the caller works too, and at the end waits only for chunks that a
@@ -10,20 +10,21 @@ Operations must give the same result whichever thread runs a chunk.
 """
 
 import threading
+import weakref
 from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
-from numba import njit, types
+from numba import types
 from numba.extending import intrinsic
 
 from skextras.trees.memory import (
     NAP,
-    OPTIONS,
     _sleep,
     _yield_core,
     address_of,
     call,
+    compiled,
     inner,
     int64s,
 )
@@ -77,7 +78,7 @@ def _exchange(typingctx: Any, array: Any, index: Any, old: Any, new: Any) -> Any
 
 
 @inner
-def _claim(control: Any) -> int:
+def _claim(control: Any) -> Any:
     """Number of a chunk that is now ours, or -1."""
     while True:
         now = _load(control, CLAIM)  # job number : 24 | chunks : 20 | next chunk : 20
@@ -96,9 +97,9 @@ def _idle(n_polls: int) -> None:
         _yield_core()
 
 
-@njit("void(int64, int64)", **OPTIONS)
+@compiled
 def _work(address: int, thread: int) -> None:
-    """Claim and run chunks; the caller (thread 0) until none is left, a helper until told to stop."""
+    """Claim and run chunks; the caller (thread 0) until none is left, others until told to stop."""
     control = int64s(address, N_WORDS)
     n_polls = 0
     while True:
@@ -115,7 +116,7 @@ def _work(address: int, thread: int) -> None:
         _add(control, DONE, 1)
 
 
-@njit("void(int64, int64, int64, int64)", **OPTIONS)
+@compiled
 def run(address: int, function: int, table: int, n_chunks: int) -> None:
     """Run an operation over all chunks, and return when the last one is done."""
     if n_chunks == 1:
@@ -135,6 +136,15 @@ def run(address: int, function: int, table: int, n_chunks: int) -> None:
             _yield_core()
 
 
+def _help(control: np.ndarray, thread: int) -> None:
+    """Work until told to stop; the control block lives as long as its last helper."""
+    _work(address_of(control), thread)
+
+
+def _stop(control: np.ndarray) -> None:
+    control[STOP] = 1
+
+
 class Threads:
     """Threads of one fit; a context manager.
 
@@ -146,12 +156,16 @@ class Threads:
 
     def __init__(self, n_threads: int) -> None:
         self.n_threads = n_threads
+        if n_threads > 1:  # here, not in a helper: nothing else runs, a fork finds no lock taken
+            _work.compile((types.int64, types.int64))
         self._control = np.zeros(N_WORDS, np.int64)
         self.address = address_of(self._control)
         self._helpers = [
-            threading.Thread(target=_work, args=(self.address, thread), daemon=True)
+            threading.Thread(target=_help, args=(self._control, thread), daemon=True)
             for thread in range(1, n_threads)
         ]
+        # An interrupt may come between a helper's start and the block, or in the block's last step.
+        weakref.finalize(self, _stop, self._control)
 
     def __enter__(self) -> Self:
         for helper in self._helpers:
@@ -164,7 +178,7 @@ class Threads:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._control[STOP] = 1
+        _stop(self._control)
         for helper in self._helpers:
             helper.join()
 

@@ -3,9 +3,8 @@ another's work.
 """
 
 import numpy as np
-from numba import njit
 
-from skextras.trees.memory import bytes_, compiled, uint64s, word
+from skextras.trees.memory import bytes_, inner, uint64s, word
 from skextras.trees.prediction_slots import (
     DEPTH,
     N_COLUMNS,
@@ -19,7 +18,7 @@ from skextras.trees.prediction_slots import (
 U = np.uint64
 
 
-@compiled
+@inner
 def _by_number(nodes, sets, bins, node, row):  # type: ignore[no-untyped-def]
     """Child of a node of a tree without categories."""
     w = nodes[node]
@@ -28,7 +27,7 @@ def _by_number(nodes, sets, bins, node, row):  # type: ignore[no-untyped-def]
     return (w >> U(32)) + U((bin_ + wrap) & U(255) > (w & U(255)) + wrap)
 
 
-@compiled
+@inner
 def _by_order(nodes, sets, bins, node, row):  # type: ignore[no-untyped-def]
     """The same for rows without missing values, by the low bytes of the bins: less to compute."""
     w = nodes[node]
@@ -36,7 +35,7 @@ def _by_order(nodes, sets, bins, node, row):  # type: ignore[no-untyped-def]
     return (w >> U(32)) + U(bin_ > (w & U(255)))
 
 
-@compiled
+@inner
 def _by_set(nodes, sets, bins, node, row):  # type: ignore[no-untyped-def]
     """Child of a node: a bit of its set for each bin."""
     w = nodes[node]
@@ -46,7 +45,7 @@ def _by_set(nodes, sets, bins, node, row):  # type: ignore[no-untyped-def]
 
 
 def _walk_with(child):  # type: ignore[no-untyped-def]
-    @njit(nogil=True, error_model="numpy")  # a closure has no stable key for a cache
+    @inner
     def walk(nodes, sets, bins, shape, leaves):  # type: ignore[no-untyped-def]
         """Leaf of each row; shape: rows (a multiple of eight), columns, depth of the tree."""
         n, width, depth = U(shape[0]), U(shape[1]), shape[2]
@@ -92,7 +91,7 @@ _walk_whole = _walk_with(_by_order)
 _walk_sets = _walk_with(_by_set)
 
 
-@compiled
+@inner
 def exit_leaves(table, tree, rows, at, leaves):  # type: ignore[no-untyped-def]
     """Node of the leaf that each row of bins ends in, for one tree.
 

@@ -9,7 +9,7 @@ import genextras
 from tests.oracles.genextras_gaussian import GaussianNetwork
 
 NETWORK = GaussianNetwork()
-MAKERS = {name: getattr(genextras, name) for name in genextras.__all__}
+MAKERS = {name: getattr(genextras, name) for name in genextras.__all__ if "Scheduler" in name}
 MAKERS["AnnealedLangevinScheduler"] = lambda: genextras.AnnealedLangevinScheduler(n_each=3)
 MAKERS["EDM with churn"] = lambda: genextras.EDMScheduler(s_churn=10.0)
 MAKERS["predictor-corrector"] = lambda: genextras.SDEScheduler(sde="ve", n_corrector_steps=1)

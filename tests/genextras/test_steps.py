@@ -159,8 +159,8 @@ def test_learned_is_what_the_network_says():
 def test_rows_that_cannot_be_inverted_are_marked():
     levels = np.array([0.0, 0.5])
     rows = ddim_rows(levels, levels + 0.1, prediction="epsilon")
-    assert Table(rows, torch.float32, None).is_finite == [False, True]
-    assert Table(rows, torch.float32, 1.0).is_finite == [False, True]
+    assert Table(rows, (torch.float32, torch.float32), None).is_finite == [False, True]
+    assert Table(rows, (torch.float32, torch.float32), 1.0).is_finite == [False, True]
 
 
 @pytest.mark.parametrize(
@@ -173,7 +173,7 @@ def test_rows_that_cannot_be_inverted_are_marked():
     ],
 )
 def test_steps_are_computed_in_float32_at_least(model, sample, expected):
-    assert result_dtypes(torch.ones(1, dtype=model), torch.ones(1, dtype=sample)) == expected
+    assert result_dtypes(model, sample) == expected
 
 
 # --------------------------------------------------------------- laws on Gaussian data

@@ -115,7 +115,7 @@ class SlowTree:
                 yield left, threshold, missing_left
 
     def category_splits(self, node, b):
-        """Prefixes of the categories in the order of their shrunken mean gradient, from both ends."""
+        """Prefixes of the categories in the order of their shrunken means, from both ends."""
         g, h = self.gradient[node.rows], self.hessian[node.rows]
         per_hessian = len(h) / h.sum()
         keys = []

@@ -8,6 +8,8 @@ from gymnasium import spaces
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.vec_env import VecEnvWrapper
 
+from rlextras.onpolicy.masks import mask_sizes
+
 
 class Line(gymnasium.Env):
     """A point on a line, pushed by the action; the reward is its nearness to zero."""
@@ -86,3 +88,43 @@ class Keeper(VecEnvWrapper):
 def limited(make_env, *, limit, n_envs):
     """Several environments, each stopped after a number of steps."""
     return make_vec_env(lambda: gymnasium.wrappers.TimeLimit(make_env(), limit), n_envs=n_envs)
+
+
+class Masked(gymnasium.Env):
+    """A mask drawn at random in every step, shown as the observation; it refuses what that forbids.
+
+    ``spoil`` replaces the mask of one step.
+    """
+
+    def __init__(self, action_space, *, by_method=True, as_dict=False, spoil=None, spoil_at=5):
+        self.action_space, self.by_method, self.as_dict = action_space, by_method, as_dict
+        self.spoil, self.spoil_at, self.n_steps = spoil, spoil_at, 0
+        self.sizes = mask_sizes(action_space)
+        box = spaces.Box(0, 1, (sum(self.sizes),))
+        self.observation_space = spaces.Dict({"mask": box}) if as_dict else box
+        if by_method:
+            self.action_masks = self._told
+
+    def _told(self):
+        is_spoilt = self.spoil is not None and self.n_steps == self.spoil_at
+        return self.spoil(self.mask) if is_spoilt else self.mask
+
+    def _drawn(self):
+        parts = [self.np_random.random(n) < 0.5 for n in self.sizes]
+        for part in parts:
+            part[self.np_random.integers(len(part))] = True
+        self.mask = np.concatenate(parts)
+        observation = self.mask.astype(np.float32)
+        info = {} if self.by_method else {"action_mask": self._told()}
+        return {"mask": observation} if self.as_dict else observation, info
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        return self._drawn()
+
+    def step(self, action):
+        starts = np.cumsum([0, *self.sizes[:-1]])
+        assert self.mask[starts + np.ravel(action).astype(int)].all(), "a forbidden action"
+        self.n_steps += 1
+        observation, info = self._drawn()
+        return observation, float(np.sum(action)), self.n_steps % 9 == 0, False, info

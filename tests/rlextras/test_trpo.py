@@ -14,8 +14,8 @@ from stable_baselines3.common.policies import ActorCriticPolicy
 from torch import nn
 
 from rlextras import TRPO
+from rlextras.onpolicy.divergence import mean_divergence
 from rlextras.onpolicy.options import DEFAULTS
-from rlextras.trpo import mean_divergence
 from tests.rlextras.callbacks import AtEnd
 from tests.rlextras.environments import Sampled, limited
 
@@ -47,11 +47,14 @@ def advantages_become(value):
 # Options
 
 
+BEYOND = {"backend", *TRPO.beyond_host}
+
+
 def test_options_and_defaults_are_the_peers():
     theirs = inspect.signature(sb3_contrib.TRPO).parameters
     ours = inspect.signature(TRPO).parameters
     ours = {name: each.default for name, each in ours.items() if each.kind is not each.VAR_KEYWORD}
-    ours |= {name: value for name, value in DEFAULTS.items() if name != "backend"}
+    ours |= {name: value for name, value in DEFAULTS.items() if name not in BEYOND}
     assert ours == {name: each.default for name, each in theirs.items()}
 
 

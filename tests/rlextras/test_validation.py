@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from rlextras import validation
+from rlextras.onpolicy import guards
 from rlextras.validation import check_options, number, of_kind, optional, schedule, whole
 
 SHARE = number("in [0, 1]", lambda x: 0 <= x <= 1, cure="Typical is 0.5.")
@@ -111,11 +112,11 @@ def test_a_schedule_that_leaves_its_range_is_refused(value):
 )
 def test_a_number_that_is_none_is_named_with_its_place(given, message):
     with pytest.raises(ValueError, match=rf"^Owner: {message}"):
-        validation.check_finite("Owner", "reward", given)
+        guards.check_finite("Owner", "reward", given)
 
 
 def test_numbers_that_cannot_be_infinite_pass():
-    validation.check_finite("Owner", "x", {"a": np.array([3]), "b": np.full(2, 1e300), "c": "text"})
+    guards.check_finite("Owner", "x", {"a": np.array([3]), "b": np.full(2, 1e300), "c": "text"})
 
 
 @pytest.mark.parametrize(

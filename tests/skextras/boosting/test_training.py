@@ -3,6 +3,7 @@
 import re
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.special import expit
 from sklearn.metrics import log_loss, make_scorer, mean_absolute_error
@@ -68,6 +69,21 @@ def test_a_warm_start_goes_on_as_if_it_had_never_stopped(options, n_classes):
         np.testing.assert_allclose(parts.predict_proba(X), whole.predict_proba(X), atol=5e-3)
     else:
         assert same(whole, parts)
+
+
+def test_a_warm_start_on_other_rows_keeps_its_bins_categories_and_classes():
+    X, y = labels(400)
+    model = GradientBoostingClassifier(**QUICK, warm_start=True, max_leaf_nodes=255).fit(X, y)
+    first = model.decision_function(X)
+    model.set_params(max_iter=12, learning_rate=1e-12).fit(3 * X[::-1] + 1, y[::-1])
+    np.testing.assert_allclose(model.decision_function(X), first, atol=1e-6)
+    with pytest.raises(ValueError, match="unseen labels"):
+        model.set_params(max_iter=14).fit(X, y + 1)
+    town = pd.DataFrame({"town": pd.Categorical(["Ulm", "Bonn"] * 50)})
+    other = pd.DataFrame({"town": pd.Categorical(["Ulm", "Aachen"] * 50)})
+    model = GradientBoostingRegressor(**QUICK, warm_start=True).fit(town, np.tile([1.0, 0.0], 50))
+    model.set_params(max_iter=11, learning_rate=1e-12).fit(other, np.tile([1.0, 5.0], 50))
+    assert model.predict(town)[0] > 0.8
 
 
 def test_a_warm_start_may_not_go_back():

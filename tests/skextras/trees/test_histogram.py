@@ -10,7 +10,7 @@ from skextras.trees.binning import Binned
 from skextras.trees.edges import BinMapper
 from skextras.trees.growing import Grower
 from skextras.trees.histogram import EXPONENTS, GROUP_STRIDE, STRIDE, fixed_point
-from skextras.trees.leaves import pack, sum_part
+from skextras.trees.leaves import sum_part
 from skextras.trees.threads import Threads
 from skextras.trees.workspace import Growth, Workspace
 from tests.oracles import trees_growing as oracle
@@ -129,7 +129,7 @@ sizes = st.one_of(
 @example([(8388609.0, False, 8388609.0)], 1)
 @example([(1e-30, True, 2.0**-149)], 7)
 def test_no_sum_of_gradients_leaves_its_bits(rows, repeat):
-    """The worst sums are those of all positive and of all negative terms: any others are smaller."""
+    """The worst sums are those of all positive and of all negative terms: others are smaller."""
     g = np.array([-a if negative else a for a, negative, _ in rows] * repeat, np.float32)
     h = np.array([b for _, _, b in rows] * repeat, np.float32)
     high, low, grown = packed(g, h)

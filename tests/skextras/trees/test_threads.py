@@ -1,6 +1,8 @@
 """Threads: every chunk once, beside other pools, after a fork, and gone when the fit is."""
 
+import gc
 import os
+import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -20,6 +22,14 @@ def count(table, chunk, thread):  # type: ignore[no-untyped-def]
     n = word(table, 0)
     int64s(word(table, 1), n)[chunk] += 1
     int64s(word(table, 2), n)[chunk] = thread
+
+
+def assert_gone(before):
+    """No helper is left, at least in a moment: an interrupt may have cut the wait for it short."""
+    gc.collect()
+    for helper in set(threading.enumerate()) - before:
+        helper.join(timeout=60)
+    assert set(threading.enumerate()) <= before
 
 
 def counted(threads, n):
@@ -102,3 +112,26 @@ def test_workers_of_joblib_fit():
     expected = [leaf_values(seed, 1) for seed in range(2)]
     parallel = joblib.Parallel(n_jobs=2, backend="loky")
     assert parallel(joblib.delayed(leaf_values)(seed, 2) for seed in range(2)) == expected
+
+
+# ------------------------------------------------------------ interrupts
+def test_an_interrupt_leaves_no_helper_and_the_next_fit_as_it_was():
+    expected, before = leaf_values(0, 2), set(threading.enumerate())
+    timer = threading.Timer(0.05, signal.raise_signal, (signal.SIGINT,))
+    timer.start()
+
+    def fit_for_ever():
+        while True:
+            leaf_values(1, 2)
+
+    with pytest.raises(KeyboardInterrupt):
+        fit_for_ever()
+    timer.join()
+    assert_gone(before)
+    assert leaf_values(0, 2) == expected
+
+
+def test_threads_that_were_never_left_stop_when_nobody_holds_them():
+    before = set(threading.enumerate())
+    assert counted(Threads(3).__enter__(), 50)[0].tolist() == [1] * 50
+    assert_gone(before)

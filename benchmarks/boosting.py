@@ -1,0 +1,72 @@
+"""Gradient boosting on numbers, two threads. Quality is the log loss on held-out rows, for fits the
+mean over tables of three seeds; a fit includes the bins. All are asked for ``predict_proba``; for
+one row also the peers' shorter ways, which take no table of a user's.
+"""
+
+from collections.abc import Iterator
+from functools import partial
+
+from benchmarks.boosting_data import higgs_like, small
+from benchmarks.boosting_models import (
+    EXTREME,
+    HIST,
+    LIGHT,
+    OURS,
+    Task,
+    fit_contest,
+    predict_contest,
+    tasks,
+    usual,
+    with_quantised,
+)
+from benchmarks.harness import Contest, Contestant
+
+N_ROWS, N_SMALL, N_THREADS, N_REPEATS = 400_000, 5000, 2, 100
+
+
+def contests() -> Iterator[Contest]:
+    """Many rows by small and big trees; few rows; one row."""
+    table = partial(higgs_like, N_ROWS)
+    for n_leaves, models in ((31, with_quantised), (255, usual)):
+        title = f"400k x 28, {n_leaves} leaves, {N_THREADS} threads"
+        of = tasks(models(n_leaves, N_THREADS), table, N_THREADS)
+        yield fit_contest(f"fit {title}", of, tolerance=0.005)
+        yield predict_contest(f"predict 100k rows, {title}", of, table(0), tolerance=0.005)
+    few = partial(small, N_SMALL)
+    of = tasks(with_quantised(31, N_THREADS), few, N_THREADS)
+    yield fit_contest("fit 5k x 20, 31 leaves", of, tolerance=0.01)
+    yield predict_contest("predict 10k rows, 5k x 20, 31 leaves", of, few(0), tolerance=0.03)
+    yield one_row(of)
+
+
+def one_row(of: dict[str, Task]) -> Contest:
+    """One row at a time by the models of 5k x 20, 100 times over."""
+    table = small(N_SMALL, 0)
+    light, extreme = of[LIGHT].fitted.booster_, of[EXTREME].fitted.get_booster()
+    ways = {name: of[name].fitted.predict_proba for name in (OURS, LIGHT, EXTREME, HIST)}
+    ways |= {
+        "LightGBM Booster.predict": partial(light.predict, num_threads=1),
+        "XGBoost Booster.inplace_predict": extreme.inplace_predict,
+    }
+
+    def predict(name):
+        with of.get(name, of[OURS]).threads():
+            for number in range(N_REPEATS):
+                result = ways[name](table.X_test[number : number + 1])
+        return result
+
+    def difference(result):
+        """Of one probability from that of the majority of the models: all agree on a plain row."""
+        return abs(float(result.ravel()[-1]) - median)
+
+    row = table.X_test[N_REPEATS - 1 : N_REPEATS]
+    median = sorted(float(way(row).ravel()[-1]) for way in ways.values())[len(ways) // 2]
+    return Contest(
+        task="predict one row, 5k x 20, 31 leaves",
+        units=N_REPEATS,
+        quality_name="off the median",
+        tolerance=0.1,
+        contestants=[
+            Contestant(name=name, run=partial(predict, name), quality=difference) for name in ways
+        ],
+    )

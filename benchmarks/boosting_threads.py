@@ -1,0 +1,52 @@
+"""Gradient boosting by one thread, and by two of which one has no core of its own. Quality is the
+log loss on held-out rows.
+
+Beside a busy program the libraries whose threads wait for each other at every leaf lose far more
+than the core; ten trees are enough to see it.
+"""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+
+from benchmarks.boosting_data import higgs_like
+from benchmarks.boosting_models import fit_contest, tasks, usual, with_quantised
+from benchmarks.harness import Contest
+
+N_ROWS, N_TREES_BESIDE = 400_000, 10
+SPIN = "import os, sys\nwhile os.getppid() == int(sys.argv[1]): pass"  # ends with who started it
+
+
+def contests() -> Iterator[Contest]:
+    """One thread; then two beside a busy core."""
+    table = partial(higgs_like, N_ROWS)
+    for n_leaves, models in ((31, with_quantised), (255, usual)):
+        of = tasks(models(n_leaves, 1), table, 1, n_seeds=1)
+        title = f"fit 400k x 28, {n_leaves} leaves, 1 thread"
+        yield fit_contest(title, of, tolerance=0.005)
+    few = {
+        name: model.set_params(**{tree_count(model): N_TREES_BESIDE})
+        for name, model in usual(31, 2).items()
+    }
+    title = f"fit 400k x 28, {N_TREES_BESIDE} trees of 31 leaves, 2 threads, one core busy"
+    with busy_core():
+        yield fit_contest(title, tasks(few, table, 2, n_seeds=1), tolerance=0.005)
+
+
+def tree_count(model) -> str:
+    """What a model calls the number of its trees."""
+    return next(name for name in ("max_iter", "n_estimators") if name in model.get_params())
+
+
+@contextmanager
+def busy_core() -> Iterator[None]:
+    """Another program that never waits."""
+    spinning = subprocess.Popen([sys.executable, "-c", SPIN, str(os.getpid())])
+    try:
+        yield
+    finally:
+        spinning.kill()
+        spinning.wait()

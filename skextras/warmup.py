@@ -1,0 +1,116 @@
+"""Compile everything once: ``python -m skextras.warmup``.
+
+Compiled code is kept in Numba's cache, beside the package or under ``NUMBA_CACHE_DIR``; after this,
+no process compiles again. Each part is compiled by using it on a few rows.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from sklearn.inspection import partial_dependence
+
+from skextras.gradient_boosting import GradientBoostingClassifier, GradientBoostingRegressor
+
+N_ROWS, N_FEATURES = 600, 5
+POSITIVE = ("poisson", "gamma", "tweedie")  # losses of targets above 0
+LOSSES = ("squared_error", "absolute_error", "huber", "quantile", *POSITIVE)
+
+
+class _Rows:
+    """A table of random numbers, one of its columns categories, and models that see it."""
+
+    def __init__(self) -> None:
+        random = np.random.default_rng(0)
+        self.X = random.standard_normal((N_ROWS, N_FEATURES))
+        self.X[:, 0] = np.arange(N_ROWS) % 7
+        self.X[::9, 1] = np.nan
+        self.target = np.exp(self.X[:, 2]) + self.X[:, 0]
+        self.labels = (self.target > np.median(self.target)).astype(int)
+
+    def options(self, **options: Any) -> Any:
+        few = {"max_iter": 2, "n_jobs": 2, "random_state": 0, "early_stopping": False}
+        return {**few, "categorical_features": [0], **options}
+
+    def classifier(self, **options: Any) -> GradientBoostingClassifier:
+        return GradientBoostingClassifier(**self.options(**options))
+
+    def regressor(self, **options: Any) -> GradientBoostingRegressor:
+        return GradientBoostingRegressor(**self.options(**options))
+
+    # ------------------------------------------------------------ parts
+    def training(self) -> None:
+        self.classifier().fit(self.X, self.labels)
+        self.classifier(subsample=0.5).fit(self.X.astype(np.float32), self.labels)
+
+    def losses(self) -> None:
+        self.classifier().fit(self.X, np.arange(N_ROWS) % 3)
+        self.classifier(loss="exponential").fit(self.X, self.labels)
+        for loss in LOSSES:
+            more = {"quantile": 0.5} if loss == "quantile" else {}
+            self.regressor(loss=loss, **more).fit(self.X, self.target)
+
+    def prediction(self) -> None:
+        for leaves in (8, 50, 100):  # masks of 32 bits, of 64 bits, and the walk
+            model = self.regressor(max_leaf_nodes=leaves, min_samples_leaf=1)
+            model.fit(self.X, self.target).predict(self.X)
+            model.predict(self.X.astype(np.float32))
+            list(model.staged_predict(self.X))
+            model.apply(self.X)
+
+    def shap(self) -> None:
+        model = self.regressor().fit(self.X, self.target)
+        model.shap_values(self.X)
+        model.shap_values(self.X[:20], background=self.X[:20])
+        model.shap_interaction_values(self.X[:20])
+
+    def dependence(self) -> None:
+        model = self.regressor(categorical_features=None).fit(self.X, self.target)
+        partial_dependence(model, self.X, [2], method="recursion", kind="average")
+
+
+PARTS = {
+    "training": _Rows.training,
+    "losses": _Rows.losses,
+    "prediction": _Rows.prediction,
+    "SHAP": _Rows.shap,
+    "partial dependence": _Rows.dependence,
+}
+
+
+def warm_up(report: Callable[[str, float], None] | None = None) -> float:
+    """Compile what gradient boosting runs, or find it compiled.
+
+    Parameters
+    ----------
+    report : callable, default=None
+        Called with the name of each part and the seconds that it took.
+
+    Returns
+    -------
+    float
+        Seconds in total.
+    """
+    rows, total = _Rows(), 0.0
+    for name, part in PARTS.items():
+        start = time.perf_counter()
+        part(rows)
+        seconds = time.perf_counter() - start
+        total += seconds
+        if report is not None:
+            report(name, seconds)
+    return total
+
+
+def _line(name: str, seconds: float) -> None:
+    print(f"{name:<20}{seconds:7.2f} s", flush=True)  # noqa: T201  # a command's output
+
+
+def main() -> None:
+    """Compile everything, and say how long each part took."""
+    _line("total", warm_up(_line))
+
+
+if __name__ == "__main__":
+    main()
