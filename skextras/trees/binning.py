@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from skextras.trees.arrays import MISSING
 from skextras.trees.edges import BinMapper, edge_table
 from skextras.trees.memory import (
     address_of,
@@ -34,7 +35,6 @@ __all__ = [
     "column_blocks",
 ]
 
-MISSING = 255  # the bin of a missing value, for every feature
 GROUP = 8  # features in a word
 ROWS = 4096  # of a chunk
 STRIP = 256  # rows that are binned column by column while they are in the cache

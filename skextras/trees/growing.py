@@ -15,6 +15,7 @@ from skextras.trees.leaves import (
     BLOCK,
     add_leaf_values,
     move_right,
+    n_bins_of,
     pack,
     part_leaf,
     record_of,
@@ -51,7 +52,7 @@ def grow(table: int) -> int:
     first = take_slot(table, 0)
     is_whole = n_root == word(table, at.N_ROWS)
     sum_places(table, first, 0, n_root, at.ALL_ROWS if is_whole else at.LEAF_ROWS)
-    total = total_of(sums_at(table, slot(table, first)))
+    total = total_of(sums_at(table, slot(table, first)), n_bins_of(table))
     set_node(table, 0, 0, n_root, 0, total, -np.inf, np.inf)
     record_of(table, 0)[at.SLOT] = first
     if may_split(table, 0) and word(table, at.MAX_LEAVES) > 1:

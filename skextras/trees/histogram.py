@@ -9,10 +9,12 @@ A feature's histogram takes 264 words rather than 256: equal bins of neighbourin
 otherwise lie 2 KiB apart, where the processor mistakes a store to one for a store to the other.
 """
 
+import math
 from typing import Any
 
 import numpy as np
 
+from skextras.trees.arrays import MISSING
 from skextras.trees.memory import inner, prefetch
 
 STRIDE = 264  # words of a feature
@@ -49,7 +51,9 @@ def fixed_point(total: float, n: int, *, bits: int) -> float:
     if total <= 0:
         return 1.0
     # 0.999 covers the rounding of `total` itself, which comes from sums in single precision.
-    return float(2.0 ** np.clip(np.floor(np.log2(0.999 * room / total)), *EXPONENTS))
+    low, high = EXPONENTS
+    ratio = min(max(0.999 * room / total, 2.0**low), 2.0**high)
+    return float(2.0 ** math.floor(math.log2(ratio)))
 
 
 @inner
@@ -96,35 +100,51 @@ def add_some(bins: Any, order: Any, picked: Any, sums: Any, is_wide: bool) -> No
             _add_four(sums, bins[U(order[i])], picked[i])
 
 
+# A feature's bins are 0 to n_bins - 1 and that of missing values; nobody looks between.
 @inner
-def clear(sums: Any) -> None:
+def clear(sums: Any, n_bins: Any) -> None:
     """Set sums to zero."""
-    for i in range(sums.size):
-        sums[i] = 0
+    for feature in range(n_bins.size):
+        first = STRIDE * feature
+        for i in range(first, first + n_bins[feature]):
+            sums[i] = 0
+        sums[first + MISSING] = 0
 
 
 @inner
-def accumulate(total: Any, part: Any, first: bool) -> None:
-    """Add a thread's sums to the total, or begin it."""
-    if first:
-        for i in range(total.size):
+def copy(total: Any, part: Any, n_bins: Any) -> None:
+    """Begin a total with a thread's sums."""
+    for feature in range(n_bins.size):
+        first = STRIDE * feature
+        for i in range(first, first + n_bins[feature]):
             total[i] = part[i]
-    else:
-        for i in range(total.size):
+        total[first + MISSING] = part[first + MISSING]
+
+
+@inner
+def add(total: Any, part: Any, n_bins: Any) -> None:
+    """Add a thread's sums to the total."""
+    for feature in range(n_bins.size):
+        first = STRIDE * feature
+        for i in range(first, first + n_bins[feature]):
             total[i] += part[i]
+        total[first + MISSING] += part[first + MISSING]
 
 
 @inner
-def subtract(total: Any, part: Any) -> None:
+def subtract(total: Any, part: Any, n_bins: Any) -> None:
     """What the sibling has: total - part, in place."""
-    for i in range(total.size):
-        total[i] -= part[i]
+    for feature in range(n_bins.size):
+        first = STRIDE * feature
+        for i in range(first, first + n_bins[feature]):
+            total[i] -= part[i]
+        total[first + MISSING] -= part[first + MISSING]
 
 
 @inner
-def total_of(sums: Any) -> Any:
+def total_of(sums: Any, n_bins: Any) -> Any:
     """Sum over the bins of the first feature: every row is in one of them."""
-    total = np.int64(0)
-    for b in range(256):
+    total = sums[MISSING]
+    for b in range(n_bins[0]):
         total += sums[b]
     return total

@@ -6,15 +6,17 @@ import numpy as np
 
 from skextras.trees import splitting
 from skextras.trees import workspace as at
+from skextras.trees.arrays import MISSING
 from skextras.trees.histogram import (
     AHEAD,
     CHUNK,
     GROUP_STRIDE,
     STRIDE,
-    accumulate,
+    add,
     add_all,
     add_some,
     clear,
+    copy,
 )
 from skextras.trees.memory import (
     bytes_,
@@ -63,6 +65,12 @@ def floats_of(table: int, node: int) -> Any:
 def sums_at(table: int, address: int) -> Any:
     """A histogram, all groups in a row."""
     return int64s(address, word(table, at.N_GROUPS) * GROUP_STRIDE)
+
+
+@view
+def n_bins_of(table: int) -> Any:
+    """Bins of each feature, without that of missing values."""
+    return int64s(word(table, at.N_BINS), word(table, at.N_FEATURES))
 
 
 @operation
@@ -124,7 +132,7 @@ def sum_part(table, chunk, thread):  # type: ignore[no-untyped-def]
         start += chunk * CHUNK
         end = min(end, start + CHUNK)
     if is_first:
-        clear(sums_at(table, sums))
+        clear(sums_at(table, sums), n_bins_of(table))
     if job[at.WHAT] == at.ALL_ROWS:
         _sum_all(table, start, end, sums)
     else:
@@ -136,11 +144,15 @@ def gather_sums(table, target):  # type: ignore[no-untyped-def]
     """Add up what the threads have summed."""
     sums, n_threads = sums_at(table, target), word(table, at.N_THREADS)
     touched = int64s(word(table, at.TOUCHED), n_threads)
-    is_first = True
+    is_first, n_bins = True, n_bins_of(table)
     for thread in range(n_threads):
         if touched[thread]:
             touched[thread] = 0
-            accumulate(sums, sums_at(table, local(table, thread)), is_first)
+            part = sums_at(table, local(table, thread))
+            if is_first:
+                copy(sums, part, n_bins)
+            else:
+                add(sums, part, n_bins)
             is_first = False
 
 
@@ -211,7 +223,7 @@ def scan_leaf(table, chunk, thread):  # type: ignore[no-untyped-def]
     found, best = int64s(address, splitting.N_FOUND), float64s(address + 8 * splitting.GAIN, 1)
     allowed = bytes_(word(table, at.ALLOWED) + n_features * child, n_features)
     monotonic = int64s(word(table, at.MONOTONIC), n_features)
-    n_bins = int64s(word(table, at.N_BINS), n_features)
+    n_bins = n_bins_of(table)
     is_category = bytes_(word(table, at.CATEGORICAL), n_features)
     sums, counts = (
         slot(table, job[at.SCANNED_SLOT + child]),
@@ -261,7 +273,7 @@ def leaf_of(table, row):  # type: ignore[no-untyped-def]
         b = bytes_(word(table, at.WORDS) + (feature >> 3) * n * 8 + (feature & 7), 8 * n)[8 * row]
         if record[splitting.IS_CATEGORICAL]:
             goes = (record[splitting.LEFT_SET + (b >> 6)] >> (b & 63)) & 1
-        elif b == splitting.MISSING:
+        elif b == MISSING:
             goes = record[splitting.MISSING_LEFT]
         else:
             goes = np.int64(b <= record[splitting.BIN])

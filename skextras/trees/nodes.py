@@ -4,6 +4,7 @@ import numpy as np
 
 from skextras.trees import splitting
 from skextras.trees import workspace as at
+from skextras.trees.arrays import MISSING
 from skextras.trees.choice import allow, restrict
 from skextras.trees.leaves import floats_of, record_of
 from skextras.trees.memory import bytes_, float64s, inner, int64s, uint32s, word
@@ -216,7 +217,7 @@ def _lacks_feature(table: int, node: int) -> bool:
     greatest = np.uint8(0)
     for i in range(record[at.START], record[at.END]):
         greatest = max(greatest, bins[np.int64(order[i]) * 8])
-    return greatest == splitting.MISSING
+    return greatest == MISSING
 
 
 @inner

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from skextras.trees.arrays import MISSING
 from skextras.trees.histogram import LOW
 from skextras.trees.memory import float64s, inner, int64s
 
@@ -28,7 +29,6 @@ N_FOUND = LEFT_SET + 4
 GAINS, SUMS, COUNTS, ORDER, KEYS, N_SCRATCH = range(6)
 ROW = 8 * 256  # bytes
 
-MISSING = 255
 SUPPORT = 10.0  # rows that a category needs to be told apart, and weight of the mean in its key
 NOT_ALLOWED = -1.0
 

@@ -9,7 +9,7 @@ from typing import Any
 from skextras.trees import splitting
 from skextras.trees import workspace as at
 from skextras.trees.histogram import CHUNK, subtract
-from skextras.trees.leaves import gather_sums, record_of, slot, sums_at
+from skextras.trees.leaves import gather_sums, n_bins_of, record_of, slot, sums_at
 from skextras.trees.memory import call, float64s, inner, int64s, view, word
 from skextras.trees.threads import run
 
@@ -78,7 +78,8 @@ def sum_children(table, node, left, right):  # type: ignore[no-untyped-def]
     own, inherited = take_slot(table, 0), record_of(table, node)[at.SLOT]
     sum_node(table, small, own)
     if inherited < word(table, at.N_SLOTS):
-        subtract(sums_at(table, slot(table, inherited)), sums_at(table, slot(table, own)))
+        whole, part = slot(table, inherited), slot(table, own)
+        subtract(sums_at(table, whole), sums_at(table, part), n_bins_of(table))
         record_of(table, large)[at.SLOT] = inherited
     else:
         sum_node(table, large, take_slot(table, 1))
