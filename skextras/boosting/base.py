@@ -411,9 +411,11 @@ class BaseGradientBoosting(UnderstandingMixin, BaseEstimator, ABC):
 
     def _raw_predict(self, X: Any) -> np.ndarray:
         """Sum of the trees, (n, n_outputs)."""
-        check_is_fitted(self)
-        if "_known_raw" in self.__dict__:  # a scorer asks about rows that are being boosted
+        known = self.__dict__
+        if "_known_raw" in known:  # a scorer asks about rows that are being boosted
             return self._known_raw
+        if "_ensemble" not in known:  # the host's question takes longer than to answer for a row
+            check_is_fitted(self)
         n_threads = self._n_threads()
         parts = [self._predictor.raw_predict(block, n_threads) for block in self._values_of(X)]
         return parts[0] if len(parts) == 1 else np.concatenate(parts)

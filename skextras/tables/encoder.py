@@ -356,7 +356,8 @@ def encode(estimator: Any, encoder: TableEncoder, X: Any, *, reset: bool) -> Tab
     DenseTable or SparseTable
         The numbers of X.
     """
-    _check_feature_names(estimator, X, reset=reset)
+    if reset or type(X) is not np.ndarray or hasattr(estimator, "feature_names_in_"):
+        _check_feature_names(estimator, X, reset=reset)  # which an array without names need not
     is_table = len(getattr(X, "shape", ())) == 2
     if is_table and not reset:
         _check_n_features(estimator, X, reset=False)
