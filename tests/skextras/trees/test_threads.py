@@ -4,6 +4,7 @@ import gc
 import os
 import signal
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import joblib
@@ -115,17 +116,27 @@ def test_workers_of_joblib_fit():
 
 
 # ------------------------------------------------------------ interrupts
+@pytest.fixture
+def _interrupts_are_heard():
+    """Processes that a shell starts in the background ignore them."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_interrupts_are_heard")
 def test_an_interrupt_leaves_no_helper_and_the_next_fit_as_it_was():
     expected, before = leaf_values(0, 2), set(threading.enumerate())
     timer = threading.Timer(0.05, signal.raise_signal, (signal.SIGINT,))
     timer.start()
 
-    def fit_for_ever():
-        while True:
+    def fit_for_long():
+        end = time.monotonic() + 60
+        while time.monotonic() < end:
             leaf_values(1, 2)
 
     with pytest.raises(KeyboardInterrupt):
-        fit_for_ever()
+        fit_for_long()
     timer.join()
     assert_gone(before)
     assert leaf_values(0, 2) == expected
