@@ -232,7 +232,8 @@ def test_the_space_of_the_observations_is_that_of_the_environment():
     assert PPO("MlpPolicy", env, **SMALL).learn(32).num_timesteps == 32
 
 
-def test_torchs_own_checks_are_left_out_only_meanwhile():
+def test_torchs_own_checks_are_left_out_only_meanwhile(monkeypatch):
+    monkeypatch.setattr(Distribution, "_validate_args", True)  # torch.compile leaves it switched off
     seen = []
 
     class Look(BaseCallback):
@@ -240,9 +241,8 @@ def test_torchs_own_checks_are_left_out_only_meanwhile():
             seen.append(Distribution._validate_args)
             return True
 
-    before = Distribution._validate_args
     PPO("MlpPolicy", line(), **SMALL, backend="torch").learn(64, callback=Look())
-    assert {before, *seen} == {True}
+    assert set(seen) == {True}
     with naming_divergence("PPO"), naming_divergence("TRPO"):
         assert not Distribution._validate_args
     assert Distribution._validate_args
