@@ -233,7 +233,7 @@ def test_the_space_of_the_observations_is_that_of_the_environment():
 
 
 def test_torchs_own_checks_are_left_out_only_meanwhile(monkeypatch):
-    monkeypatch.setattr(Distribution, "_validate_args", True)  # torch.compile leaves it switched off
+    monkeypatch.setattr(Distribution, "_validate_args", True)  # torch.compile leaves it off
     seen = []
 
     class Look(BaseCallback):
