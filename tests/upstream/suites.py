@@ -67,6 +67,8 @@ SKLEARN = Suite(
         "sklearn/tests/test_multiclass.py",
         "sklearn/tests/test_multioutput.py",
         "sklearn/tests/test_pipeline.py",
+        "sklearn/ensemble/_hist_gradient_boosting/tests/test_monotonic_constraints.py",
+        "sklearn/ensemble/_hist_gradient_boosting/tests/test_warm_start.py",
         "sklearn/ensemble/tests/test_stacking.py",
         "sklearn/ensemble/tests/test_voting.py",
     ),
