@@ -90,7 +90,7 @@ def duel(task: str, name: str, work: Callable, *, units: int, tolerance: float =
         f"genextras.{ours}": partial(getattr(genextras, ours), **options),
         f"diffusers.{peer}": partial(getattr(diffusers, peer), **peers_options),
     }
-    if name in BY_HAND and "step" in task and "bfloat16" not in task:
+    if name in BY_HAND and ": step, " in task and "bfloat16" not in task:
         makers["by hand"] = partial(ByHand, makers[f"genextras.{ours}"])
     expected = work(makers[f"diffusers.{peer}"]()).double()
     scale = expected.abs().max()
