@@ -251,9 +251,7 @@ class BaseGradientBoosting(UnderstandingMixin, BaseEstimator, ABC):
 
     def _read_weight(self, sample_weight: Any, n: int) -> np.ndarray | None:
         if sample_weight is None:
-            self._is_weighted = False
             return None
-        self._is_weighted = True
         rows = np.empty((n, 1))
         return _check_sample_weight(sample_weight, rows, dtype=np.float64, ensure_non_negative=True)
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-MAX_BINS = 255
 LARGEST = 1e300  # of an edge: above it stands +inf alone
 
 

@@ -47,6 +47,7 @@ def state_facts(table, node, child, min_count):  # type: ignore[no-untyped-def]
 
 @inner
 def set_node(table, node, start, end, depth, total, lower, upper):  # type: ignore[no-untyped-def]  # noqa: PLR0917
+    """Begin a node: its rows, what they sum to, its own value and the bounds upon it."""
     record, floats, facts = record_of(table, node), floats_of(table, node), facts_of(table, 0)
     for i in range(at.N_RECORD):
         record[i] = 0
@@ -188,6 +189,7 @@ def bear(table: int, node: int, n_left: int) -> int:
 
 @inner
 def may_split(table: int, node: int) -> bool:
+    """Whether depth and rows leave room for two children."""
     record = record_of(table, node)
     n_rows = record[at.END] - record[at.START]
     is_shallow = record[at.DEPTH] < word(table, at.MAX_DEPTH)

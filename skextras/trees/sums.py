@@ -33,6 +33,7 @@ def facts_of(table: int, child: int) -> Any:
 
 @inner
 def take_slot(table: int, spare: int) -> int:
+    """A free slot of the pool, or one of those beside it that hold nothing for long."""
     state, n_slots = state_of(table), word(table, at.N_SLOTS)
     if state[at.N_FREE] == 0:
         return n_slots + spare
@@ -42,6 +43,7 @@ def take_slot(table: int, spare: int) -> int:
 
 @inner
 def give_slot(table: int, number: int) -> None:
+    """Let others have a slot of the pool; those beside it are nobody's."""
     state, n_slots = state_of(table), word(table, at.N_SLOTS)
     if 0 <= number < n_slots:
         int64s(word(table, at.FREE), n_slots)[state[at.N_FREE]] = number
@@ -72,6 +74,7 @@ def sum_node(table, node, number):  # type: ignore[no-untyped-def]
 
 @inner
 def sum_children(table, node, left, right):  # type: ignore[no-untyped-def]
+    """Histograms of both children: the smaller is summed, the larger inherits what is left."""
     n_left = record_of(table, left)[at.END] - record_of(table, left)[at.START]
     n_right = record_of(table, right)[at.END] - record_of(table, right)[at.START]
     small, large = (right, left) if n_right < n_left else (left, right)

@@ -168,7 +168,6 @@ class Workspace:
         self.facts[:, splitting.L2], self.facts[:, splitting.L1] = growth.l2, growth.l1
         is_bounded = growth.monotonic is not None and bool(np.any(growth.monotonic))
         self.facts[:, splitting.IS_PLAIN] = growth.l1 == 0 and not is_bounded
-        self.is_monotonic = is_bounded
 
     def hold(self, place: int, array: np.ndarray) -> None:
         """Put an array into the table, and keep it alive.
