@@ -167,9 +167,9 @@ def rounded_down(edges: np.ndarray) -> np.ndarray:
     ndarray of float32
         The same, rounded down.
     """
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore"):  # beyond the last float32 stands infinity
         single = edges.astype(np.float32)
-    return np.where(single > edges, np.nextafter(single, np.float32(-np.inf)), single)
+        return np.where(single > edges, np.nextafter(single, np.float32(-np.inf)), single)
 
 
 def edge_table(mapper: BinMapper, dtype: Any) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from skextras.trees.binning import as_column
@@ -97,6 +97,7 @@ def test_an_edge_between_neighbouring_numbers_is_the_lower():
 # ------------------------------------------------------------ single precision
 @settings(max_examples=200)
 @given(st.floats(allow_nan=False), st.floats(allow_nan=False, width=32))
+@example(-3.402823364973241e38, 0.0)  # between the last two float32s
 def test_rounding_an_edge_down_keeps_every_comparison(edge, value):
     single = rounded_down(np.array([edge]))
     assert single.dtype == np.float32
