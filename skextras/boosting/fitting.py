@@ -27,6 +27,9 @@ from skextras.tables import Blocks, DenseTable, SparseTable, TableEncoder, encod
 from skextras.trees.binning import BinMapper, Binned, RowSample
 from skextras.trees.threads import Threads
 
+VALUES_OF_A_THREAD = (
+    1 << 17
+)  # of the table: beside fewer, handing over work costs more than it saves
 MAX_SCORED = 10_000  # training rows that a scorer sees each round, as scikit-learn's
 
 
@@ -163,7 +166,8 @@ class Fit:
         train, held_out = self._split()
         y = data.y if len(train) == len(data.y) else data.y[train]
         rows = Rows(y, data.weight_of(train))
-        n_threads = estimator._n_threads()
+        n_values = len(train) * estimator.n_features_in_
+        n_threads = min(estimator._n_threads(), 1 + n_values // VALUES_OF_A_THREAD)
         mapper = self._mapper(train, rows.weight, n_threads)
         with Threads(n_threads) as threads:
             binned = data.source.binned(mapper, threads)

@@ -43,7 +43,7 @@ def allow(table: int, node: int, child: int) -> None:
         return
     # The share is of the features that are allowed here.
     n_chosen = max(1, (n_chosen * n + n_features - 1) // n_features)
-    state = np.uint64(word(table, at.SEED)) ^ (np.uint64(node) * np.uint64(0xD1342543DE82EF95))
+    state = np.uint64(record_of(table, node)[at.PATH])
     for i in range(n):
         if i < n_chosen:
             state, z = _next_random(state)
@@ -63,3 +63,12 @@ def restrict(table: int, node: int, child: int) -> None:
     own = bytes_(word(table, at.ACTIVE) + n_sets * child, n_sets)
     for one in range(n_sets):
         own[one] = parent[one] and sets[one * n_features + feature]
+
+
+@inner
+def seed_children(record: Any, left: Any, right: Any) -> None:
+    """What a node's sample of features begins with goes by its path from the root."""
+    state, z = _next_random(np.uint64(record[at.PATH]))
+    left[at.PATH] = np.int64(z)
+    state, z = _next_random(state)
+    right[at.PATH] = np.int64(z)

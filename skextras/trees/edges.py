@@ -49,6 +49,20 @@ class BinMapper:
         n_edges = np.array([len(edges) for edges in self.edges], np.int64)
         return np.where(self.is_categorical, n_edges, n_edges + 1)
 
+    def greatest(self) -> tuple[np.ndarray, np.ndarray]:
+        """Greatest value of each bin, infinite for the last of a feature.
+
+        Returns
+        -------
+        values : ndarray of float64
+            Those of a feature side by side.
+        first : ndarray of int64 of shape (n_features,)
+            Where each feature begins.
+        """
+        sizes = [len(edges) + 1 for edges in self.edges]
+        values = [part for edges in self.edges for part in (edges, [np.inf])]
+        return np.concatenate([*values, []]), np.cumsum([0, *sizes])[:-1]
+
 
 def edges_of(values: np.ndarray, weights: np.ndarray | None, max_bins: int) -> np.ndarray:
     """Edges between the bins of one number.

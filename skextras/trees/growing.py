@@ -1,7 +1,7 @@
 """Growing one tree: split the most promising leaf, sum its smaller child, subtract for the larger.
 
-The whole loop is compiled; the passes over rows and features inside it are operations (``leaves``)
-that the threads share where a leaf is large enough to be worth it.
+The whole loop is compiled. Threads share the rows of a large leaf; of small leaves, those whose
+turns are near are split side by side (``expanding``), one a thread.
 """
 
 import numpy as np
@@ -9,79 +9,90 @@ import numpy as np
 from skextras.trees import splitting
 from skextras.trees import workspace as at
 from skextras.trees.binning import Binned
+from skextras.trees.expanding import expand, expand_lane, expand_some, look_again
 from skextras.trees.grown import Grown
 from skextras.trees.histogram import fixed_point, total_of
 from skextras.trees.leaves import (
     BLOCK,
     add_leaf_values,
+    gather_group,
     move_right,
     n_bins_of,
     pack,
     part_leaf,
     record_of,
     route,
-    scan_leaf,
+    scan_group,
     slot,
     sum_part,
     sums_at,
 )
-from skextras.trees.memory import address_of, compiled, int64s, word
-from skextras.trees.nodes import (
-    bear,
-    look_again,
-    may_split,
-    next_node,
-    open_node,
-    part_node,
-    scan_nodes,
-    set_node,
-)
-from skextras.trees.sums import give_slot, state_of, sum_children, sum_places, take_slot
+from skextras.trees.memory import address_of, compiled, inner, int64s, word
+from skextras.trees.nodes import may_split, next_node, open_node, set_node, take_turn, write_node
+from skextras.trees.parting import unite
+from skextras.trees.scans import scan_nodes
+from skextras.trees.sums import state_of, sum_places, take_slot
 from skextras.trees.threads import Threads
 from skextras.trees.workspace import Growth, Workspace
 
 
-@compiled
-def grow(table: int) -> int:
-    """Grow a tree from the payloads and the order in the table; its number of nodes."""
+@inner
+def _begin(table: int) -> None:
+    """Sum the root and find its split."""
     state, n_root, n_slots = state_of(table), word(table, at.N_ROOT), word(table, at.N_SLOTS)
     free = int64s(word(table, at.FREE), n_slots)
     for i in range(n_slots):
         free[i] = n_slots - 1 - i
     state[at.N_FREE], state[at.N_OPEN], state[at.N_NODES] = n_slots, 0, 1
+    state[at.N_KEPT], state[at.N_AHEAD], state[at.FREE_PAIR] = 0, 0, 0
     first = take_slot(table, 0)
     is_whole = n_root == word(table, at.N_ROWS)
     sum_places(table, first, 0, n_root, at.ALL_ROWS if is_whole else at.LEAF_ROWS)
     total = total_of(sums_at(table, slot(table, first)), n_bins_of(table))
     set_node(table, 0, 0, n_root, 0, total, -np.inf, np.inf)
-    record_of(table, 0)[at.SLOT] = first
+    root = record_of(table, 0)
+    root[at.SLOT], root[at.PATH] = first, word(table, at.SEED)
     if may_split(table, 0) and word(table, at.MAX_LEAVES) > 1:
         scan_nodes(table, 0, -1, 0.0)
-        open_node(table, 0)
-    n_leaves, max_leaves = 1, word(table, at.MAX_LEAVES)
-    min_samples = word(table, at.MIN_SAMPLES)
-    while state[at.N_OPEN] > 0 and n_leaves < max_leaves:
+        open_node(table, 0, 0)
+
+
+@inner
+def _finish(table: int) -> int:
+    """Number the nodes by turns, and unite the rows of those that had none; how many nodes."""
+    n_turns = state_of(table)[at.N_KEPT]
+    kept = int64s(word(table, at.KEPT), n_turns)
+    waiting = int64s(word(table, at.OPEN), state_of(table)[at.N_OPEN])
+    for place in range(state_of(table)[at.N_OPEN]):
+        record = record_of(table, waiting[place])
+        if record[at.LEFT] > 0:
+            left = record_of(table, record[at.LEFT])
+            unite(table, waiting[place], left[at.END] - left[at.START])
+    write_node(table, 0)
+    for turn in range(n_turns):
+        left = record_of(table, kept[turn])[at.LEFT]
+        write_node(table, left)
+        write_node(table, left + 1)
+    return 2 * n_turns + 1
+
+
+@compiled
+def grow(table: int) -> int:
+    """Grow a tree from the payloads and the order in the table; its number of nodes."""
+    _begin(table)
+    state = state_of(table)
+    while state[at.N_OPEN] > 0 and state[at.N_KEPT] + 1 < word(table, at.MAX_LEAVES):
         node = next_node(table)
-        n_left = part_node(table, node)
         record = record_of(table, node)
-        n_rows = record[at.END] - record[at.START]
-        if min(n_left, n_rows - n_left) < max(1, min_samples):
-            look_again(table, node)
-            continue
-        left = bear(table, node, n_left)
-        n_leaves += 1
-        has_left, has_right = may_split(table, left), may_split(table, left + 1)
-        if n_leaves == max_leaves or not (has_left or has_right):
-            give_slot(table, record[at.SLOT])
-            continue
-        sum_children(table, node, left, left + 1)
-        if has_left and has_right:
-            scan_nodes(table, left, left + 1, 0.0)
+        if record[at.LEFT] > 0:
+            state[at.N_AHEAD] -= 1
+        elif record[at.TURN] == at.WAITS:
+            expand_some(table, node)
+        if record[at.LEFT] > 0:
+            take_turn(table, node)
         else:
-            scan_nodes(table, left if has_left else left + 1, -1, 0.0)
-        open_node(table, left)
-        open_node(table, left + 1)
-    return state[at.N_NODES]
+            look_again(table, node)
+    return _finish(table)
 
 
 class Grower:
@@ -99,6 +110,7 @@ class Grower:
 
     def __init__(self, binned: Binned, growth: Growth, threads: Threads) -> None:
         self._space = space = Workspace(binned, growth, threads)
+        self._edges = binned.mapper.greatest()
         for place, function in _OPERATIONS.items():
             space.table[place] = function.address
 
@@ -137,12 +149,10 @@ class Grower:
         space.hold(at.HESSIAN, hessian)
         scale = fixed_point(totals[0], n, bits=31)
         h_scale = 1.0 if has_constant_hessian else fixed_point(totals[1], n, bits=32)
-        space.facts[:, splitting.GRADIENT_SCALE] = scale
-        space.facts[:, splitting.HESSIAN_SCALE] = h_scale
+        space.facts[..., splitting.GRADIENT_SCALE] = scale
+        space.facts[..., splitting.HESSIAN_SCALE] = h_scale
         order = space.order
-        if rows is None:
-            order[:] = np.arange(n, dtype=np.uint32)
-        else:
+        if rows is not None:
             is_out = np.ones(n, bool)
             is_out[rows] = False
             order[: len(rows)], order[len(rows) :] = rows, np.flatnonzero(is_out)
@@ -150,8 +160,9 @@ class Grower:
         space.table[at.SEED] = np.uint64(seed).view(np.int64)
         space.state[at.HAS_WEIGHTLESS] = 0
         space.threads.run(pack, space.table, -(-n // BLOCK))
+        space.lanes[:, : at.N_SHARED] = space.table[: at.N_SHARED]
         n_nodes = grow(address_of(space.table))
-        return Grown(space.nodes[:n_nodes].copy(), order, scale, h_scale, space.binned.mapper)
+        return Grown(space.nodes[:n_nodes].copy(), order, scale, h_scale, self._edges)
 
     def add_to(self, scores: np.ndarray, grown: Grown, values: np.ndarray) -> None:
         """Add the values of a tree just grown to the scores of all rows.
@@ -186,7 +197,10 @@ class Grower:
 
 _OPERATIONS = {
     at.OP_SUM: sum_part,
+    at.OP_GATHER: gather_group,
     at.OP_PARTITION: part_leaf,
     at.OP_MOVE: move_right,
-    at.OP_SCAN: scan_leaf,
+    at.OP_SCAN: scan_group,
+    at.OP_EXPAND: expand,
+    at.OP_LANE: expand_lane,
 }

@@ -8,7 +8,6 @@ import numpy as np
 from skextras.trees import splitting
 from skextras.trees import workspace as at
 from skextras.trees.arrays import Tree
-from skextras.trees.edges import BinMapper
 
 
 @dataclass(frozen=True)
@@ -23,15 +22,15 @@ class Grown:
         Rows, those of a leaf side by side; the grower's own until its next tree.
     gradient_scale, hessian_scale : float
         Of the fixed-point sums in the records.
-    mapper : BinMapper
-        What the bins mean.
+    edges : tuple of (ndarray of float64, ndarray of int64)
+        Greatest value of each bin, those of a feature side by side, and where each feature begins.
     """
 
     records: np.ndarray
     order: np.ndarray
     gradient_scale: float
     hessian_scale: float
-    mapper: BinMapper
+    edges: tuple[np.ndarray, np.ndarray]
 
     @cached_property
     def leaves(self) -> np.ndarray:
@@ -146,10 +145,8 @@ class Grown:
         bins = np.where(is_split, records[:, splitting.BIN], 0)
         threshold = np.full(len(records), np.nan)
         numeric = np.flatnonzero(is_split & ~is_category)
-        threshold[numeric] = [
-            edges[place] if place < len(edges := self.mapper.edges[number]) else np.inf
-            for number, place in zip(feature[numeric].tolist(), bins[numeric].tolist(), strict=True)
-        ]
+        edges, first = self.edges
+        threshold[numeric] = edges[first[feature[numeric]] + bins[numeric]]
         gain = records[:, splitting.GAIN].copy().view(np.float64)
         sets = records[is_category, splitting.LEFT_SET : splitting.LEFT_SET + 4]
         return Tree(

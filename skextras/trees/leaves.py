@@ -17,6 +17,7 @@ from skextras.trees.histogram import (
     add_some,
     clear,
     copy,
+    subtract,
 )
 from skextras.trees.memory import (
     bytes_,
@@ -75,7 +76,7 @@ def n_bins_of(table: int) -> Any:
 
 @operation
 def pack(table, chunk, thread):  # type: ignore[no-untyped-def]
-    """Gradient and hessian of each row to one integer in fixed point."""
+    """Gradient and hessian of each row to one integer in fixed point; rows to their order."""
     n = word(table, at.N_ROWS)
     facts = float64s(word(table, at.FACTS), splitting.N_FACTS)
     g_scale = np.float32(facts[splitting.GRADIENT_SCALE])
@@ -83,6 +84,10 @@ def pack(table, chunk, thread):  # type: ignore[no-untyped-def]
     gradient, hessian = float32s(word(table, at.GRADIENT), n), float32s(word(table, at.HESSIAN), n)
     payload = int64s(word(table, at.PAYLOAD), n)
     half, least = np.float32(0.5), np.int64(1)
+    if word(table, at.N_ROOT) == n:
+        order = uint32s(word(table, at.ORDER), n)
+        for i in range(U(chunk * BLOCK), U(min(n, (chunk + 1) * BLOCK))):
+            order[i] = i
     for i in range(U(chunk * BLOCK), U(min(n, (chunk + 1) * BLOCK))):
         g = np.int64(np.floor(gradient[i] * g_scale + half))
         h = np.int64(np.floor(hessian[i] * h_scale + half))
@@ -139,20 +144,33 @@ def sum_part(table, chunk, thread):  # type: ignore[no-untyped-def]
         _sum_places(table, start, end, sums, job[at.WHAT] == at.COUNTED_ROWS)
 
 
-@inner
-def gather_sums(table, target):  # type: ignore[no-untyped-def]
-    """Add up what the threads have summed."""
-    sums, n_threads = sums_at(table, target), word(table, at.N_THREADS)
+@view
+def _bins_of_group(table, group):  # type: ignore[no-untyped-def]
+    """Bins of each feature of a group."""
+    n = min(8, word(table, at.N_FEATURES) - 8 * group)
+    return int64s(word(table, at.N_BINS) + 64 * group, n)
+
+
+@view
+def _sums_of_group(histogram, group):  # type: ignore[no-untyped-def]
+    """A group's part of the histogram at an address."""
+    return int64s(histogram + 8 * GROUP_STRIDE * group, GROUP_STRIDE)
+
+
+@operation
+def gather_group(table, group, thread):  # type: ignore[no-untyped-def]
+    """Add up what the threads have summed of a group."""
+    n_threads, n_bins = word(table, at.N_THREADS), _bins_of_group(table, group)
+    total = _sums_of_group(int64s(word(table, at.JOB), at.N_JOB)[at.TARGET], group)
     touched = int64s(word(table, at.TOUCHED), n_threads)
-    is_first, n_bins = True, n_bins_of(table)
-    for thread in range(n_threads):
-        if touched[thread]:
-            touched[thread] = 0
-            part = sums_at(table, local(table, thread))
+    is_first = True
+    for one in range(n_threads):
+        if touched[one]:
+            part = _sums_of_group(local(table, one), group)
             if is_first:
-                copy(sums, part, n_bins)
+                copy(total, part, n_bins)
             else:
-                add(sums, part, n_bins)
+                add(total, part, n_bins)
             is_first = False
 
 
@@ -210,28 +228,25 @@ def move_right(table, chunk, thread):  # type: ignore[no-untyped-def]
         order[place + i] = spare[start + i]
 
 
-@operation
-def scan_leaf(table, chunk, thread):  # type: ignore[no-untyped-def]
-    """Best split of a leaf over a part of the features."""
-    n_features, n_parts = word(table, at.N_FEATURES), word(table, at.N_PARTS)
-    child, part = chunk // n_parts, chunk % n_parts
+@inner
+def _scan_group(table, group, child):  # type: ignore[no-untyped-def]
+    """Best split of a leaf over the features of a group."""
+    n_features, n_groups = word(table, at.N_FEATURES), word(table, at.N_GROUPS)
     job = int64s(word(table, at.JOB), at.N_JOB)
     total = record_of(table, job[at.SCANNED + child])[at.SUM]
     facts = float64s(word(table, at.FACTS) + 8 * splitting.N_FACTS * child, splitting.N_FACTS)
-    scratch = word(table, at.SCRATCH) + splitting.N_SCRATCH * splitting.ROW * chunk
-    address = word(table, at.FOUND) + 8 * splitting.N_FOUND * chunk
+    scratch = word(table, at.SCRATCH) + splitting.N_SCRATCH * splitting.ROW * group
+    address = word(table, at.FOUND) + 8 * splitting.N_FOUND * (child * n_groups + group)
     found, best = int64s(address, splitting.N_FOUND), float64s(address + 8 * splitting.GAIN, 1)
     allowed = bytes_(word(table, at.ALLOWED) + n_features * child, n_features)
     monotonic = int64s(word(table, at.MONOTONIC), n_features)
     n_bins = n_bins_of(table)
     is_category = bytes_(word(table, at.CATEGORICAL), n_features)
-    sums, counts = (
-        slot(table, job[at.SCANNED_SLOT + child]),
-        slot(table, word(table, at.N_SLOTS) + 2),
-    )
+    sums = slot(table, job[at.SCANNED_SLOT + child])
+    counts = slot(table, word(table, at.N_SLOTS) + 2)
     best[0] = 0.0
     found[splitting.FEATURE] = -1
-    for feature in range(n_features * part // n_parts, n_features * (part + 1) // n_parts):
+    for feature in range(8 * group, min(n_features, 8 * group + 8)):
         if not allowed[feature]:
             continue
         own = int64s(sums + 8 * STRIDE * feature, 256)
@@ -244,6 +259,18 @@ def scan_leaf(table, chunk, thread):  # type: ignore[no-untyped-def]
             )
         if is_better:
             found[splitting.FEATURE] = feature
+
+
+@operation
+def scan_group(table, group, thread):  # type: ignore[no-untyped-def]
+    """Over a group of features: what the larger child inherits, and the best splits of leaves."""
+    job = int64s(word(table, at.JOB), at.N_JOB)
+    if job[at.WHOLE] >= 0:
+        whole = _sums_of_group(slot(table, job[at.WHOLE]), group)
+        part = _sums_of_group(slot(table, job[at.PART]), group)
+        subtract(whole, part, _bins_of_group(table, group))
+    for child in range(job[at.N_SCANNED]):
+        _scan_group(table, group, child)
 
 
 @operation

@@ -1,48 +1,19 @@
-"""Nodes of a tree that grows: found, opened, parted, and given children."""
+"""Nodes of a tree that grows: they are opened, wait for their turn, and are numbered at the end.
+
+A node may be parted before its turn, beside others; what it becomes depends on its rows alone, so
+that turns, numbers and the tree are those of one node after the other.
+"""
 
 import numpy as np
 
 from skextras.trees import splitting
 from skextras.trees import workspace as at
-from skextras.trees.arrays import MISSING
-from skextras.trees.choice import allow, restrict
 from skextras.trees.leaves import floats_of, record_of
-from skextras.trees.memory import bytes_, float64s, inner, int64s, uint32s, word
-from skextras.trees.splitting import gradient_of, hessian_of, newton_value, reduction
-from skextras.trees.sums import (
-    PARALLEL,
-    count_bins,
-    facts_of,
-    give_slot,
-    job_of,
-    state_of,
-    sum_node,
-    take_slot,
-)
-from skextras.trees.threads import run
+from skextras.trees.memory import inner, int64s, view, word
+from skextras.trees.splitting import gradient_of, hessian_of, newton_value
+from skextras.trees.sums import facts_of, give_slot, state_of
 
-PART_CHUNK = 1024  # rows, at least, that a thread parts at a time
-EASE = 0.25  # of the share of the hessian that min_samples_leaf rows have on average
-NEGLIGIBLE = 1e-10  # of a leaf's own reduction: a gain below it is rounding
-
-
-@inner
-def state_facts(table, node, child, min_count):  # type: ignore[no-untyped-def]
-    """What a scan of the node is told."""
-    record, floats, facts = record_of(table, node), floats_of(table, node), facts_of(table, child)
-    n_rows = np.float64(record[at.END] - record[at.START])
-    hessian = hessian_of(record[at.SUM], facts)
-    # A leaf of few rows has about its share of the hessian: what has far less of it is left out at
-    # once, and the rows of what remains are counted when the split is made (`look_again`).
-    ease = 1.0 if hessian == n_rows else EASE  # hessians that are all 1 count the rows
-    share = ease * np.float64(word(table, at.MIN_SAMPLES)) * hessian / n_rows
-    least = float64s(word(table, at.OPTIONS), at.N_OPTIONS)[at.MIN_HESSIAN]
-    if min_count > 0:
-        share = 0.0
-    facts[splitting.FLOOR] = max(max(least, share), 0.5 / facts[splitting.HESSIAN_SCALE])
-    facts[splitting.LOWER] = floats[at.LOWER]
-    facts[splitting.UPPER] = floats[at.UPPER]
-    facts[splitting.N_ROWS], facts[splitting.MIN_COUNT] = n_rows, min_count
+ANY = np.int64(2**62)  # rows
 
 
 @inner
@@ -61,47 +32,40 @@ def set_node(table, node, start, end, depth, total, lower, upper):  # type: igno
 
 
 @inner
-def _keep_best(table, node, child):  # type: ignore[no-untyped-def]
-    """Of what the parts of a scan have found, the best goes into the node; the first on a tie."""
-    n_parts, record, facts = word(table, at.N_PARTS), record_of(table, node), facts_of(table, child)
-    best = 0.0
-    for part in range(n_parts):
-        address = word(table, at.FOUND) + 8 * splitting.N_FOUND * (child * n_parts + part)
-        found = int64s(address, splitting.N_FOUND)
-        gain = float64s(address, splitting.N_FOUND)[splitting.GAIN]
-        if found[splitting.FEATURE] >= 0 and gain > best:
-            best = gain
-            for i in range(splitting.N_FOUND):
-                record[i] = found[i]
-    gradient, hessian = gradient_of(record[at.SUM], facts), hessian_of(record[at.SUM], facts)
-    own = reduction(gradient, hessian, floats_of(table, node)[at.VALUE], facts)
-    least = float64s(word(table, at.OPTIONS), at.N_OPTIONS)[at.MIN_GAIN]
-    if best <= max(least, NEGLIGIBLE * abs(own)):
-        record[splitting.FEATURE] = -1
+def may_split(table: int, node: int) -> bool:
+    """Whether depth and rows leave room for two children."""
+    record = record_of(table, node)
+    n_rows = record[at.END] - record[at.START]
+    is_shallow = record[at.DEPTH] < word(table, at.MAX_DEPTH)
+    return is_shallow and n_rows >= max(2, 2 * word(table, at.MIN_SAMPLES))
 
 
 @inner
-def scan_nodes(table, first, second, min_count):  # type: ignore[no-untyped-def]
-    """Find the splits of one node, or of two (second >= 0)."""
-    job = job_of(table)
-    n_children = 1 if second < 0 else 2
-    for child in range(n_children):
-        node = second if child else first
-        job[at.SCANNED + child] = node
-        job[at.SCANNED_SLOT + child] = record_of(table, node)[at.SLOT]
-        state_facts(table, node, child, min_count)
-        if word(table, at.IS_MASKED):
-            allow(table, node, child)
-    n_chunks = n_children * word(table, at.N_PARTS)
-    run(word(table, at.CONTROL), word(table, at.OP_SCAN), table, n_chunks)
-    for child in range(n_children):
-        _keep_best(table, second if child else first, child)
+def take_pair(table: int) -> int:
+    """Number of the first of two records for children."""
+    state = state_of(table)
+    pair = state[at.FREE_PAIR]
+    if pair > 0:
+        state[at.FREE_PAIR] = record_of(table, pair)[at.LEFT]
+    else:
+        pair = state[at.N_NODES]
+        state[at.N_NODES] += 2
+    return pair
 
 
 @inner
-def open_node(table: int, node: int) -> None:
+def give_pair(table: int, pair: int) -> None:
+    """Let others have them; pairs that are free are a chain."""
+    state = state_of(table)
+    record_of(table, pair)[at.LEFT] = state[at.FREE_PAIR]
+    state[at.FREE_PAIR] = pair
+
+
+@inner
+def open_node(table: int, node: int, number: int) -> None:
     """A node that has a split waits for its turn; one that has none gives its histogram back."""
     record, state = record_of(table, node), state_of(table)
+    record[at.NUMBER] = number
     if record[splitting.FEATURE] < 0:
         give_slot(table, record[at.SLOT])
         return
@@ -112,123 +76,73 @@ def open_node(table: int, node: int) -> None:
 
 
 @inner
+def _is_sooner(table: int, node: int, other: int) -> bool:
+    """Whether a node is to be split before another."""
+    is_older = record_of(table, node)[at.NUMBER] < record_of(table, other)[at.NUMBER]
+    if word(table, at.ORDER_OF_GROWTH) == at.DEPTH_WISE:
+        return is_older
+    gain = floats_of(table, node)[splitting.GAIN]
+    top = floats_of(table, other)[splitting.GAIN]
+    return gain > top or (gain == top and is_older)
+
+
+@inner
+def place_of_next(table: int, max_rows: int) -> int:
+    """Place of the next in turn among all that wait (max_rows = ANY); or, if there is one, among
+    those of at most so many rows that are not parted, and whose histogram is at hand.
+    """
+    waiting, n = (
+        int64s(word(table, at.OPEN), state_of(table)[at.N_OPEN]),
+        state_of(table)[at.N_OPEN],
+    )
+    best = -1
+    for i in range(n - 1, -1, -1):
+        record = record_of(table, waiting[i])
+        if max_rows < ANY:
+            is_new = record[at.LEFT] == 0 and record[at.TURN] == at.WAITS
+            has_sums = record[at.SLOT] < word(table, at.N_SLOTS)
+            if not (is_new and has_sums and record[at.END] - record[at.START] <= max_rows):
+                continue
+        if best < 0 or _is_sooner(table, waiting[i], waiting[best]):
+            best = i
+        if word(table, at.ORDER_OF_GROWTH) == at.ALL_OF_THEM:
+            break
+    return best
+
+
+@inner
 def next_node(table: int) -> int:
     """Take the node whose turn it is."""
-    state, order = state_of(table), word(table, at.ORDER_OF_GROWTH)
-    n = state[at.N_OPEN]
-    waiting = int64s(word(table, at.OPEN), n)
-    best = n - 1
-    if order != at.ALL_OF_THEM:
-        best = 0
-        for i in range(1, n):
-            if order == at.DEPTH_WISE:
-                is_sooner = waiting[i] < waiting[best]
-            else:
-                gain = floats_of(table, waiting[i])[splitting.GAIN]
-                top = floats_of(table, waiting[best])[splitting.GAIN]
-                is_sooner = gain > top or (gain == top and waiting[i] < waiting[best])
-            if is_sooner:
-                best = i
-    node = waiting[best]
-    waiting[best] = waiting[n - 1]
+    state = state_of(table)
+    waiting = int64s(word(table, at.OPEN), state[at.N_OPEN])
+    place = place_of_next(table, ANY)
+    node = waiting[place]
     state[at.N_OPEN] -= 1
+    waiting[place] = waiting[state[at.N_OPEN]]
     return node
 
 
 @inner
-def part_node(table: int, node: int) -> int:
-    """Part a node's rows; how many went left."""
-    record, job, n = record_of(table, node), job_of(table), word(table, at.N_ROWS)
-    start, end, n_threads = record[at.START], record[at.END], word(table, at.N_THREADS)
-    order = uint32s(word(table, at.ORDER), n)
-    size, n_chunks = end - start, 1
-    if n_threads > 1 and size > 8 * PARALLEL:
-        size = max(PART_CHUNK, (size + 4 * n_threads - 1) // (4 * n_threads))
-        n_chunks = (end - start + size - 1) // size
-    job[at.FROM], job[at.TO], job[at.PARTED], job[at.SIZE] = start, end, node, size
-    run(word(table, at.CONTROL), word(table, at.OP_PARTITION), table, n_chunks)
-    counts = int64s(word(table, at.LEFT_COUNTS), n_chunks)
-    n_left = counts[0]
-    for chunk in range(1, n_chunks):
-        for i in range(counts[chunk]):
-            order[start + n_left + i] = order[start + chunk * size + i]
-        n_left += counts[chunk]
-    job[at.PLACE] = start + n_left
-    run(word(table, at.CONTROL), word(table, at.OP_MOVE), table, n_chunks)
-    return n_left
+def take_turn(table: int, node: int) -> None:
+    """A node is split for good: its children wait."""
+    state, record = state_of(table), record_of(table, node)
+    int64s(word(table, at.KEPT), state[at.N_KEPT] + 1)[state[at.N_KEPT]] = node
+    state[at.N_KEPT] += 1
+    record[at.TURN] = state[at.N_KEPT]
+    open_node(table, record[at.LEFT], 2 * state[at.N_KEPT] - 1)
+    open_node(table, record[at.LEFT] + 1, 2 * state[at.N_KEPT])
+
+
+@view
+def _written(table, number):  # type: ignore[no-untyped-def]
+    return int64s(word(table, at.GROWN) + 8 * at.N_RECORD * number, at.N_RECORD)
 
 
 @inner
-def bear(table: int, node: int, n_left: int) -> int:
-    """Make the children of a node whose rows are parted; the number of the left one."""
-    state, facts = state_of(table), facts_of(table, 0)
-    record, floats = record_of(table, node), floats_of(table, node)
-    left = state[at.N_NODES]
-    state[at.N_NODES] += 2
-    record[at.LEFT] = left
-    _send_missing(table, node, n_left)
-    start, end, middle = record[at.START], record[at.END], record[at.START] + n_left
-    lower, upper, depth = floats[at.LOWER], floats[at.UPPER], record[at.DEPTH] + 1
-    left_sum, right_sum = record[splitting.LEFT_SUM], record[at.SUM] - record[splitting.LEFT_SUM]
-    set_node(table, left, start, middle, depth, left_sum, lower, upper)
-    set_node(table, left + 1, middle, end, depth, right_sum, lower, upper)
-    direction = 0
-    if facts[splitting.IS_PLAIN] == 0 and record[splitting.IS_CATEGORICAL] == 0:
-        monotonic = int64s(word(table, at.MONOTONIC), word(table, at.N_FEATURES))
-        direction = monotonic[record[splitting.FEATURE]]
-    if direction != 0:  # all that grows left stays on its side of the middle
-        between = (floats_of(table, left)[at.VALUE] + floats_of(table, left + 1)[at.VALUE]) / 2
-        falling = 0 if direction > 0 else 1  # which child lies below
-        floats_of(table, left + falling)[at.UPPER] = between
-        floats_of(table, left + 1 - falling)[at.LOWER] = between
-    if word(table, at.N_SETS) > 0:
-        restrict(table, node, left)
-        restrict(table, node, left + 1)
-    return left
-
-
-@inner
-def may_split(table: int, node: int) -> bool:
-    """Whether depth and rows leave room for two children."""
+def write_node(table: int, node: int) -> None:
+    """Copy a record to where its number says, with its children's numbers."""
     record = record_of(table, node)
-    n_rows = record[at.END] - record[at.START]
-    is_shallow = record[at.DEPTH] < word(table, at.MAX_DEPTH)
-    return is_shallow and n_rows >= max(2, 2 * word(table, at.MIN_SAMPLES))
-
-
-@inner
-def _send_missing(table: int, node: int, n_left: int) -> None:
-    """Where none of a node's rows lacks the feature, missing ones go to the larger child."""
-    record = record_of(table, node)
-    is_left = 2 * n_left > record[at.END] - record[at.START]
-    if not (record[splitting.NONE_MISSING] and is_left):
-        return
-    # Rows whose payload is 0 do not show in the sums; one that lacks the feature has gone right.
-    if state_of(table)[at.HAS_WEIGHTLESS] and _lacks_feature(table, node):
-        return
-    record[splitting.MISSING_LEFT] = 1
-    if record[splitting.IS_CATEGORICAL]:
-        record[splitting.LEFT_SET + 3] |= np.int64(1) << 63
-
-
-@inner
-def _lacks_feature(table: int, node: int) -> bool:
-    record, n = record_of(table, node), word(table, at.N_ROWS)
-    feature, order = record[splitting.FEATURE], uint32s(word(table, at.ORDER), n)
-    bins = bytes_(word(table, at.WORDS) + (feature >> 3) * n * 8 + (feature & 7), 8 * n)
-    greatest = np.uint8(0)
-    for i in range(record[at.START], record[at.END]):
-        greatest = max(greatest, bins[np.int64(order[i]) * 8])
-    return greatest == MISSING
-
-
-@inner
-def look_again(table: int, node: int) -> None:
-    """A split left too few rows on a side: find the best of those that do not, by exact counts."""
-    record = record_of(table, node)
-    if record[at.SLOT] >= word(table, at.N_SLOTS):
-        sum_node(table, node, take_slot(table, 0))
-    count_bins(table, node)
-    record[splitting.FEATURE] = -1
-    scan_nodes(table, node, -1, np.float64(max(1, word(table, at.MIN_SAMPLES))))
-    open_node(table, node)
+    written = _written(table, record[at.NUMBER])
+    for i in range(at.N_RECORD):
+        written[i] = record[i]
+    written[at.LEFT] = max(0, 2 * record[at.TURN] - 1)

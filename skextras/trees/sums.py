@@ -8,8 +8,8 @@ from typing import Any
 
 from skextras.trees import splitting
 from skextras.trees import workspace as at
-from skextras.trees.histogram import CHUNK, subtract
-from skextras.trees.leaves import gather_sums, n_bins_of, record_of, slot, sums_at
+from skextras.trees.histogram import CHUNK
+from skextras.trees.leaves import record_of, slot
 from skextras.trees.memory import call, float64s, inner, int64s, view, word
 from skextras.trees.threads import run
 
@@ -58,10 +58,14 @@ def sum_places(table, number, start, end, what):  # type: ignore[no-untyped-def]
     if word(table, at.N_THREADS) == 1 or end - start <= PARALLEL:
         call(word(table, at.OP_SUM), table, 0, 0)
         return
+    touched = int64s(word(table, at.TOUCHED), word(table, at.N_THREADS))
+    for thread in range(touched.size):
+        touched[thread] = 0
     job[at.TARGET] = 0
     n_chunks = (end - start + CHUNK - 1) // CHUNK
     run(word(table, at.CONTROL), word(table, at.OP_SUM), table, n_chunks)
-    gather_sums(table, target)
+    job[at.TARGET] = target
+    run(word(table, at.CONTROL), word(table, at.OP_GATHER), table, word(table, at.N_GROUPS))
 
 
 @inner
@@ -73,16 +77,18 @@ def sum_node(table, node, number):  # type: ignore[no-untyped-def]
 
 
 @inner
-def sum_children(table, node, left, right):  # type: ignore[no-untyped-def]
-    """Histograms of both children: the smaller is summed, the larger inherits what is left."""
+def sum_children(table, node):  # type: ignore[no-untyped-def]
+    """Sum the smaller child; the scan that follows subtracts it from what the larger inherits."""
+    record = record_of(table, node)
+    left, inherited = record[at.LEFT], record[at.SLOT]
     n_left = record_of(table, left)[at.END] - record_of(table, left)[at.START]
-    n_right = record_of(table, right)[at.END] - record_of(table, right)[at.START]
-    small, large = (right, left) if n_right < n_left else (left, right)
-    own, inherited = take_slot(table, 0), record_of(table, node)[at.SLOT]
+    n_right = record_of(table, left + 1)[at.END] - record_of(table, left + 1)[at.START]
+    small, large = (left + 1, left) if n_right < n_left else (left, left + 1)
+    own = record[at.CHILD_SLOT]
     sum_node(table, small, own)
     if inherited < word(table, at.N_SLOTS):
-        whole, part = slot(table, inherited), slot(table, own)
-        subtract(sums_at(table, whole), sums_at(table, part), n_bins_of(table))
+        job = job_of(table)
+        job[at.WHOLE], job[at.PART] = inherited, own
         record_of(table, large)[at.SLOT] = inherited
     else:
         sum_node(table, large, take_slot(table, 1))

@@ -14,31 +14,36 @@ from skextras.trees.threads import Threads
 
 POOL_BYTES = 1 << 29  # histograms that wait for their leaf's turn; beyond it they are built again
 EXTRA_SLOTS = 3  # for two children without a slot of their own, and for exact counts
+LANES_PER_THREAD = 1  # nodes that are split side by side
 
-# Slots of the table. Counts and options first, then addresses.
-(CONTROL, N_THREADS, N_ROWS, N_ROOT, N_FEATURES, N_GROUPS, N_SLOTS, N_PARTS) = range(8)
-(MAX_LEAVES, MAX_DEPTH, MIN_SAMPLES, ORDER_OF_GROWTH, N_CHOSEN, N_SETS, SEED, IS_MASKED) = range(
-    8, 16
-)
-(WORDS, GRADIENT, HESSIAN, PAYLOAD, ORDER, SPARE, PICKED, POOL, LOCAL, TOUCHED) = range(16, 26)
-(N_BINS, CATEGORICAL, MONOTONIC, ALLOWED, SETS, ACTIVE, PERMUTATION) = range(26, 33)
-(FACTS, SCRATCH, FOUND, OPTIONS, NODES, OPEN, FREE, STATE, JOB, LEFT_COUNTS) = range(33, 43)
-(OP_SUM, OP_PARTITION, OP_MOVE, OP_SCAN) = range(43, 47)
-(SCORES, N_LEAVES, LEAVES, LEAF_VALUES) = range(47, 51)
-N_TABLE = 51
+# Slots of the table. Counts and options first, then addresses, last what each lane has of its own.
+(CONTROL, N_ROWS, N_ROOT, N_FEATURES, N_GROUPS, N_SLOTS, MAX_LEAVES, MAX_DEPTH) = range(8)
+(MIN_SAMPLES, ORDER_OF_GROWTH, N_CHOSEN, N_SETS, SEED, IS_MASKED, N_LANES) = range(8, 15)
+(WORDS, GRADIENT, HESSIAN, PAYLOAD, ORDER, SPARE, PICKED, POOL, LOCAL, TOUCHED) = range(15, 25)
+(N_BINS, CATEGORICAL, MONOTONIC, SETS, ACTIVE, OPTIONS, NODES, KEPT, GROWN) = range(25, 34)
+(OPEN, FREE, STATE, LANES, BATCH) = range(34, 39)
+(OP_SUM, OP_GATHER, OP_PARTITION, OP_MOVE, OP_SCAN, OP_EXPAND, OP_LANE) = range(39, 46)
+(SCORES, N_LEAVES, LEAVES, LEAF_VALUES) = range(46, 50)
+(N_THREADS, ALLOWED, PERMUTATION, FACTS, SCRATCH, FOUND, JOB, LEFT_COUNTS) = range(50, 58)
+N_SHARED, N_TABLE = N_THREADS, 58
 
-# A node's record: the split that was found for it, then what it is.
-(LEFT, START, END, DEPTH, SLOT, SUM, LOWER, UPPER, VALUE) = range(N_FOUND, N_FOUND + 9)
-N_RECORD = N_FOUND + 9
+# A node's record: the split that was found for it, then what it is: its left child once its rows
+# are parted, its number in the tree, the turn at which it was split, its rows and depth, the slots
+# of its histogram and of its smaller child's, sums, bounds, value, and the seed of its features.
+(LEFT, NUMBER, TURN, START, END, DEPTH, SLOT, CHILD_SLOT) = range(N_FOUND, N_FOUND + 8)
+(SUM, LOWER, UPPER, VALUE, PATH) = range(N_FOUND + 8, N_FOUND + 13)
+N_RECORD = N_FOUND + 13
+WAITS, IS_UNEVEN = 0, -1  # turns of nodes that are not split: not yet, or not by the split at hand
 
 # State of a tree that grows, and floating-point options.
-N_OPEN, N_FREE, N_NODES, HAS_WEIGHTLESS, N_STATE = range(5)
+N_OPEN, N_FREE, N_NODES, N_KEPT, N_AHEAD, FREE_PAIR, HAS_WEIGHTLESS, N_STATE = range(8)
 MIN_HESSIAN, MIN_GAIN, N_OPTIONS = range(3)
 BEST_FIRST, DEPTH_WISE, ALL_OF_THEM = range(3)
 # What an operation is told beside the table: places of rows, the node that is parted, rows of a
-# chunk, the place of the first right row, the nodes that are scanned, and where and what is summed.
-(FROM, TO, PARTED, SIZE, PLACE, SCANNED, SCANNED_SLOT, TARGET, WHAT) = (0, 1, 2, 3, 4, 5, 7, 9, 10)
-N_JOB = 11
+# chunk, the place of the first right row; the nodes that are scanned, two at most, how many, and
+# the slots of a histogram and the part to subtract from it first (or -1); where and what is summed.
+(FROM, TO, PARTED, SIZE, PLACE, SCANNED, SCANNED_SLOT) = (0, 1, 2, 3, 4, 5, 7)
+(N_SCANNED, WHOLE, PART, TARGET, WHAT, N_JOB) = range(9, 15)
 ALL_ROWS, LEAF_ROWS, COUNTED_ROWS = range(3)  # what is summed
 
 
@@ -103,19 +108,22 @@ class Workspace:
         n_groups, n_threads = len(binned.words), threads.n_threads
         self.max_leaves = _leaf_limit(growth, n)
         slot = n_groups * GROUP_STRIDE
-        n_slots = max(2, min(self.max_leaves, POOL_BYTES // (8 * slot)))
-        n_parts = max(1, min(n_threads, -(-n_features // 8)))
-        n_nodes = 2 * self.max_leaves
-        words = binned.words
+        n_lanes = LANES_PER_THREAD * n_threads if n_threads > 1 else 0
+        n_ahead = (
+            self.max_leaves // 2 if n_lanes else 0
+        )  # nodes that may be split before their turn
+        n_slots = max(2, min(self.max_leaves + n_ahead, POOL_BYTES // (8 * slot)))
+        n_nodes = 2 * (self.max_leaves + n_ahead)
         order = np.zeros(n + AHEAD, np.uint32)  # the sums look ahead in it
         self.order = order[:n]
-        self.nodes = np.zeros((n_nodes, N_RECORD), np.int64)
-        self.facts = np.zeros((2, N_FACTS))
+        self.nodes = np.zeros((2 * self.max_leaves, N_RECORD), np.int64)
+        self.facts = np.zeros((1 + n_lanes, 2, N_FACTS))
         self.options, self.state = np.zeros(N_OPTIONS), np.zeros(N_STATE, np.int64)
+        self.lanes = np.zeros((n_lanes, N_TABLE), np.int64)
         sets = growth.interactions
         n_sets = 0 if sets is None else len(sets)
         self._arrays = {
-            WORDS: words,
+            WORDS: binned.words,
             PAYLOAD: np.empty(n, np.int64),
             ORDER: order,
             SPARE: np.empty(n, np.uint32),
@@ -126,35 +134,29 @@ class Workspace:
             N_BINS: binned.mapper.n_bins,
             CATEGORICAL: binned.mapper.is_categorical.astype(np.uint8),
             MONOTONIC: _or_zeros(growth.monotonic, n_features).astype(np.int64),
-            ALLOWED: np.ones((2, n_features), np.uint8),
             SETS: np.ascontiguousarray(sets if n_sets else np.zeros((1, 1)), dtype=np.uint8),
             ACTIVE: np.ones((n_nodes, n_sets), np.uint8),
-            PERMUTATION: np.arange(n_features),
-            FACTS: self.facts,
-            SCRATCH: np.empty((2 * n_parts, N_SCRATCH, 256), np.int64),
-            FOUND: np.zeros((2 * n_parts, N_FOUND), np.int64),
             OPTIONS: self.options,
-            NODES: self.nodes,
+            NODES: np.zeros((n_nodes, N_RECORD), np.int64),
+            KEPT: np.zeros(self.max_leaves, np.int64),
+            GROWN: self.nodes,
             OPEN: np.zeros(n_nodes, np.int64),
             FREE: np.zeros(n_slots, np.int64),
             STATE: self.state,
-            JOB: np.zeros(N_JOB, np.int64),
-            LEFT_COUNTS: np.zeros(4 * n_threads + 2, np.int64),
+            LANES: self.lanes,
+            BATCH: np.zeros(n_lanes, np.int64),
         }
         self.table = np.zeros(N_TABLE, np.int64)
-        for place, array in self._arrays.items():
-            self.table[place] = address_of(array)
+        _enter(self.table, self._arrays)
         n_chosen = max(1, int(np.ceil(growth.max_features * n_features)))
         limit = np.iinfo(np.int64).max
-        self.table[:16] = (
+        self.table[: N_LANES + 1] = (
             threads.address,
-            n_threads,
             n,
             n,
             n_features,
             n_groups,
             n_slots,
-            n_parts,
             self.max_leaves,
             limit if growth.max_depth is None else growth.max_depth,
             growth.min_samples_leaf,
@@ -163,11 +165,36 @@ class Workspace:
             n_sets,
             0,
             n_chosen < n_features or n_sets > 0,
+            n_lanes,
         )
+        self._arrays |= self._own(self.table, self.facts[0], n_features, n_threads)
+        self._arrays_of_lanes = [
+            self._own(lane, facts, n_features, 1)
+            for lane, facts in zip(self.lanes, self.facts[1:], strict=True)
+        ]
         self.options[MIN_HESSIAN], self.options[MIN_GAIN] = growth.min_hessian, growth.min_gain
-        self.facts[:, splitting.L2], self.facts[:, splitting.L1] = growth.l2, growth.l1
+        self.facts[..., splitting.L2], self.facts[..., splitting.L1] = growth.l2, growth.l1
         is_bounded = growth.monotonic is not None and bool(np.any(growth.monotonic))
-        self.facts[:, splitting.IS_PLAIN] = growth.l1 == 0 and not is_bounded
+        self.facts[..., splitting.IS_PLAIN] = growth.l1 == 0 and not is_bounded
+
+    @staticmethod
+    def _own(
+        table: np.ndarray, facts: np.ndarray, n_features: int, n_threads: int
+    ) -> dict[int, np.ndarray]:
+        """Put into a table what it shares with no other."""
+        n_groups = -(-n_features // 8)
+        arrays: dict[int, np.ndarray] = {
+            ALLOWED: np.ones((2, n_features), np.uint8),
+            PERMUTATION: np.arange(n_features),
+            FACTS: facts,
+            SCRATCH: np.empty((n_groups, N_SCRATCH, 256), np.int64),
+            FOUND: np.zeros((2 * n_groups, N_FOUND), np.int64),
+            JOB: np.full(N_JOB, -1),
+            LEFT_COUNTS: np.zeros(4 * n_threads + 2, np.int64),
+        }
+        table[N_THREADS] = n_threads
+        _enter(table, arrays)
+        return arrays
 
     def hold(self, place: int, array: np.ndarray) -> None:
         """Put an array into the table, and keep it alive.
@@ -181,6 +208,12 @@ class Workspace:
         """
         self._arrays[place] = array
         self.table[place] = address_of(array)
+
+
+def _enter(table: np.ndarray, arrays: dict[int, np.ndarray]) -> None:
+    """Write addresses into a table."""
+    for place, array in arrays.items():
+        table[place] = address_of(array)
 
 
 def _or_zeros(values: np.ndarray | None, n: int) -> np.ndarray:

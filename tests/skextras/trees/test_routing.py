@@ -66,7 +66,7 @@ def test_records_of_a_tree_lead_as_the_growers_did(binned):
     with Threads(1) as threads:
         grown = Grower(binned, Growth(), threads).grow(g, g * g, totals_of(g, g * g))
     again = type(grown)(
-        records_of(grown.tree(grown.values)), grown.order, 1.0, 1.0, binned.mapper
+        records_of(grown.tree(grown.values)), grown.order, 1.0, 1.0, grown.edges
     ).tree(grown.values)
     tree = grown.tree(grown.values)
     for name in ("feature", "bin", "missing_left", "left", "category_set", "left_categories"):
