@@ -629,14 +629,16 @@ class GradientBoostingClassifier(ClassifierMixin, BaseGradientBoosting):
 
     def _encode_y(self, y: Any, *, reset: bool) -> np.ndarray:
         y = _check_y(y, estimator=self)
-        if reset:
-            check_classification_targets(y)
-            self._labels = LabelEncoder().fit(y)
-            self.classes_ = self._labels.classes_
-            n_classes = len(self.classes_)
-            self.n_trees_per_iteration_ = 1 if n_classes <= 2 else n_classes
-            self._check_loss(n_classes)
-        return self._labels.transform(y).astype(np.float64)
+        if not reset:
+            return self._labels.transform(y).astype(np.float64)
+        self._labels = LabelEncoder()
+        codes = self._labels.fit_transform(y)
+        self.classes_ = self._labels.classes_
+        check_classification_targets(self.classes_)  # of many rows, it would sort all once more
+        n_classes = len(self.classes_)
+        self.n_trees_per_iteration_ = 1 if n_classes <= 2 else n_classes
+        self._check_loss(n_classes)
+        return codes.astype(np.float64)
 
     def _check_loss(self, n_classes: int) -> None:
         if n_classes > 2 and self.loss != "log_loss":

@@ -38,6 +38,7 @@ __all__ = [
 GROUP = 8  # features in a word
 ROWS = 4096  # of a chunk
 STRIP = 256  # rows that are binned column by column while they are in the cache
+TRANSPOSED = 1024  # rows of a sample that are turned into columns at a time
 
 # What an operation is told, by slot of its table.
 X, ROW_STRIDE, COLUMN_STRIDE, N_ROWS, N_FEATURES, EDGES, IS_CATEGORICAL, WORDS = range(8)
@@ -269,4 +270,7 @@ def as_column(rows: np.ndarray) -> Callable[[int], np.ndarray]:
     callable
         Gives a column.
     """
-    return np.ascontiguousarray(rows.T).__getitem__
+    columns = np.empty(rows.shape[::-1], rows.dtype)
+    for first in range(0, len(rows), TRANSPOSED):  # a few rows at a time stay in the cache
+        columns[:, first : first + TRANSPOSED] = rows[first : first + TRANSPOSED].T
+    return columns.__getitem__
