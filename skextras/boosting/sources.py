@@ -3,13 +3,18 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
 from skextras.trees.binning import Binned, Binner, as_column, column_blocks
+from skextras.trees.bundling import candidates, find_bundles
+from skextras.trees.columns import Columns, columns_of
 from skextras.trees.edges import BinMapper, fit_mapper, merged
-from skextras.trees.sampling import RowSample
+from skextras.trees.sampling import SAMPLE, RowSample
 from skextras.trees.threads import Threads
+
+FEW = 4096  # rows on which features look for others to share a byte with
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +62,7 @@ class Source(ABC):
         """
         return self._mapper(options, rows, weight, n_threads)
 
-    def binned(self, mapper: BinMapper, threads: Threads) -> Binned:
+    def binned(self, mapper: BinMapper, threads: Threads, *, may_share: bool = True) -> Binned:
         """Bin all rows.
 
         Parameters
@@ -66,13 +71,23 @@ class Source(ABC):
             The bins.
         threads : Threads
             Who does it.
+        may_share : bool, default=True
+            Whether features that are never away from their default on the same row share a byte;
+            it takes less time and memory, and changes no tree.
 
         Returns
         -------
         Binned
             The table.
         """
-        return self._binned(mapper, threads)
+        sharing = None
+        if may_share and (bundles := self._bundles(mapper, candidates(mapper), threads)):
+            sharing = columns_of(mapper, bundles)
+        binner = self._binner(mapper, sharing, threads)
+        if binner.clashes.any():  # the bundles were found on a part of the rows
+            kept = [[j for j in bundle if not binner.clashes[j]] for bundle in bundles]
+            binner = self._binner(mapper, columns_of(mapper, kept), threads)
+        return binner.result()
 
     @abstractmethod
     def _mapper(
@@ -81,8 +96,14 @@ class Source(ABC):
         """What ``mapper`` returns."""
 
     @abstractmethod
-    def _binned(self, mapper: BinMapper, threads: Threads) -> Binned:
-        """What ``binned`` returns."""
+    def _bundles(
+        self, mapper: BinMapper, features: np.ndarray, threads: Threads
+    ) -> list[list[int]]:
+        """Bundles of some features that hold on all rows, or on many."""
+
+    @abstractmethod
+    def _binner(self, mapper: BinMapper, sharing: Columns | None, threads: Threads) -> Binner:
+        """One that has binned all rows."""
 
 
 @dataclass(frozen=True)
@@ -104,10 +125,20 @@ class DenseSource(Source):
         sample = self.values if len(chosen) == len(self.values) else self.values[rows[chosen]]
         return _fit(as_column(sample), options, weight, n_threads)
 
-    def _binned(self, mapper: BinMapper, threads: Threads) -> Binned:
-        binner = Binner(mapper, len(self.values))
+    def _bundles(
+        self, mapper: BinMapper, features: np.ndarray, threads: Threads
+    ) -> list[list[int]]:
+        bundles: list[list[int]] = []
+        for n_looked_at in (FEW, SAMPLE):  # who finds nobody among few rows is not asked again
+            some = self.values[:: max(1, len(self.values) // n_looked_at)]
+            bundles = find_bundles(mapper, features, partial(_columns_of, some), threads)
+            features = np.sort(np.array([j for own in bundles for j in own], np.int64))
+        return bundles
+
+    def _binner(self, mapper: BinMapper, sharing: Columns | None, threads: Threads) -> Binner:
+        binner = Binner(mapper, len(self.values), sharing)
         binner.add(self.values, threads)
-        return binner.result()
+        return binner
 
 
 @dataclass(frozen=True)
@@ -138,11 +169,19 @@ class ColumnSource(Source):
             )
         return merged(parts)
 
-    def _binned(self, mapper: BinMapper, threads: Threads) -> Binned:
-        binner = Binner(mapper, self.n_rows)
+    def _bundles(
+        self, mapper: BinMapper, features: np.ndarray, threads: Threads
+    ) -> list[list[int]]:
+        def values_of(own: np.ndarray) -> np.ndarray:
+            return self.columns(own[0], own[-1] + 1)[:, own - own[0]]
+
+        return find_bundles(mapper, features, values_of, threads)
+
+    def _binner(self, mapper: BinMapper, sharing: Columns | None, threads: Threads) -> Binner:
+        binner = Binner(mapper, self.n_rows, sharing)
         for block in column_blocks(mapper.n_features):
             binner.add(self.columns(block.start, block.stop), threads, first_feature=block.start)
-        return binner.result()
+        return binner
 
 
 @dataclass(frozen=True)
@@ -170,12 +209,22 @@ class BlockSource(Source):
         values, kept = self.sample.result()
         return _fit(as_column(values), options, kept, n_threads)
 
-    def _binned(self, mapper: BinMapper, threads: Threads) -> Binned:
-        binner, first = Binner(mapper, self.n_rows), 0
+    def _bundles(
+        self, mapper: BinMapper, features: np.ndarray, threads: Threads
+    ) -> list[list[int]]:
+        values, _ = self.sample.result()
+        return find_bundles(mapper, features, partial(_columns_of, values), threads)
+
+    def _binner(self, mapper: BinMapper, sharing: Columns | None, threads: Threads) -> Binner:
+        binner, first = Binner(mapper, self.n_rows, sharing), 0
         for block in self.blocks:
             binner.add(block, threads, first_row=first)
             first += len(block)
-        return binner.result()
+        return binner
+
+
+def _columns_of(values: np.ndarray, features: np.ndarray) -> np.ndarray:
+    return values[:, features]
 
 
 def _choose(
@@ -218,4 +267,4 @@ def rows_of(binned: Binned, rows: np.ndarray) -> Binned:
     """
     if len(rows) == binned.n_rows:
         return binned
-    return Binned(np.ascontiguousarray(binned.words[:, rows]), binned.mapper)
+    return replace(binned, words=np.ascontiguousarray(binned.words[:, rows]))

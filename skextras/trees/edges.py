@@ -49,6 +49,21 @@ class BinMapper:
         n_edges = np.array([len(edges) for edges in self.edges], np.int64)
         return np.where(self.is_categorical, n_edges, n_edges + 1)
 
+    def part(self, features: np.ndarray) -> "BinMapper":
+        """Bins of some features.
+
+        Parameters
+        ----------
+        features : ndarray of int64
+            Which.
+
+        Returns
+        -------
+        BinMapper
+            In the order given.
+        """
+        return BinMapper(tuple(self.edges[j] for j in features), self.is_categorical[features])
+
 
 def edges_of(values: np.ndarray, weights: np.ndarray | None, max_bins: int) -> np.ndarray:
     """Edges between the bins of one number.

@@ -7,6 +7,7 @@ import numpy as np
 from skextras.trees import splitting
 from skextras.trees import workspace as at
 from skextras.trees.arrays import MISSING
+from skextras.trees.columns import ALONE, COLUMN, N_CODES, N_PLACE, bin_of, left_codes, unshare
 from skextras.trees.histogram import (
     AHEAD,
     CHUNK,
@@ -69,8 +70,21 @@ def sums_at(table: int, address: int) -> Any:
 
 @view
 def n_bins_of(table: int) -> Any:
-    """Bins of each feature, without that of missing values."""
-    return int64s(word(table, at.N_BINS), word(table, at.N_FEATURES))
+    """Bins of each column, without that of missing values."""
+    return int64s(word(table, at.N_BINS), word(table, at.N_COLUMNS))
+
+
+@view
+def place_of(table: int, feature: int) -> Any:
+    """Where a feature is found."""
+    return int64s(word(table, at.PLACES) + 8 * N_PLACE * feature, N_PLACE)
+
+
+@view
+def codes_of(table: int, place: Any) -> Any:
+    """Bytes of a column: that of row i is number 8 i."""
+    n, column = word(table, at.N_ROWS), place[COLUMN]
+    return bytes_(word(table, at.WORDS) + (column >> 3) * n * 8 + (column & 7), 8 * n)
 
 
 @operation
@@ -94,18 +108,18 @@ def pack(table, chunk, thread):  # type: ignore[no-untyped-def]
 
 @inner
 def _sum_all(table, start, end, sums):  # type: ignore[no-untyped-def]
-    n, n_features = word(table, at.N_ROWS), word(table, at.N_FEATURES)
+    n, n_columns = word(table, at.N_ROWS), word(table, at.N_COLUMNS)
     payload = int64s(word(table, at.PAYLOAD), n)
     for group in range(word(table, at.N_GROUPS)):
         bins = uint64s(word(table, at.WORDS) + 8 * n * group, n)
         own = int64s(sums + 8 * GROUP_STRIDE * group, GROUP_STRIDE)
-        add_all(bins, payload, own, (start, end), n_features - 8 * group > 4)
+        add_all(bins, payload, own, (start, end), n_columns - 8 * group > 4)
 
 
 @inner
 def _sum_places(table, start, end, sums, is_count):  # type: ignore[no-untyped-def]
     """Add the rows at places start to end of the order; what is summed is a payload, or 1."""
-    n, n_features = word(table, at.N_ROWS), word(table, at.N_FEATURES)
+    n, n_columns = word(table, at.N_ROWS), word(table, at.N_COLUMNS)
     payload = int64s(word(table, at.PAYLOAD), n)
     for first in range(start, end, STRIP):
         m = min(end - first, STRIP)
@@ -116,7 +130,7 @@ def _sum_places(table, start, end, sums, is_count):  # type: ignore[no-untyped-d
         for group in range(word(table, at.N_GROUPS)):
             bins = uint64s(word(table, at.WORDS) + 8 * n * group, n)
             own = int64s(sums + 8 * GROUP_STRIDE * group, GROUP_STRIDE)
-            add_some(bins, order, picked, own, n_features - 8 * group > 4)
+            add_some(bins, order, picked, own, n_columns - 8 * group > 4)
 
 
 @operation
@@ -161,8 +175,8 @@ def _part_rows(table, record, start, end):  # type: ignore[no-untyped-def]
     """Stable partition without a branch: left rows stay in order, right ones go to the spare."""
     n = word(table, at.N_ROWS)
     order, spare = uint32s(word(table, at.ORDER), n), uint32s(word(table, at.SPARE), n)
-    feature = record[splitting.FEATURE]
-    bins = bytes_(word(table, at.WORDS) + (feature >> 3) * n * 8 + (feature & 7), 8 * n)
+    place = place_of(table, record[splitting.FEATURE])
+    bins = codes_of(table, place)
     left, right = U(start), U(start)
     if record[splitting.IS_CATEGORICAL]:
         for i in range(U(start), U(end)):
@@ -173,13 +187,13 @@ def _part_rows(table, record, start, end):  # type: ignore[no-untyped-def]
             left += goes
             right += U(1) - goes
         return np.int64(left - U(start))
-    # Shifted by one, the missing bin 255 becomes 0 and goes left with the smallest.
-    shift = np.uint8(record[splitting.MISSING_LEFT])
-    last = np.int64(record[splitting.BIN]) + np.int64(shift)
-    limit = np.uint8(last)
+    shift, limit, is_contrary = left_codes(record[splitting.BIN], place)
+    if record[splitting.MISSING_LEFT]:
+        # Shifted by one, the missing bin 255 becomes 0 and goes left with the smallest.
+        shift, limit = np.uint8(1), np.uint8(limit + np.uint8(1))
     for i in range(U(start), U(end)):
         row = order[i]
-        goes = U(np.uint8(bins[U(row) << U(3)] + shift) <= limit)
+        goes = U(np.uint8(bins[U(row) << U(3)] + shift) <= limit) ^ is_contrary
         order[left], spare[right] = row, row
         left += goes
         right += U(1) - goes
@@ -223,7 +237,7 @@ def scan_leaf(table, chunk, thread):  # type: ignore[no-untyped-def]
     found, best = int64s(address, splitting.N_FOUND), float64s(address + 8 * splitting.GAIN, 1)
     allowed = bytes_(word(table, at.ALLOWED) + n_features * child, n_features)
     monotonic = int64s(word(table, at.MONOTONIC), n_features)
-    n_bins = n_bins_of(table)
+    n_bins = int64s(word(table, at.FEATURE_BINS), n_features)
     is_category = bytes_(word(table, at.CATEGORICAL), n_features)
     sums, counts = (
         slot(table, job[at.SCANNED_SLOT + child]),
@@ -234,8 +248,17 @@ def scan_leaf(table, chunk, thread):  # type: ignore[no-untyped-def]
     for feature in range(n_features * part // n_parts, n_features * (part + 1) // n_parts):
         if not allowed[feature]:
             continue
-        own = int64s(sums + 8 * STRIDE * feature, 256)
-        count = int64s(counts + 8 * STRIDE * feature, 256)
+        place = place_of(table, feature)
+        own = int64s(sums + 8 * STRIDE * place[COLUMN], 256)
+        count = int64s(counts + 8 * STRIDE * place[COLUMN], 256)
+        if place[N_CODES] != ALONE:
+            spare = int64s(scratch + splitting.ROW * splitting.ORDER, 256)
+            unshare(own, place, total, spare)
+            own = spare
+            if facts[splitting.MIN_COUNT] > 0:
+                spare = int64s(scratch + splitting.ROW * splitting.KEYS, 256)
+                unshare(count, place, np.int64(facts[splitting.N_ROWS]), spare)
+                count = spare
         if is_category[feature]:
             is_better = scan_categories(own, count, n_bins[feature], total, facts, scratch, address)
         else:
@@ -263,14 +286,13 @@ def add_leaf_values(table, chunk, thread):  # type: ignore[no-untyped-def]
 @inner
 def leaf_of(table, row):  # type: ignore[no-untyped-def]
     """Leaf of the records in LEAVES that a row's bins lead to."""
-    n = word(table, at.N_ROWS)
     node = 0
     while True:
         record = int64s(word(table, at.LEAVES) + 8 * at.N_RECORD * node, at.N_RECORD)
         if record[at.LEFT] == 0:
             return node
-        feature = record[splitting.FEATURE]
-        b = bytes_(word(table, at.WORDS) + (feature >> 3) * n * 8 + (feature & 7), 8 * n)[8 * row]
+        place = place_of(table, record[splitting.FEATURE])
+        b = bin_of(codes_of(table, place)[8 * row], place)
         if record[splitting.IS_CATEGORICAL]:
             goes = (record[splitting.LEFT_SET + (b >> 6)] >> (b & 63)) & 1
         elif b == MISSING:

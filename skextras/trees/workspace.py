@@ -25,7 +25,8 @@ EXTRA_SLOTS = 3  # for two children without a slot of their own, and for exact c
 (FACTS, SCRATCH, FOUND, OPTIONS, NODES, OPEN, FREE, STATE, JOB, LEFT_COUNTS) = range(33, 43)
 (OP_SUM, OP_PARTITION, OP_MOVE, OP_SCAN) = range(43, 47)
 (SCORES, N_LEAVES, LEAVES, LEAF_VALUES) = range(47, 51)
-N_TABLE = 51
+(N_COLUMNS, PLACES, FEATURE_BINS) = range(51, 54)
+N_TABLE = 54
 
 # A node's record: the split that was found for it, then what it is.
 (LEFT, START, END, DEPTH, SLOT, SUM, LOWER, UPPER, VALUE) = range(N_FOUND, N_FOUND + 9)
@@ -123,7 +124,9 @@ class Workspace:
             POOL: np.empty((n_slots + EXTRA_SLOTS, slot), np.int64),
             LOCAL: np.empty((n_threads if n_threads > 1 else 0, slot), np.int64),
             TOUCHED: np.zeros(n_threads, np.int64),
-            N_BINS: binned.mapper.n_bins,
+            N_BINS: binned.columns.n_bins,
+            PLACES: binned.columns.places,
+            FEATURE_BINS: binned.mapper.n_bins,
             CATEGORICAL: binned.mapper.is_categorical.astype(np.uint8),
             MONOTONIC: _or_zeros(growth.monotonic, n_features).astype(np.int64),
             ALLOWED: np.ones((2, n_features), np.uint8),
@@ -164,6 +167,7 @@ class Workspace:
             0,
             n_chosen < n_features or n_sets > 0,
         )
+        self.table[N_COLUMNS] = len(binned.columns.n_bins)
         self.options[MIN_HESSIAN], self.options[MIN_GAIN] = growth.min_hessian, growth.min_gain
         self.facts[:, splitting.L2], self.facts[:, splitting.L1] = growth.l2, growth.l1
         is_bounded = growth.monotonic is not None and bool(np.any(growth.monotonic))
