@@ -1,16 +1,15 @@
-"""Where rows come from: a dense table, columns of a sparse one, or blocks that are read twice."""
+"""Where rows come from: a dense table, a sparse one, or blocks that are read twice."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from functools import partial
 
 import numpy as np
 
-from skextras.trees.binning import Binned, Binner, as_column, column_blocks
-from skextras.trees.bundling import candidates, find_bundles
+from skextras.trees.binning import Binned, Binner, as_column
+from skextras.trees.bundling import candidates, dense_columns, find_bundles
 from skextras.trees.columns import Columns, columns_of
-from skextras.trees.edges import BinMapper, fit_mapper, merged
+from skextras.trees.edges import BinMapper, bins_of, edges_of, fit_mapper, mapper_by
 from skextras.trees.sampling import SAMPLE, RowSample
 from skextras.trees.threads import Threads
 
@@ -131,7 +130,7 @@ class DenseSource(Source):
         bundles: list[list[int]] = []
         for n_looked_at in (FEW, SAMPLE):  # who finds nobody among few rows is not asked again
             some = self.values[:: max(1, len(self.values) // n_looked_at)]
-            bundles = find_bundles(mapper, features, partial(_columns_of, some), threads)
+            bundles = find_bundles(mapper, dense_columns(some, mapper, features, threads))
             features = np.sort(np.array([j for own in bundles for j in own], np.int64))
         return bundles
 
@@ -142,18 +141,18 @@ class DenseSource(Source):
 
 
 @dataclass(frozen=True)
-class ColumnSource(Source):
-    """Columns made dense eight at a time.
+class SparseSource(Source):
+    """A table most of which is 0, feature by feature.
 
     Attributes
     ----------
-    columns : callable
-        Gives columns start to stop as an array of shape (n_rows, stop - start).
+    stored : callable
+        Gives the rows on which a feature is not 0, all different, and its values there.
     n_rows : int
         Rows.
     """
 
-    columns: Callable[[int, int], np.ndarray]
+    stored: Callable[[int], tuple[np.ndarray, np.ndarray]]
     n_rows: int
 
     def _mapper(
@@ -161,26 +160,43 @@ class ColumnSource(Source):
     ) -> BinMapper:
         chosen, weight = _choose(options, len(rows), weight)
         kept = rows[chosen]
-        parts = []
-        for block in column_blocks(len(options.categories)):
-            own = replace(options, categories=options.categories[block])
-            parts.append(
-                _fit(as_column(self.columns(block.start, block.stop)[kept]), own, weight, n_threads)
-            )
-        return merged(parts)
+        is_kept = np.zeros(self.n_rows, bool)
+        is_kept[kept] = True
+
+        def find(feature: int) -> np.ndarray:
+            own, values = self.stored(feature)
+            there = values[is_kept[own]]
+            distinct = np.unique(there)
+            if len(there) < len(kept):
+                distinct = np.append(distinct, values.dtype.type(0))
+            if len(distinct) <= options.max_bins:  # how often each stands there does not matter
+                return edges_of(distinct, None, options.max_bins)
+            column = np.zeros(self.n_rows, values.dtype)
+            column[own] = values
+            return edges_of(column[kept], weight, options.max_bins)
+
+        return mapper_by(find, options.categories, n_threads=n_threads)
 
     def _bundles(
         self, mapper: BinMapper, features: np.ndarray, threads: Threads
     ) -> list[list[int]]:
-        def values_of(own: np.ndarray) -> np.ndarray:
-            return self.columns(own[0], own[-1] + 1)[:, own - own[0]]
+        return find_bundles(mapper, self._columns(mapper, features))
 
-        return find_bundles(mapper, features, values_of, threads)
+    def _columns(self, mapper: BinMapper, features: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+        for feature in features.tolist():
+            rows, values = self.stored(feature)
+            if not np.isnan(values).any():
+                default = bins_of(values.dtype.type([0]), mapper, feature)
+                is_other = np.zeros(self.n_rows, bool)
+                is_other[rows] = bins_of(values, mapper, feature) != default
+                yield feature, is_other
 
     def _binner(self, mapper: BinMapper, sharing: Columns | None, threads: Threads) -> Binner:
         binner = Binner(mapper, self.n_rows, sharing)
-        for block in column_blocks(mapper.n_features):
-            binner.add(self.columns(block.start, block.stop), threads, first_feature=block.start)
+        for feature in range(mapper.n_features):
+            rows, values = self.stored(feature)
+            bins = bins_of(np.append(values, values.dtype.type(0)), mapper, feature)
+            binner.add_stored(feature, rows, bins[:-1], int(bins[-1]))
         return binner
 
 
@@ -213,7 +229,7 @@ class BlockSource(Source):
         self, mapper: BinMapper, features: np.ndarray, threads: Threads
     ) -> list[list[int]]:
         values, _ = self.sample.result()
-        return find_bundles(mapper, features, partial(_columns_of, values), threads)
+        return find_bundles(mapper, dense_columns(values, mapper, features, threads))
 
     def _binner(self, mapper: BinMapper, sharing: Columns | None, threads: Threads) -> Binner:
         binner, first = Binner(mapper, self.n_rows, sharing), 0
@@ -221,10 +237,6 @@ class BlockSource(Source):
             binner.add(block, threads, first_row=first)
             first += len(block)
         return binner
-
-
-def _columns_of(values: np.ndarray, features: np.ndarray) -> np.ndarray:
-    return values[:, features]
 
 
 def _choose(

@@ -271,6 +271,32 @@ class Binner:
         kernel = _bin_singles if dtype == np.float32 else _bin_doubles
         threads.run(kernel, table, -(-n // ROWS))
 
+    def add_stored(self, feature: int, rows: np.ndarray, bins: np.ndarray, rest: int) -> None:
+        """Write what a sparse table holds of a feature.
+
+        Parameters
+        ----------
+        feature : int
+            Which; once.
+        rows : ndarray of int of shape (n,)
+            Where something is stored; all different.
+        bins : ndarray of uint8 of shape (n,)
+            Bins there.
+        rest : int
+            Bin of all other rows, that of 0.
+        """
+        column, first, n_codes, default = self._columns.places[feature].tolist()
+        codes = self.words[column // GROUP].view(np.uint8)[column % GROUP :: GROUP]
+        if n_codes == ALONE:
+            if rest:
+                codes[:] = rest
+            codes[rows] = bins
+            return
+        is_other = bins != default
+        rows, bins = rows[is_other], bins[is_other]
+        self.clashes[feature] = (bins == MISSING).any() or codes[rows].any()
+        codes[rows] = first + bins.astype(np.int64) - (bins > default) & MISSING
+
     def result(self) -> Binned:
         """What was written.
 

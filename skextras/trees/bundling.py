@@ -4,7 +4,7 @@ First fit: a feature joins the youngest bundle in which no row of its own is tak
 one where there is none. Columns that code one category stand side by side, and find each other so.
 """
 
-from collections.abc import Callable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -57,24 +57,15 @@ class _Bundle:
         self.features.append(feature)
 
 
-def find_bundles(
-    mapper: BinMapper,
-    features: np.ndarray,
-    values_of: Callable[[np.ndarray], np.ndarray],
-    threads: Threads,
-) -> list[list[int]]:
-    """Find bundles among features, by rows that are at hand.
+def find_bundles(mapper: BinMapper, columns: Iterable[tuple[int, np.ndarray]]) -> list[list[int]]:
+    """Find bundles by rows that are at hand.
 
     Parameters
     ----------
     mapper : BinMapper
         The bins.
-    features : ndarray of int64
-        Who takes part, ascending.
-    values_of : callable
-        Gives the values of at most eight features that are near one another, (n_rows, k).
-    threads : Threads
-        Who bins them.
+    columns : iterable of (int, ndarray of bool of shape (n_rows,))
+        Features without missing values, and the rows on which they are not at their default.
 
     Returns
     -------
@@ -83,21 +74,11 @@ def find_bundles(
     """
     bundles: list[list[int]] = []
     waiting: list[_Bundle] = []
-    n_bins, defaults = mapper.n_bins, default_bins(mapper)
-    for block in column_blocks(mapper.n_features):
-        own = features[
-            np.searchsorted(features, block.start) : np.searchsorted(features, block.stop)
-        ]
-        if len(own) == 0:
-            continue
-        bins = _bins(values_of(own), mapper.part(own), threads)
-        for feature, column in zip(own.tolist(), bins, strict=True):
-            if (column == MISSING).any():
-                continue
-            is_other = column != defaults[feature]
-            bundle = _join(waiting, feature, is_other, int(n_bins[feature]) - 1)
-            if bundle.features == [feature]:
-                bundles.append(bundle.features)
+    n_bins = mapper.n_bins
+    for feature, is_other in columns:
+        bundle = _join(waiting, feature, is_other, int(n_bins[feature]) - 1)
+        if bundle.features == [feature]:
+            bundles.append(bundle.features)
     return [bundle for bundle in bundles if len(bundle) > 1]
 
 
@@ -116,6 +97,39 @@ def _join(waiting: list[_Bundle], feature: int, is_other: np.ndarray, n_codes: i
     elif len(waiting) > N_OPEN:
         waiting.pop(0)
     return bundle
+
+
+def dense_columns(
+    values: np.ndarray, mapper: BinMapper, features: np.ndarray, threads: Threads
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Columns of a table, for ``find_bundles``.
+
+    Parameters
+    ----------
+    values : ndarray of float32 or float64 of shape (n_rows, n_features)
+        The table.
+    mapper : BinMapper
+        The bins.
+    features : ndarray of int64
+        Who takes part, ascending.
+    threads : Threads
+        Who bins them.
+
+    Yields
+    ------
+    feature : int
+        One without missing values.
+    is_other : ndarray of bool of shape (n_rows,)
+        Where it is not at its default.
+    """
+    defaults = default_bins(mapper)
+    for block in column_blocks(len(features)):
+        own = features[block]
+        for feature, bins in zip(
+            own, _bins(values[:, own], mapper.part(own), threads), strict=True
+        ):
+            if not (bins == MISSING).any():
+                yield int(feature), bins != defaults[feature]
 
 
 def _bins(values: np.ndarray, mapper: BinMapper, threads: Threads) -> np.ndarray:

@@ -19,6 +19,11 @@ def are_exclusive(features, bins, mapper):
     return True
 
 
+def is_full(features, bins, mapper):
+    """Whether one of the features is away from its default on every row."""
+    return all(any(row[j] != default_of(mapper.edges[j]) for j in features) for row in bins)
+
+
 def bundles_of(bins, mapper, most_codes=254):
     """First fit, the youngest bundle first, over rows (n_rows, n_features) of bins."""
     bundles = []
@@ -27,6 +32,8 @@ def bundles_of(bins, mapper, most_codes=254):
             continue
         for bundle in reversed(bundles):
             n_codes = sum(int(mapper.n_bins[k]) - 1 for k in [*bundle, j])
+            if is_full(bundle, bins, mapper):
+                continue
             if n_codes <= most_codes and are_exclusive([*bundle, j], bins, mapper):
                 bundle.append(j)
                 break

@@ -2,10 +2,19 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy import sparse
 
 from skextras import GradientBoostingClassifier, GradientBoostingRegressor
-from skextras.boosting.sources import BlockSource, ColumnSource, DenseSource, Source, rows_of
+from skextras.boosting.sources import (
+    Binning,
+    BlockSource,
+    DenseSource,
+    Source,
+    SparseSource,
+    rows_of,
+)
 from skextras.tables import SparseTable
 from skextras.trees.edges import fit_mapper
 from skextras.trees.sampling import RowSample
@@ -53,7 +62,7 @@ def source_of(kind, X, *, n_sampled=10_000):
     if kind == "dense":
         return DenseSource(X)
     if kind == "sparse":
-        return ColumnSource(SparseTable(sparse.csr_matrix(X)).columns, len(X))
+        return SparseSource(SparseTable(sparse.csr_matrix(X)).stored, len(X))
     sample = RowSample(np.random.default_rng(0), size=n_sampled)
     blocks = np.array_split(X, 7)
     for block in blocks:
@@ -76,6 +85,36 @@ def test_every_source_finds_the_categories_and_keeps_the_bins(kind):
     rows = np.arange(0, 900, 7)
     some = rows_of(binned, rows)
     np.testing.assert_array_equal(oracle.decoded(some.words, some.columns), expected[rows])
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), dtype=st.sampled_from([np.float32, np.float64]))
+def test_a_sparse_table_has_the_bins_of_the_dense_one(seed, dtype):
+    random = np.random.default_rng(seed)
+    n = int(random.integers(5, 300))
+    X = random.standard_normal((n, 12)).round(int(random.integers(0, 4)))
+    X[random.random(X.shape) < random.random(12)] = 0
+    X[random.random(X.shape) < 0.02] = np.nan
+    X[random.random(X.shape) < 0.01] = -np.inf
+    X[:, 3] = random.integers(-2, 6, n) * (random.random(n) < 0.5)
+    X = X.astype(dtype)
+    options = Binning(
+        categories=(*[None] * 3, np.array([-1.0, 0.0, 3.0])[seed % 2 :], *[None] * 8),
+        max_bins=int(random.integers(2, 256)),
+        seed=0,
+    )
+    rows = np.flatnonzero(random.random(n) < 0.8)
+    weight = random.integers(1, 4, len(rows)).astype(float) if seed % 3 else None
+    found = []
+    for kind in ("dense", "sparse"):
+        source = source_of(kind, X)
+        mapper = source.mapper(options, rows, weight, 1)
+        with Threads(1) as threads:
+            for may_share in (False, True):
+                binned = source.binned(mapper, threads, may_share=may_share)
+                found.append(oracle.decoded(binned.words, binned.columns))
+    for bins in found:
+        np.testing.assert_array_equal(bins, bins_of(X, mapper))
 
 
 @pytest.mark.parametrize("value", [1.0, np.nan])

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skextras.trees.binning import Binner, bin_table
-from skextras.trees.bundling import candidates, find_bundles
+from skextras.trees.bundling import candidates, dense_columns, find_bundles
 from skextras.trees.columns import columns_of
 from skextras.trees.edges import BinMapper, fit_mapper
 from skextras.trees.growing import Grower
@@ -43,7 +43,7 @@ def mapper_of(X, *, max_bins=255, n_categorical=0):
 
 def found(X, mapper):
     with Threads(1) as threads:
-        return find_bundles(mapper, candidates(mapper), lambda own: X[:, own], threads)
+        return find_bundles(mapper, dense_columns(X, mapper, candidates(mapper), threads))
 
 
 def binned_with(X, mapper, bundles=None, *, n_threads=1):
