@@ -16,9 +16,9 @@ from sklearn.utils.validation import _check_feature_names
 from skextras.boosting.sources import (
     Binning,
     BlockSource,
-    ColumnSource,
     DenseSource,
     Source,
+    SparseSource,
     rows_of,
 )
 from skextras.boosting.stopping import Patience
@@ -81,11 +81,11 @@ def source_of(table: DenseTable | SparseTable) -> Source:
     Returns
     -------
     Source
-        Dense, or column by column.
+        Dense, or what a sparse one stores.
     """
     if isinstance(table, DenseTable):
         return DenseSource(table.values)
-    return ColumnSource(table.columns, table.shape[0])
+    return SparseSource(table.stored, table.shape[0])
 
 
 class _EncodedBlocks:

@@ -1,15 +1,19 @@
-"""Where rows come from: a dense table, columns of a sparse one, or blocks that are read twice."""
+"""Where rows come from: a dense table, a sparse one, or blocks that are read twice."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from skextras.trees.binning import Binned, Binner, as_column, column_blocks
-from skextras.trees.edges import BinMapper, fit_mapper, merged
-from skextras.trees.sampling import RowSample
+from skextras.trees.binning import Binned, Binner, as_column
+from skextras.trees.bundling import candidates, dense_columns, find_bundles
+from skextras.trees.columns import Columns, columns_of
+from skextras.trees.edges import BinMapper, bins_of, edges_of, fit_mapper, mapper_by
+from skextras.trees.sampling import SAMPLE, RowSample
 from skextras.trees.threads import Threads
+
+FEW = 4096  # rows on which features look for others to share a byte with
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +61,7 @@ class Source(ABC):
         """
         return self._mapper(options, rows, weight, n_threads)
 
-    def binned(self, mapper: BinMapper, threads: Threads) -> Binned:
+    def binned(self, mapper: BinMapper, threads: Threads, *, may_share: bool = True) -> Binned:
         """Bin all rows.
 
         Parameters
@@ -66,13 +70,23 @@ class Source(ABC):
             The bins.
         threads : Threads
             Who does it.
+        may_share : bool, default=True
+            Whether features that are never away from their default on the same row share a byte;
+            it takes less time and memory, and changes no tree.
 
         Returns
         -------
         Binned
             The table.
         """
-        return self._binned(mapper, threads)
+        sharing = None
+        if may_share and (bundles := self._bundles(mapper, candidates(mapper), threads)):
+            sharing = columns_of(mapper, bundles)
+        binner = self._binner(mapper, sharing, threads)
+        if binner.clashes.any():  # the bundles were found on a part of the rows
+            kept = [[j for j in bundle if not binner.clashes[j]] for bundle in bundles]
+            binner = self._binner(mapper, columns_of(mapper, kept), threads)
+        return binner.result()
 
     @abstractmethod
     def _mapper(
@@ -81,8 +95,14 @@ class Source(ABC):
         """What ``mapper`` returns."""
 
     @abstractmethod
-    def _binned(self, mapper: BinMapper, threads: Threads) -> Binned:
-        """What ``binned`` returns."""
+    def _bundles(
+        self, mapper: BinMapper, features: np.ndarray, threads: Threads
+    ) -> list[list[int]]:
+        """Bundles of some features that hold on all rows, or on many."""
+
+    @abstractmethod
+    def _binner(self, mapper: BinMapper, sharing: Columns | None, threads: Threads) -> Binner:
+        """One that has binned all rows."""
 
 
 @dataclass(frozen=True)
@@ -104,25 +124,35 @@ class DenseSource(Source):
         sample = self.values if len(chosen) == len(self.values) else self.values[rows[chosen]]
         return _fit(as_column(sample), options, weight, n_threads)
 
-    def _binned(self, mapper: BinMapper, threads: Threads) -> Binned:
-        binner = Binner(mapper, len(self.values))
+    def _bundles(
+        self, mapper: BinMapper, features: np.ndarray, threads: Threads
+    ) -> list[list[int]]:
+        bundles: list[list[int]] = []
+        for n_looked_at in (FEW, SAMPLE):  # who finds nobody among few rows is not asked again
+            some = self.values[:: max(1, len(self.values) // n_looked_at)]
+            bundles = find_bundles(mapper, dense_columns(some, mapper, features, threads))
+            features = np.sort(np.array([j for own in bundles for j in own], np.int64))
+        return bundles
+
+    def _binner(self, mapper: BinMapper, sharing: Columns | None, threads: Threads) -> Binner:
+        binner = Binner(mapper, len(self.values), sharing)
         binner.add(self.values, threads)
-        return binner.result()
+        return binner
 
 
 @dataclass(frozen=True)
-class ColumnSource(Source):
-    """Columns made dense eight at a time.
+class SparseSource(Source):
+    """A table most of which is 0, feature by feature.
 
     Attributes
     ----------
-    columns : callable
-        Gives columns start to stop as an array of shape (n_rows, stop - start).
+    stored : callable
+        Gives the rows on which a feature is not 0, all different, and its values there.
     n_rows : int
         Rows.
     """
 
-    columns: Callable[[int, int], np.ndarray]
+    stored: Callable[[int], tuple[np.ndarray, np.ndarray]]
     n_rows: int
 
     def _mapper(
@@ -130,19 +160,44 @@ class ColumnSource(Source):
     ) -> BinMapper:
         chosen, weight = _choose(options, len(rows), weight)
         kept = rows[chosen]
-        parts = []
-        for block in column_blocks(len(options.categories)):
-            own = replace(options, categories=options.categories[block])
-            parts.append(
-                _fit(as_column(self.columns(block.start, block.stop)[kept]), own, weight, n_threads)
-            )
-        return merged(parts)
+        is_kept = np.zeros(self.n_rows, bool)
+        is_kept[kept] = True
 
-    def _binned(self, mapper: BinMapper, threads: Threads) -> Binned:
-        binner = Binner(mapper, self.n_rows)
-        for block in column_blocks(mapper.n_features):
-            binner.add(self.columns(block.start, block.stop), threads, first_feature=block.start)
-        return binner.result()
+        def find(feature: int) -> np.ndarray:
+            own, values = self.stored(feature)
+            there = values[is_kept[own]]
+            distinct = np.unique(there)
+            if len(there) < len(kept):
+                distinct = np.append(distinct, values.dtype.type(0))
+            if len(distinct) <= options.max_bins:  # how often each stands there does not matter
+                return edges_of(distinct, None, options.max_bins)
+            column = np.zeros(self.n_rows, values.dtype)
+            column[own] = values
+            return edges_of(column[kept], weight, options.max_bins)
+
+        return mapper_by(find, options.categories, n_threads=n_threads)
+
+    def _bundles(
+        self, mapper: BinMapper, features: np.ndarray, threads: Threads
+    ) -> list[list[int]]:
+        return find_bundles(mapper, self._columns(mapper, features))
+
+    def _columns(self, mapper: BinMapper, features: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+        for feature in features.tolist():
+            rows, values = self.stored(feature)
+            if not np.isnan(values).any():
+                default = bins_of(values.dtype.type([0]), mapper, feature)
+                is_other = np.zeros(self.n_rows, bool)
+                is_other[rows] = bins_of(values, mapper, feature) != default
+                yield feature, is_other
+
+    def _binner(self, mapper: BinMapper, sharing: Columns | None, threads: Threads) -> Binner:
+        binner = Binner(mapper, self.n_rows, sharing)
+        for feature in range(mapper.n_features):
+            rows, values = self.stored(feature)
+            bins = bins_of(np.append(values, values.dtype.type(0)), mapper, feature)
+            binner.add_stored(feature, rows, bins[:-1], int(bins[-1]))
+        return binner
 
 
 @dataclass(frozen=True)
@@ -170,12 +225,18 @@ class BlockSource(Source):
         values, kept = self.sample.result()
         return _fit(as_column(values), options, kept, n_threads)
 
-    def _binned(self, mapper: BinMapper, threads: Threads) -> Binned:
-        binner, first = Binner(mapper, self.n_rows), 0
+    def _bundles(
+        self, mapper: BinMapper, features: np.ndarray, threads: Threads
+    ) -> list[list[int]]:
+        values, _ = self.sample.result()
+        return find_bundles(mapper, dense_columns(values, mapper, features, threads))
+
+    def _binner(self, mapper: BinMapper, sharing: Columns | None, threads: Threads) -> Binner:
+        binner, first = Binner(mapper, self.n_rows, sharing), 0
         for block in self.blocks:
             binner.add(block, threads, first_row=first)
             first += len(block)
-        return binner.result()
+        return binner
 
 
 def _choose(
@@ -218,4 +279,4 @@ def rows_of(binned: Binned, rows: np.ndarray) -> Binned:
     """
     if len(rows) == binned.n_rows:
         return binned
-    return Binned(np.ascontiguousarray(binned.words[:, rows]), binned.mapper)
+    return replace(binned, words=np.ascontiguousarray(binned.words[:, rows]))

@@ -100,7 +100,11 @@ class SparseTable:
 
     @cached_property
     def _by_column(self) -> Any:
-        return self.matrix.tocsc()
+        matrix = self.matrix.tocsc()
+        if not matrix.has_canonical_format:
+            matrix = matrix.copy()  # it may be the user's own
+            matrix.sum_duplicates()
+        return matrix
 
     @cached_property
     def _by_row(self) -> Any:
@@ -120,6 +124,25 @@ class SparseTable:
             Dense.
         """
         return self._by_column[:, start:stop].toarray(order="F")
+
+    def stored(self, feature: int) -> tuple[np.ndarray, np.ndarray]:
+        """What is stored of a feature; the rest is 0.
+
+        Parameters
+        ----------
+        feature : int
+            Which.
+
+        Returns
+        -------
+        rows : ndarray of int
+            All different.
+        values : ndarray of float32 or float64
+            Of these rows.
+        """
+        matrix = self._by_column
+        own = slice(matrix.indptr[feature], matrix.indptr[feature + 1])
+        return matrix.indices[own], matrix.data[own]
 
     def rows(self, start: int, stop: int) -> np.ndarray:
         """Some rows with all features.

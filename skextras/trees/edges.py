@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from skextras.trees.arrays import MISSING
+
 LARGEST = 1e300  # of an edge: above it stands +inf alone
 
 
@@ -62,6 +64,21 @@ class BinMapper:
         sizes = [len(edges) + 1 for edges in self.edges]
         values = [part for edges in self.edges for part in (edges, [np.inf])]
         return np.concatenate([*values, []]), np.cumsum([0, *sizes])[:-1]
+
+    def part(self, features: np.ndarray) -> "BinMapper":
+        """Bins of some features.
+
+        Parameters
+        ----------
+        features : ndarray of int64
+            Which.
+
+        Returns
+        -------
+        BinMapper
+            In the order given.
+        """
+        return BinMapper(tuple(self.edges[j] for j in features), self.is_categorical[features])
 
 
 def edges_of(values: np.ndarray, weights: np.ndarray | None, max_bins: int) -> np.ndarray:
@@ -154,9 +171,38 @@ def fit_mapper(
         The bins.
     """
 
+    def find(feature: int) -> np.ndarray:
+        return edges_of(column(feature), weights, max_bins)
+
+    return mapper_by(find, categories, n_threads=n_threads)
+
+
+def mapper_by(
+    find: Callable[[int], np.ndarray],
+    categories: Sequence[np.ndarray | None],
+    *,
+    n_threads: int,
+) -> BinMapper:
+    """Bins of every feature, of which those of numbers are still to be found.
+
+    Parameters
+    ----------
+    find : callable
+        Gives the edges of a number.
+    categories : sequence of (ndarray of float64 or None), one a feature
+        Known codes of a categorical feature; None for a number.
+    n_threads : int
+        NumPy sorts without holding the interpreter.
+
+    Returns
+    -------
+    BinMapper
+        The bins.
+    """
+
     def _edges(feature: int) -> np.ndarray:
         known = categories[feature]
-        return edges_of(column(feature), weights, max_bins) if known is None else known
+        return find(feature) if known is None else known
 
     features = range(len(categories))
     if n_threads == 1 or not features:
@@ -210,18 +256,30 @@ def edge_table(mapper: BinMapper, dtype: Any) -> np.ndarray:
     return table
 
 
-def merged(mappers: Sequence[BinMapper]) -> BinMapper:
-    """Bins of blocks of columns as those of the whole table.
+def bins_of(values: np.ndarray, mapper: BinMapper, feature: int) -> np.ndarray:
+    """Bins of some values of one feature, for those that do not lie in a table.
 
     Parameters
     ----------
-    mappers : sequence of BinMapper
-        In the order of their columns.
+    values : ndarray of float32 or float64 of shape (n,)
+        NaN is missing.
+    mapper : BinMapper
+        The bins.
+    feature : int
+        Whose values they are.
 
     Returns
     -------
-    BinMapper
-        All columns.
+    ndarray of uint8 of shape (n,)
+        255 is missing, and a category that is not known.
     """
-    edges = tuple(edge for mapper in mappers for edge in mapper.edges)
-    return BinMapper(edges, np.concatenate([mapper.is_categorical for mapper in mappers]))
+    edges, is_categorical = mapper.edges[feature], mapper.is_categorical[feature]
+    exact = is_categorical or values.dtype == np.float64
+    edges = edges.astype(values.dtype) if exact else rounded_down(edges)
+    places = np.searchsorted(edges, values)
+    is_missing = np.isnan(values)
+    if is_categorical:
+        is_known = places < len(edges)
+        is_known[is_known] = edges[places[is_known]] == values[is_known]
+        is_missing |= ~is_known
+    return np.where(is_missing, MISSING, places).astype(np.uint8)

@@ -7,6 +7,7 @@ import numpy as np
 from skextras.trees import splitting
 from skextras.trees import workspace as at
 from skextras.trees.arrays import MISSING
+from skextras.trees.columns import ALONE, COLUMN, N_CODES, N_PLACE, bin_of, left_codes, unshare
 from skextras.trees.histogram import (
     AHEAD,
     CHUNK,
@@ -70,8 +71,21 @@ def sums_at(table: int, address: int) -> Any:
 
 @view
 def n_bins_of(table: int) -> Any:
-    """Bins of each feature, without that of missing values."""
-    return int64s(word(table, at.N_BINS), word(table, at.N_FEATURES))
+    """Bins of each column, without that of missing values."""
+    return int64s(word(table, at.N_BINS), word(table, at.N_COLUMNS))
+
+
+@view
+def place_of(table: int, feature: int) -> Any:
+    """Where a feature is found."""
+    return int64s(word(table, at.PLACES) + 8 * N_PLACE * feature, N_PLACE)
+
+
+@view
+def codes_of(table: int, place: Any) -> Any:
+    """Bytes of a column: that of row i is number 8 i."""
+    n, column = word(table, at.N_ROWS), place[COLUMN]
+    return bytes_(word(table, at.WORDS) + (column >> 3) * n * 8 + (column & 7), 8 * n)
 
 
 @operation
@@ -99,18 +113,18 @@ def pack(table, chunk, thread):  # type: ignore[no-untyped-def]
 
 @inner
 def _sum_all(table, start, end, sums):  # type: ignore[no-untyped-def]
-    n, n_features = word(table, at.N_ROWS), word(table, at.N_FEATURES)
+    n, n_columns = word(table, at.N_ROWS), word(table, at.N_COLUMNS)
     payload = int64s(word(table, at.PAYLOAD), n)
     for group in range(word(table, at.N_GROUPS)):
         bins = uint64s(word(table, at.WORDS) + 8 * n * group, n)
         own = int64s(sums + 8 * GROUP_STRIDE * group, GROUP_STRIDE)
-        add_all(bins, payload, own, (start, end), n_features - 8 * group > 4)
+        add_all(bins, payload, own, (start, end), n_columns - 8 * group > 4)
 
 
 @inner
 def _sum_places(table, start, end, sums, is_count):  # type: ignore[no-untyped-def]
     """Add the rows at places start to end of the order; what is summed is a payload, or 1."""
-    n, n_features = word(table, at.N_ROWS), word(table, at.N_FEATURES)
+    n, n_columns = word(table, at.N_ROWS), word(table, at.N_COLUMNS)
     payload = int64s(word(table, at.PAYLOAD), n)
     for first in range(start, end, STRIP):
         m = min(end - first, STRIP)
@@ -121,7 +135,7 @@ def _sum_places(table, start, end, sums, is_count):  # type: ignore[no-untyped-d
         for group in range(word(table, at.N_GROUPS)):
             bins = uint64s(word(table, at.WORDS) + 8 * n * group, n)
             own = int64s(sums + 8 * GROUP_STRIDE * group, GROUP_STRIDE)
-            add_some(bins, order, picked, own, n_features - 8 * group > 4)
+            add_some(bins, order, picked, own, n_columns - 8 * group > 4)
 
 
 @operation
@@ -146,8 +160,8 @@ def sum_part(table, chunk, thread):  # type: ignore[no-untyped-def]
 
 @view
 def _bins_of_group(table, group):  # type: ignore[no-untyped-def]
-    """Bins of each feature of a group."""
-    n = min(8, word(table, at.N_FEATURES) - 8 * group)
+    """Bins of each column of a group."""
+    n = min(8, word(table, at.N_COLUMNS) - 8 * group)
     return int64s(word(table, at.N_BINS) + 64 * group, n)
 
 
@@ -179,8 +193,8 @@ def _part_rows(table, record, start, end):  # type: ignore[no-untyped-def]
     """Stable partition without a branch: left rows stay in order, right ones go to the spare."""
     n = word(table, at.N_ROWS)
     order, spare = uint32s(word(table, at.ORDER), n), uint32s(word(table, at.SPARE), n)
-    feature = record[splitting.FEATURE]
-    bins = bytes_(word(table, at.WORDS) + (feature >> 3) * n * 8 + (feature & 7), 8 * n)
+    place = place_of(table, record[splitting.FEATURE])
+    bins = codes_of(table, place)
     left, right = U(start), U(start)
     if record[splitting.IS_CATEGORICAL]:
         for i in range(U(start), U(end)):
@@ -191,13 +205,13 @@ def _part_rows(table, record, start, end):  # type: ignore[no-untyped-def]
             left += goes
             right += U(1) - goes
         return np.int64(left - U(start))
-    # Shifted by one, the missing bin 255 becomes 0 and goes left with the smallest.
-    shift = np.uint8(record[splitting.MISSING_LEFT])
-    last = np.int64(record[splitting.BIN]) + np.int64(shift)
-    limit = np.uint8(last)
+    shift, limit, is_contrary = left_codes(record[splitting.BIN], place)
+    if record[splitting.MISSING_LEFT]:
+        # Shifted by one, the missing bin 255 becomes 0 and goes left with the smallest.
+        shift, limit = np.uint8(1), np.uint8(limit + np.uint8(1))
     for i in range(U(start), U(end)):
         row = order[i]
-        goes = U(np.uint8(bins[U(row) << U(3)] + shift) <= limit)
+        goes = U(np.uint8(bins[U(row) << U(3)] + shift) <= limit) ^ is_contrary
         order[left], spare[right] = row, row
         left += goes
         right += U(1) - goes
@@ -230,7 +244,7 @@ def move_right(table, chunk, thread):  # type: ignore[no-untyped-def]
 
 @inner
 def _scan_group(table, group, child):  # type: ignore[no-untyped-def]
-    """Best split of a leaf over the features of a group."""
+    """Best split of a leaf over the features whose columns are in a group."""
     n_features, n_groups = word(table, at.N_FEATURES), word(table, at.N_GROUPS)
     job = int64s(word(table, at.JOB), at.N_JOB)
     total = record_of(table, job[at.SCANNED + child])[at.SUM]
@@ -240,17 +254,29 @@ def _scan_group(table, group, child):  # type: ignore[no-untyped-def]
     found, best = int64s(address, splitting.N_FOUND), float64s(address + 8 * splitting.GAIN, 1)
     allowed = bytes_(word(table, at.ALLOWED) + n_features * child, n_features)
     monotonic = int64s(word(table, at.MONOTONIC), n_features)
-    n_bins = n_bins_of(table)
+    n_bins = int64s(word(table, at.FEATURE_BINS), n_features)
     is_category = bytes_(word(table, at.CATEGORICAL), n_features)
     sums = slot(table, job[at.SCANNED_SLOT + child])
     counts = slot(table, word(table, at.N_SLOTS) + 2)
     best[0] = 0.0
     found[splitting.FEATURE] = -1
-    for feature in range(8 * group, min(n_features, 8 * group + 8)):
+    starts = int64s(word(table, at.MEMBER_STARTS), n_groups + 1)
+    members = int64s(word(table, at.MEMBERS), n_features)
+    for member in range(starts[group], starts[group + 1]):
+        feature = members[member]
         if not allowed[feature]:
             continue
-        own = int64s(sums + 8 * STRIDE * feature, 256)
-        count = int64s(counts + 8 * STRIDE * feature, 256)
+        place = place_of(table, feature)
+        own = int64s(sums + 8 * STRIDE * place[COLUMN], 256)
+        count = int64s(counts + 8 * STRIDE * place[COLUMN], 256)
+        if place[N_CODES] != ALONE:
+            spare = int64s(scratch + splitting.ROW * splitting.ORDER, 256)
+            unshare(own, place, total, spare)
+            own = spare
+            if facts[splitting.MIN_COUNT] > 0:
+                spare = int64s(scratch + splitting.ROW * splitting.KEYS, 256)
+                unshare(count, place, np.int64(facts[splitting.N_ROWS]), spare)
+                count = spare
         if is_category[feature]:
             is_better = scan_categories(own, count, n_bins[feature], total, facts, scratch, address)
         else:
@@ -290,14 +316,13 @@ def add_leaf_values(table, chunk, thread):  # type: ignore[no-untyped-def]
 @inner
 def leaf_of(table, row):  # type: ignore[no-untyped-def]
     """Leaf of the records in LEAVES that a row's bins lead to."""
-    n = word(table, at.N_ROWS)
     node = 0
     while True:
         record = int64s(word(table, at.LEAVES) + 8 * at.N_RECORD * node, at.N_RECORD)
         if record[at.LEFT] == 0:
             return node
-        feature = record[splitting.FEATURE]
-        b = bytes_(word(table, at.WORDS) + (feature >> 3) * n * 8 + (feature & 7), 8 * n)[8 * row]
+        place = place_of(table, record[splitting.FEATURE])
+        b = bin_of(codes_of(table, place)[8 * row], place)
         if record[splitting.IS_CATEGORICAL]:
             goes = (record[splitting.LEFT_SET + (b >> 6)] >> (b & 63)) & 1
         elif b == MISSING:

@@ -6,8 +6,8 @@ from skextras.trees import splitting
 from skextras.trees import workspace as at
 from skextras.trees.arrays import MISSING
 from skextras.trees.choice import restrict, seed_children
-from skextras.trees.leaves import floats_of, record_of
-from skextras.trees.memory import bytes_, inner, int64s, uint32s, word
+from skextras.trees.leaves import codes_of, floats_of, place_of, record_of
+from skextras.trees.memory import inner, int64s, uint32s, word
 from skextras.trees.nodes import set_node
 from skextras.trees.sums import PARALLEL, facts_of, job_of, state_of
 from skextras.trees.threads import run
@@ -102,8 +102,8 @@ def _send_missing(table: int, node: int, n_left: int) -> None:
 @inner
 def _lacks_feature(table: int, node: int) -> bool:
     record, n = record_of(table, node), word(table, at.N_ROWS)
-    feature, order = record[splitting.FEATURE], uint32s(word(table, at.ORDER), n)
-    bins = bytes_(word(table, at.WORDS) + (feature >> 3) * n * 8 + (feature & 7), 8 * n)
+    order = uint32s(word(table, at.ORDER), n)
+    bins = codes_of(table, place_of(table, record[splitting.FEATURE]))
     greatest = np.uint8(0)
     for i in range(record[at.START], record[at.END]):
         greatest = max(greatest, bins[np.int64(order[i]) * 8])

@@ -23,11 +23,12 @@ class Router:
     """
 
     def __init__(self, binned: Binned, threads: Threads) -> None:
-        self._threads, self._words = threads, binned.words
+        self._threads, self._words, self._places = threads, binned.words, binned.columns.places
         self._order = np.arange(binned.n_rows, dtype=np.uint32)
         self._table = np.zeros(at.N_TABLE, np.int64)
         self._table[at.N_ROWS], self._table[at.N_GROUPS] = binned.n_rows, len(binned.words)
         self._table[at.WORDS] = address_of(self._words)
+        self._table[at.PLACES] = address_of(self._places)
         self._table[at.ORDER] = address_of(self._order)
 
     def add(self, scores: np.ndarray, tree: Tree) -> None:

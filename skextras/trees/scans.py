@@ -47,7 +47,9 @@ def _keep_best(table, node, child):  # type: ignore[no-untyped-def]
         address = word(table, at.FOUND) + 8 * splitting.N_FOUND * (child * n_groups + group)
         found = int64s(address, splitting.N_FOUND)
         gain = float64s(address, splitting.N_FOUND)[splitting.GAIN]
-        if found[splitting.FEATURE] >= 0 and gain > best:
+        # (features that share a byte may stand in an earlier group than theirs would be)
+        is_first = gain == best and found[splitting.FEATURE] < record[splitting.FEATURE]
+        if found[splitting.FEATURE] >= 0 and (gain > best or is_first):
             best = gain
             for i in range(splitting.N_FOUND):
                 record[i] = found[i]

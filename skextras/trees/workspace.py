@@ -24,8 +24,9 @@ LANES_PER_THREAD = 1  # nodes that are split side by side
 (OPEN, FREE, STATE, LANES, BATCH) = range(34, 39)
 (OP_SUM, OP_GATHER, OP_PARTITION, OP_MOVE, OP_SCAN, OP_EXPAND, OP_LANE) = range(39, 46)
 (SCORES, N_LEAVES, LEAVES, LEAF_VALUES) = range(46, 50)
-(N_THREADS, ALLOWED, PERMUTATION, FACTS, SCRATCH, FOUND, JOB, LEFT_COUNTS) = range(50, 58)
-N_SHARED, N_TABLE = N_THREADS, 58
+(N_COLUMNS, PLACES, FEATURE_BINS, MEMBERS, MEMBER_STARTS) = range(50, 55)
+(N_THREADS, ALLOWED, PERMUTATION, FACTS, SCRATCH, FOUND, JOB, LEFT_COUNTS) = range(55, 63)
+N_SHARED, N_TABLE = N_THREADS, 63
 
 # A node's record: the split that was found for it, then what it is: its left child once its rows
 # are parted, its number in the tree, the turn at which it was split, its rows and depth, the slots
@@ -120,6 +121,7 @@ class Workspace:
         self.facts = np.zeros((1 + n_lanes, 2, N_FACTS))
         self.options, self.state = np.zeros(N_OPTIONS), np.zeros(N_STATE, np.int64)
         self.lanes = np.zeros((n_lanes, N_TABLE), np.int64)
+        members, member_starts = binned.columns.members
         sets = growth.interactions
         n_sets = 0 if sets is None else len(sets)
         self._arrays = {
@@ -131,7 +133,11 @@ class Workspace:
             POOL: np.empty((n_slots + EXTRA_SLOTS, slot), np.int64),
             LOCAL: np.empty((n_threads if n_threads > 1 else 0, slot), np.int64),
             TOUCHED: np.zeros(n_threads, np.int64),
-            N_BINS: binned.mapper.n_bins,
+            N_BINS: binned.columns.n_bins,
+            PLACES: binned.columns.places,
+            FEATURE_BINS: binned.mapper.n_bins,
+            MEMBERS: members,
+            MEMBER_STARTS: member_starts,
             CATEGORICAL: binned.mapper.is_categorical.astype(np.uint8),
             MONOTONIC: _or_zeros(growth.monotonic, n_features).astype(np.int64),
             SETS: np.ascontiguousarray(sets if n_sets else np.zeros((1, 1)), dtype=np.uint8),
@@ -167,9 +173,10 @@ class Workspace:
             n_chosen < n_features or n_sets > 0,
             n_lanes,
         )
-        self._arrays |= self._own(self.table, self.facts[0], n_features, n_threads)
+        self.table[N_COLUMNS] = len(binned.columns.n_bins)
+        self._arrays |= self._own(self.table, self.facts[0], (n_features, n_groups), n_threads)
         self._arrays_of_lanes = [
-            self._own(lane, facts, n_features, 1)
+            self._own(lane, facts, (n_features, n_groups), 1)
             for lane, facts in zip(self.lanes, self.facts[1:], strict=True)
         ]
         self.options[MIN_HESSIAN], self.options[MIN_GAIN] = growth.min_hessian, growth.min_gain
@@ -179,10 +186,10 @@ class Workspace:
 
     @staticmethod
     def _own(
-        table: np.ndarray, facts: np.ndarray, n_features: int, n_threads: int
+        table: np.ndarray, facts: np.ndarray, sizes: tuple[int, int], n_threads: int
     ) -> dict[int, np.ndarray]:
         """Put into a table what it shares with no other."""
-        n_groups = -(-n_features // 8)
+        n_features, n_groups = sizes
         arrays: dict[int, np.ndarray] = {
             ALLOWED: np.ones((2, n_features), np.uint8),
             PERMUTATION: np.arange(n_features),

@@ -154,10 +154,20 @@ def test_sparse_tables_give_dense_blocks(kind, dtype):
         assert table.values is None
         assert table.shape == dense.shape
         np.testing.assert_array_equal(table.columns(2, 7), dense[:, 2:7])
+        rows, values = table.stored(3)
+        np.testing.assert_array_equal(values, dense[rows, 3])
+        assert set(np.flatnonzero(dense[:, 3])) == set(rows)
         np.testing.assert_array_equal(table.rows(5, 8), dense[5:8])
         assert table.rows(0, 1).dtype == dtype
     known = np.unique(dense[:, 4][~np.isnan(dense[:, 4])])
     np.testing.assert_array_equal(encoder.categories_[4], known)
+
+
+def test_what_a_sparse_table_stores_twice_is_added_and_the_users_own_is_left():
+    matrix = sparse.csc_matrix((np.ones(3), np.array([1, 1, 0]), np.array([0, 2, 3])), (2, 2))
+    rows, values = TableEncoder([]).fit(matrix).stored(0)
+    assert (rows.tolist(), values.tolist()) == ([1], [2.0])
+    assert matrix.nnz == 3
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,6 @@ from skextras.trees.edges import (
     edge_table,
     edges_of,
     fit_mapper,
-    merged,
     rounded_down,
 )
 from skextras.trees.sampling import RowSample
@@ -119,26 +118,19 @@ def test_a_table_of_edges_ends_in_what_no_number_is_above():
 
 
 # ------------------------------------------------------------ mappers
-def test_threads_and_blocks_of_columns_find_the_same_bins():
+def test_threads_find_the_same_bins():
     random = np.random.default_rng(0)
     X, known = random.standard_normal((500, 9)), [None] * 8 + [np.arange(3.0)]
 
-    def mapper(columns, n_threads):
-        return fit_mapper(
-            as_column(X[:, columns]),
-            known[columns],
-            weights=None,
-            max_bins=50,
-            n_threads=n_threads,
-        )
+    def mapper(n_threads):
+        return fit_mapper(as_column(X), known, weights=None, max_bins=50, n_threads=n_threads)
 
-    whole = mapper(slice(0, 9), 1)
-    parts = merged([mapper(slice(0, 4), 2), mapper(slice(4, 9), 3)])
-    assert whole.n_features == parts.n_features == 9
-    assert whole.is_categorical.tolist() == parts.is_categorical.tolist() == [False] * 8 + [True]
-    for a, b in zip(whole.edges, parts.edges, strict=True):
+    one, three = mapper(1), mapper(3)
+    assert one.n_features == three.n_features == 9
+    assert one.is_categorical.tolist() == three.is_categorical.tolist() == [False] * 8 + [True]
+    for a, b in zip(one.edges, three.edges, strict=True):
         np.testing.assert_array_equal(a, b)
-    assert whole.n_bins.tolist() == [50] * 8 + [3]
+    assert one.n_bins.tolist() == [50] * 8 + [3]
 
 
 # ------------------------------------------------------------ the sample of rows
