@@ -631,7 +631,7 @@ class GradientBoostingClassifier(ClassifierMixin, BaseGradientBoosting):
         y = _check_y(y, estimator=self)
         if not reset:
             return self._labels.transform(y).astype(np.float64)
-        self._labels = LabelEncoder()
+        self._labels: LabelEncoder = LabelEncoder()
         codes = self._labels.fit_transform(y)
         self.classes_ = self._labels.classes_
         check_classification_targets(self.classes_)  # of many rows, it would sort all once more
