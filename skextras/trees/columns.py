@@ -118,35 +118,22 @@ def columns_of(mapper: BinMapper, bundles: list[list[int]] | None = None) -> Col
 
 
 @inner
-def bin_of(code: int, place: Any) -> int:
-    """Bin of a feature, from the code in its column."""
-    own = (np.int64(code) - place[FIRST]) & 255
-    default = place[DEFAULT]
-    return own + np.int64(own >= default) if own < place[N_CODES] else default
-
-
-@inner
 def code_of(bin_: Any, place: Any) -> Any:
     """Code of a bin that is not the default."""
     return np.uint64(place[FIRST]) + bin_ - np.uint64(bin_ > np.uint64(place[DEFAULT]))
 
 
 @inner
-def left_codes(bin_: int, place: Any) -> Any:
-    """Codes that go left where bins up to one do: ``uint8(code + shift) <= limit``, or all others.
-
-    Returns shift, limit, and 1 for all others.
-    """
+def left_codes(bin_: int, missing_left: int, place: Any) -> Any:
+    """Shift and limit of the codes that go left: those with ``uint8(code + shift) <= limit``."""
     if place[N_CODES] == ALONE:
-        return np.uint8(0), np.uint8(bin_), np.uint64(0)
+        # Shifted by one, the missing bin 255 becomes 0 and goes left with the smallest.
+        return np.uint8(missing_left), np.uint8(bin_ + missing_left)
     if bin_ < place[DEFAULT]:  # the first bins alone
-        return np.uint8(-place[FIRST]), np.uint8(bin_), np.uint64(0)
-    # Right go the last bins alone; the default is among those that come before.
-    return (
-        np.uint8(-place[FIRST] - bin_),
-        np.uint8(place[N_CODES] - 1 - bin_),
-        np.uint64(1),
-    )
+        return np.uint8(-place[FIRST]), np.uint8(bin_)
+    # All but the last bins: from the code after theirs on, and round past 255 to the one before.
+    n_right = place[N_CODES] - bin_
+    return np.uint8(-place[FIRST] - place[N_CODES]), np.uint8(255 - n_right)
 
 
 @inner

@@ -6,8 +6,7 @@ import numpy as np
 
 from skextras.trees import splitting
 from skextras.trees import workspace as at
-from skextras.trees.arrays import MISSING
-from skextras.trees.columns import ALONE, COLUMN, N_CODES, N_PLACE, bin_of, left_codes, unshare
+from skextras.trees.columns import ALONE, COLUMN, N_CODES, N_PLACE, left_codes, unshare
 from skextras.trees.histogram import (
     AHEAD,
     CHUNK,
@@ -205,13 +204,10 @@ def _part_rows(table, record, start, end):  # type: ignore[no-untyped-def]
             left += goes
             right += U(1) - goes
         return np.int64(left - U(start))
-    shift, limit, is_contrary = left_codes(record[splitting.BIN], place)
-    if record[splitting.MISSING_LEFT]:
-        # Shifted by one, the missing bin 255 becomes 0 and goes left with the smallest.
-        shift, limit = np.uint8(1), np.uint8(limit + np.uint8(1))
+    shift, limit = left_codes(record[splitting.BIN], record[splitting.MISSING_LEFT], place)
     for i in range(U(start), U(end)):
         row = order[i]
-        goes = U(np.uint8(bins[U(row) << U(3)] + shift) <= limit) ^ is_contrary
+        goes = U(np.uint8(bins[U(row) << U(3)] + shift) <= limit)
         order[left], spare[right] = row, row
         left += goes
         right += U(1) - goes
@@ -322,13 +318,13 @@ def leaf_of(table, row):  # type: ignore[no-untyped-def]
         if record[at.LEFT] == 0:
             return node
         place = place_of(table, record[splitting.FEATURE])
-        b = bin_of(codes_of(table, place)[8 * row], place)
+        b = codes_of(table, place)[8 * row]
         if record[splitting.IS_CATEGORICAL]:
             goes = (record[splitting.LEFT_SET + (b >> 6)] >> (b & 63)) & 1
-        elif b == MISSING:
-            goes = record[splitting.MISSING_LEFT]
         else:
-            goes = np.int64(b <= record[splitting.BIN])
+            is_left = record[splitting.MISSING_LEFT]
+            shift, limit = left_codes(record[splitting.BIN], is_left, place)
+            goes = np.int64(np.uint8(b + shift) <= limit)
         node = record[at.LEFT] + 1 - goes
 
 
