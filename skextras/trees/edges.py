@@ -171,10 +171,10 @@ def fit_mapper(
         The bins.
     """
 
-    def find(feature: int) -> np.ndarray:
+    def _find(feature: int) -> np.ndarray:
         return edges_of(column(feature), weights, max_bins)
 
-    return mapper_by(find, categories, n_threads=n_threads)
+    return mapper_by(_find, categories, n_threads=n_threads)
 
 
 def mapper_by(
