@@ -27,7 +27,6 @@ from genextras.core.thresholding import dynamic_threshold
 from genextras.schedulers.cursor import CursorScheduler
 
 Generators = Generator | list[Generator] | None
-NOTHING: tuple = ()
 
 
 class StepTuple(tuple):
@@ -130,18 +129,18 @@ class DiffusionScheduler(CursorScheduler):
                 index, model_output, sample, options, draw, return_dict=return_dict
             )
         has_past = self._depth and index >= 0
-        past, have = self._past(index) if has_past else (NOTHING, index if index < 0 else 0)
+        past, have = self._past(index) if has_past else ([], index if index < 0 else 0)
         i = index if index > 0 else 0
         key = model_output.dtype, sample.dtype, options, have
         table = self._tables.get(key) or self._make_table(key)
         if table.is_finite is not None and not table.is_finite[i]:
             self._refuse(self._labels[index] if index >= 0 else ~index)
-        extras = [*zip(table.past[i], past, strict=False)] if past else past
+        extras = [*zip(table.past[i], past, strict=False)] if past else []
         if table.draws[i]:
-            ends = NOTHING if predicted is None else table.ends(i)
+            ends = () if predicted is None else table.ends(i)
             drawn = self._drawn(model_output, generator, noise, predicted, ends)
             if table.noise[i]:
-                extras = [*extras, (table.noise[i], drawn)]
+                extras.append((table.noise[i], drawn))
         previous = table.step(i, model_output, sample, extras)
         if self._depth:
             self._keep(index, table.left(i, model_output, sample))

@@ -29,6 +29,8 @@ class CursorScheduler(SchedulerMixin, ConfigMixin, ABC):
     _compatibles = [c.name for c in KarrasDiffusionSchedulers] + ["DDIMInverseScheduler"]
     order = 1
     _internal_dict: Mapping[str, Any]
+    _step_index: int | None
+    _begin_index: int | None
     _n_past = 0  # rows before this one that a row may use
     _choices: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "prediction_type": tuple(TARGETS),
@@ -81,6 +83,9 @@ class CursorScheduler(SchedulerMixin, ConfigMixin, ABC):
 
     # ------------------------------------------------------------ checks
 
+    def _check_config(self) -> None:
+        check_options(type(self).__name__, self.config, choices=self._choices, flags=self._flags)
+
     def _message(self, name: str, allowed: str, got: object, cure: str) -> str:
         return message(type(self).__name__, name, allowed, got, cure)
 
@@ -113,7 +118,7 @@ class CursorScheduler(SchedulerMixin, ConfigMixin, ABC):
 
     def _refresh(self) -> None:
         """Drop what was made from another config or noise schedule."""
-        check_options(type(self).__name__, self.config, choices=self._choices, flags=self._flags)
+        self._check_config()
         self._read, self._depth = self._internal_dict, self._n_past
         self._known: dict[Any, Any] = {}  # of the noise schedule
         self._tables: dict[Any, Any] = {}  # of the grid
