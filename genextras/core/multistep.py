@@ -151,19 +151,16 @@ def adams_rows(
     scale, scale_next = a + kappa * b, a_next + kappa * b_next
     tau, ahead = b / scale, b_next / scale_next
     used = int(orders.max())
-    k = max(used + (corrector > 1), corrector)
-    slopes = np.zeros((k, len(a)))
-    slopes[:used] = _integrals(_back(tau, used), tau, ahead, orders)
+    back = _back(tau, max(used + 1, corrector))
+    slopes = np.zeros((max(used + (corrector > 1), corrector), len(a)))
+    slopes[:used] = _integrals(back[:used], tau, ahead, orders)
     if corrector > 1:
-        before = _back(tau, 2)[1]  # where the last step started
-        again = np.flatnonzero((orders > 1) & (tau != before))
-        start, here = before[again], tau[again]
-        redone = np.minimum(np.minimum(orders[again], again) + 1, corrector)
-        slopes[:corrector, again] += _integrals(
-            _back(tau, corrector)[:, again], start, here, redone
-        )
-        nodes = _back(tau, used)[:, again - 1]
-        slopes[1 : used + 1, again] -= _integrals(nodes, start, here, orders[again - 1])
+        again = (orders > 1) & (tau != back[1])
+        start = np.where(again, back[1], tau - 1)  # of the last step, or any other number
+        redone = np.minimum(np.minimum(orders, np.arange(len(a))) + 1, corrector)
+        slopes[:corrector] += again * _integrals(back[:corrector], start, tau, redone)
+        undone = np.append(1, orders[:-1])
+        slopes[1 : used + 1] -= again * _integrals(back[1 : used + 1], start, tau, undone)
     sample = scale_next / scale + scale_next * slopes[0] / b  # slope = x/b - scale D/b
     data = -scale_next * slopes[0] * scale / b
     kept = {"keep_sample": 1 / b, "keep_data": -scale / b, "past": scale_next * slopes[1:]}
