@@ -4,7 +4,7 @@ Labels are whole numbers in [0, T). Behind the last one stands ``CLEAN``: data w
 Table 2 of Lin et al. (2023), arXiv:2305.08891, names the three spacings of labels.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import cache
 
 import numpy as np
@@ -14,32 +14,29 @@ __all__ = ["CLEAN", "GRIDS", "SIGMA_GRIDS", "previous_labels", "shifted_time"]
 CLEAN = -1  # the label of x_0
 
 
-def _leading(n_train: int, n_steps: int, offset: int) -> list[int]:
+def _leading(n_train: int, n_steps: int, offset: int) -> np.ndarray:
     """Multiples of T // n plus an offset; the first is below T - 1 without an offset."""
-    stride = n_train // n_steps
-    return [i * stride + offset for i in reversed(range(n_steps))]
+    return np.arange(n_steps - 1, -1, -1) * (n_train // n_steps) + offset
 
 
-def _trailing(n_train: int, n_steps: int, offset: int) -> list[int]:
+def _trailing(n_train: int, n_steps: int, offset: int) -> np.ndarray:
     """T - i T/n rounded, less one; counted in whole steps.
 
     ``np.arange(T, 0, -T / n)`` has n + 1 members for many n (61, 103, ... of T = 1000), and then
     ends at label -1.
     """
     del offset
-    labels: list[float] = np.round(n_train - np.arange(n_steps) * (n_train / n_steps)).tolist()
-    return [int(label) - 1 for label in labels]
+    return np.rint(n_train - np.arange(n_steps) * (n_train / n_steps)).astype(np.int64) - 1
 
 
-def _linspace(n_train: int, n_steps: int, offset: int) -> list[int]:
+def _linspace(n_train: int, n_steps: int, offset: int) -> np.ndarray:
     """n even points from T - 1 to 0, rounded; for n = 1 the only label is 0, as in diffusers."""
     del offset
-    labels: list[float] = np.linspace(0, n_train - 1, n_steps).round()[::-1].tolist()
-    return [int(label) for label in labels]
+    return np.rint(np.linspace(0, n_train - 1, n_steps)).astype(np.int64)[::-1]
 
 
-# (T, n, offset) -> n labels, descending; an offset may lift the first to T or more
-GRIDS: dict[str, Callable[[int, int, int], list[int]]] = {
+# (T, n, offset) -> n labels, int64, descending; an offset may lift the first to T or more
+GRIDS: dict[str, Callable[[int, int, int], np.ndarray]] = {
     "leading": _leading,
     "trailing": _trailing,
     "linspace": _linspace,
@@ -123,22 +120,22 @@ def shifted_time(time: np.ndarray, shift: float) -> np.ndarray:
     return shift * time / (1 + (shift - 1) * time)
 
 
-def previous_labels(labels: Sequence[int]) -> list[int]:
+def previous_labels(labels: np.ndarray) -> np.ndarray:
     """Label that each step arrives at: the next one evaluated, and data at the end.
 
     Parameters
     ----------
-    labels : sequence of int
+    labels : int array of shape (n,)
         Labels in the order of the sampler.
 
     Returns
     -------
-    list of int
-        As long as ``labels``; the last is ``CLEAN``.
+    int array of shape (n,)
+        The last is ``CLEAN``.
 
     Examples
     --------
-    >>> previous_labels([999, 666, 333, 0])
+    >>> previous_labels(np.array([999, 666, 333, 0])).tolist()
     [666, 333, 0, -1]
     """
-    return [*labels[1:], CLEAN]
+    return np.append(labels[1:], CLEAN)

@@ -2,7 +2,8 @@
 
 Each solver interpolates one quantity h in one variable v and integrates it against a weight that is
 known in closed form. The weights W of the nodes solve the moment conditions Σ_j W_j s_j^m = M_m for
-m < order, one small linear system a row, so orders 1 to 4 and uneven grids are one formula.
+m < order, so orders 1 to 4 and uneven grids are one formula: in Newton's basis an order is where
+the series stops (Björck and Pereyra 1970, Solution of Vandermonde systems of equations).
 
 * Exponential integrators: h = D, v = λ = log(a/b). x' = (b'/b) x + a' ∫ e^{-(λ'-λ)} D dλ; the SDE
   doubles the rate (DPM-Solver++, arXiv:2211.01095, section 4 and appendix).
@@ -10,40 +11,62 @@ m < order, one small linear system a row, so orders 1 to 4 and uneven grids are 
   in σ, κ = 1 the time of rectified flow.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 
 from genextras.core.predictions import solve
 from genextras.core.steps import Levels, Rows, make_rows
 
+TINY = 1e-9  # weight of x in h, relative to that of F, below which it is left alone
 
-def node_weights(nodes: np.ndarray, moments: np.ndarray, orders: np.ndarray) -> np.ndarray:
+
+def node_weights(nodes: np.ndarray, moments: Sequence[Any], orders: np.ndarray) -> np.ndarray:
     """Weights W with Σ_j W_j s_j^m = M_m for m < order, zero from the order on.
 
     Parameters
     ----------
-    nodes, moments : array of shape (n, k)
-        Nodes s_j, and moments M_m of the weight function, of n rows.
+    nodes : array of shape (k, n)
+        Nodes s_j of n rows.
+    moments : sequence of k arrays of shape (n,)
+        Moments M_m of the weight function.
     orders : int array of shape (n,)
         Nodes used in each row, from 1 to k.
 
     Returns
     -------
-    array of shape (n, k)
+    array of shape (k, n)
         The weights.
     """
-    k = nodes.shape[1]
-    used = np.arange(k) < orders[:, None]  # (n, k)
-    nodes = np.where(used, nodes, 0.0)
-    powers = nodes[:, None, :] ** np.arange(k)[None, :, None]  # (n, m, j)
-    systems = np.where(used[:, :, None], powers * used[:, None, :], np.eye(k))
-    right = np.where(used, moments, 0.0)
-    return np.asarray(np.linalg.solve(systems, right[:, :, None])[:, :, 0])
+    k, c = len(nodes), list(moments)
+    for j in range(k - 1):  # c_m = the moment of (s - s_0) ... (s - s_{m-1})
+        for i in range(k - 1, j, -1):
+            c[i] = c[i] - nodes[j] * c[i - 1]
+    c[1:] = [np.where(orders > m, c[m], 0.0) for m in range(1, k)]
+    for j in range(k - 2, -1, -1):  # c_m times the divided difference of s_0 ... s_m
+        for i in range(j + 1, k):
+            gap = nodes[i] - nodes[i - j - 1]
+            c[i] = c[i] / np.where(gap == 0, 1.0, gap)  # nodes that are not used may coincide
+        for i in range(j, k - 1):
+            c[i] = c[i] - c[i + 1]
+    return np.array(c)
 
 
 def _back(values: np.ndarray, k: int) -> np.ndarray:
-    """Column j holds the value j rows before; shape (n, k), the first value where there is none."""
-    n = len(values)
-    return np.asarray(values[np.maximum(np.arange(n)[:, None] - np.arange(k), 0)])
+    """Row j holds the value j steps before; shape (k, n), the first value where there is none."""
+    return np.asarray(values[np.maximum(np.arange(len(values)) - np.arange(k)[:, None], 0)])
+
+
+def _kept_cheaply(rows: Rows) -> Rows:
+    """The same table with every h scaled to x + g F, which is one operation to keep."""
+    gain = rows.keep_data * rows.q
+    scale = rows.keep_sample + rows.keep_data * rows.p
+    scale = np.where(np.abs(scale) > TINY * np.abs(gain), scale, 1.0)
+    before = _back(scale, len(rows.past) + 1)[1:]
+    past = tuple(weight * size for weight, size in zip(rows.past, before, strict=True))
+    kept = {"keep_sample": rows.keep_sample / scale, "keep_data": rows.keep_data / scale}
+    return rows._replace(past=past, **kept)
 
 
 def exponential_rows(
@@ -75,32 +98,27 @@ def exponential_rows(
     Returns
     -------
     Rows
-        That keep D.
+        That keep D, scaled.
     """
     a, b, a_next, b_next = levels
-    k = int(orders.max())
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore"):  # a step to clean data has no end
         log_snr, ahead = np.log(a / b), np.log(a_next / b_next)
     stride = ahead - log_snr
-    final = ~np.isfinite(stride)
-    stride[final] = 1.0  # any; a step to clean data is D alone
-    orders = np.where(final, 1, orders)
-    moments = np.empty((len(a), k))
-    moments[:, 0] = -np.expm1(-rate * stride)
-    for m in range(1, k):  # M_m = 1 - m/(rate h) M_{m-1}, by parts
-        moments[:, m] = 1 - m / (rate * stride) * moments[:, m - 1]
+    orders = np.where(b_next == 0, 1, orders)  # D alone
+    moments = [-np.expm1(-rate * stride)]
+    for m in range(1, int(orders.max())):  # M_m = 1 - m/(rate h) M_{m-1}, by parts
+        moments.append(1 - m / (rate * stride) * moments[-1])
     if is_midpoint:
-        moments[:, 1:2] = np.where(orders[:, None] == 2, moments[:, :1] / 2, moments[:, 1:2])
+        moments[1:2] = [np.where(orders == 2, moments[0] / 2, each) for each in moments[1:2]]
     if is_halved:
-        moments[:, 2:] /= 2
-    nodes = (_back(log_snr, k) - log_snr[:, None]) / stride[:, None]
-    weights = a_next[:, None] * node_weights(nodes, moments, orders)
-    sample = b_next / b * np.exp((1 - rate) * stride)
-    noise = b_next * np.sqrt(-np.expm1(-2 * stride)) if rate > 1 else 0 * b
-    weights[final] = np.where(np.arange(k) == 0, a_next[final, None], 0.0)
-    past, ones = tuple(weights[:, 1:].T), np.ones_like(a)
-    solution = solve(prediction, a, b)
-    return make_rows(solution, weights[:, 0], sample, noise=noise, keep_data=ones, past=past)
+        moments[2:] = [each / 2 for each in moments[2:]]
+    nodes = (_back(log_snr, len(moments)) - log_snr) / stride
+    data, *past = a_next * node_weights(nodes, moments, orders)
+    sample, noise = b_next / b, 0 * b
+    if rate > 1:
+        sample, noise = sample * np.exp(-stride), b_next * np.sqrt(-np.expm1(-2 * stride))
+    kept = {"keep_data": np.ones_like(a), "past": past}
+    return _kept_cheaply(make_rows(solve(prediction, a, b), data, sample, noise=noise, **kept))
 
 
 def adams_rows(
@@ -127,36 +145,32 @@ def adams_rows(
     Returns
     -------
     Rows
-        That keep the slope ε - κD.
+        That keep the slope ε - κD, scaled.
     """
     a, b, a_next, b_next = levels
     scale, scale_next = a + kappa * b, a_next + kappa * b_next
     tau, ahead = b / scale, b_next / scale_next
-    k = max(int(orders.max()) + (corrector > 1), corrector)
-    slopes = np.zeros((len(a), k))
     used = int(orders.max())
-    slopes[:, :used] = _integrals(_back(tau, used), tau, ahead, orders)
+    back = _back(tau, max(used + 1, corrector))
+    slopes = np.zeros((max(used + (corrector > 1), corrector), len(a)))
+    slopes[:used] = _integrals(back[:used], tau, ahead, orders)
     if corrector > 1:
-        before = _back(tau, k)[:, 1:2]  # where the last step started
-        again = np.flatnonzero((orders > 1) & (tau != before[:, 0]))
-        start, here = before[again, 0], tau[again]
-        redone = np.minimum(orders[again] + 1, corrector)
-        redone = np.minimum(redone, again + 1)
-        nodes = _back(tau, corrector)[again]
-        slopes[again, :corrector] += _integrals(nodes, start, here, redone)
-        nodes = _back(tau, used)[again - 1]
-        slopes[again, 1 : used + 1] -= _integrals(nodes, start, here, orders[again - 1])
-    sample = scale_next / scale + scale_next * slopes[:, 0] / b  # slope = x/b - scale D/b
-    data = -scale_next * slopes[:, 0] * scale / b
-    past = tuple((scale_next[:, None] * slopes[:, 1:]).T)
-    solution = solve(prediction, a, b)
-    return make_rows(solution, data, sample, keep_sample=1 / b, keep_data=-scale / b, past=past)
+        again = (orders > 1) & (tau != back[1])
+        start = np.where(again, back[1], tau - 1)  # of the last step, or any other number
+        redone = np.minimum(np.minimum(orders, np.arange(len(a))) + 1, corrector)
+        slopes[:corrector] += again * _integrals(back[:corrector], start, tau, redone)
+        undone = np.append(1, orders[:-1])
+        slopes[1 : used + 1] -= again * _integrals(back[1 : used + 1], start, tau, undone)
+    sample = scale_next / scale + scale_next * slopes[0] / b  # slope = x/b - scale D/b
+    data = -scale_next * slopes[0] * scale / b
+    kept = {"keep_sample": 1 / b, "keep_data": -scale / b, "past": scale_next * slopes[1:]}
+    return _kept_cheaply(make_rows(solve(prediction, a, b), data, sample, **kept))
 
 
 def _integrals(
     nodes: np.ndarray, start: np.ndarray, stop: np.ndarray, orders: np.ndarray
 ) -> np.ndarray:
-    """Integrals of the Lagrange polynomials of the nodes from start to stop; shape (n, k)."""
-    stride = (stop - start)[:, None]
-    moments = stride / np.arange(1, nodes.shape[1] + 1)
-    return node_weights((nodes - start[:, None]) / stride, moments, orders)
+    """Integrals of the Lagrange polynomials of the nodes from start to stop; shape (k, n)."""
+    stride = stop - start
+    moments = [stride / (m + 1) for m in range(len(nodes))]
+    return node_weights((nodes - start) / stride, moments, orders)

@@ -30,6 +30,24 @@ class Levels(NamedTuple):
     b_next: np.ndarray
 
 
+def levels_to(a: np.ndarray, b: np.ndarray, a_end: float = 1.0, b_end: float = 0.0) -> Levels:
+    """Steps from each level to the next one, and from the last to an end.
+
+    Parameters
+    ----------
+    a, b : array of shape (n,)
+        Scales of signal and noise.
+    a_end, b_end : float, default=1.0, 0.0
+        The end, clean data unless another is given.
+
+    Returns
+    -------
+    Levels
+        n of them.
+    """
+    return Levels(a, b, np.append(a[1:], a_end), np.append(b[1:], b_end))
+
+
 class Rows(NamedTuple):
     """Coefficients of n steps; every field is an array of shape (n,), float64."""
 
@@ -65,10 +83,8 @@ def make_rows(solution: Solution, data: Any, sample: Any, **others: Any) -> Rows
         n of them.
     """
     zeros = np.zeros(len(solution.p))
-    columns = dict.fromkeys(Rows._fields[4:-1], zeros) | others
-    columns.setdefault("past", ())
-    if "draws" not in others:
-        columns["draws"] = columns["noise"] != 0
+    draws = others["noise"] != 0 if "noise" in others else zeros > 0
+    columns = {**dict.fromkeys(Rows._fields[4:-1], zeros), "draws": draws, "past": (), **others}
     return Rows(solution.p, solution.q, zeros + data, zeros + sample, **columns)
 
 

@@ -1,6 +1,8 @@
 """A table of rows brought to the host, or to a device, and applied to samples."""
 
 from collections.abc import Sequence
+from functools import cached_property
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -31,25 +33,33 @@ def result_dtypes(
     return dtype, torch.promote_types(dtype, torch.float32)
 
 
-def line(lead: Tensor | None, sample: Tensor, gain: float, model_output: Tensor) -> Tensor:
-    """Lead x + gain F as a new tensor; a lead of None is one, and costs no operation.
+Line = tuple[float | Tensor | None, float]  # weights of x and F; the former as ``line`` left it
+
+
+def line(lines: list[Line], i: int, model_output: Tensor, sample: Tensor) -> Tensor:
+    """Lead x + gain F of row i as a new tensor.
+
+    A lead of one costs no operation. Another one becomes a 0-d Tensor when its row is first used:
+    the cheapest number to multiply by, but dear to make, and no device is asked for it.
 
     Parameters
     ----------
-    lead : 0-d Tensor or None
-        Weight of x in its dtype: the cheapest number to multiply by, and no device is asked for it.
-    sample : Tensor of shape (B, ...)
-        The tensor x.
-    gain : float
-        Weight of F.
-    model_output : Tensor of shape (B, ...)
-        The tensor F.
+    lines : list of (lead, gain)
+        One for each row; the row's own is overwritten in the cheaper form.
+    i : int
+        The row.
+    model_output, sample : Tensor of shape (B, ...)
+        F and x.
 
     Returns
     -------
     Tensor of shape (B, ...)
         In the dtype of ``sample``.
     """
+    lead, gain = lines[i]
+    if type(lead) is float:
+        lead = None if lead == 1 else torch.scalar_tensor(lead, dtype=sample.dtype)
+        lines[i] = lead, gain
     if lead is None:
         return torch.add(sample, model_output, alpha=gain)
     return torch.mul(sample, lead).add_(model_output, alpha=gain)
@@ -93,47 +103,49 @@ class Table:
         Limit of D, or what maps D to D.
     """
 
-    __slots__ = (
-        "_bound",
-        "_data",
-        "_keeps",
-        "_left",
-        "_limits",
-        "_means",
-        "_rest",
-        "draws",
-        "dtype",
-        "ends",
-        "is_finite",
-        "noise",
-        "past",
-        "working",
-    )
-
     def __init__(self, rows: Rows, dtypes: tuple[torch.dtype, torch.dtype], bound: Any) -> None:
-        (self.dtype, self.working), self._bound = dtypes, bound
-        is_free = bound is None
+        (self.dtype, self.working), self._bound, self._rows = dtypes, bound, rows
         with np.errstate(invalid="ignore"):  # a prediction that cannot be inverted is refused later
-            lead = rows.data * rows.p + (rows.sample if is_free else 0)
-            gain = rows.data * rows.q + (rows.model if is_free else 0)
-            left = rows.keep_sample + rows.keep_data * rows.p, rows.keep_data * rows.q
-            finite = np.isfinite(lead + gain + rows.noise + rows.sample + rows.model)
-        self.is_finite = None if finite.all() else finite.tolist()
-        self._means, self._data = self._lines(lead, gain), self._lines(rows.p, rows.q)
-        self._left = self._lines(*left)
+            lead, gain = rows.data * rows.p, rows.data * rows.q
+            if bound is None:
+                lead, gain = lead + rows.sample, gain + rows.model
+            total = lead + gain + rows.noise + rows.sample + rows.model
+        self.is_finite = None if isfinite(sum(total.tolist())) else np.isfinite(total).tolist()
+        self._means = _in_rows(lead, gain)
         self._limits = (np.abs(rows.data) * bound).tolist() if isinstance(bound, float) else None
-        self._rest = _in_rows(rows.data, rows.sample, rows.model)
-        self._keeps = _in_rows(rows.keep_data, rows.keep_sample)
+        self._rest = [] if bound is None else _in_rows(rows.data, rows.sample, rows.model)
         self.noise, self.draws = rows.noise.tolist(), rows.draws.tolist()
-        self.ends = _in_rows(rows.small, rows.large)
-        self.past = _in_rows(*rows.past) or [()] * len(lead)
+        self.past = _in_rows(*rows.past)
 
-    def _lines(self, lead: np.ndarray, gain: np.ndarray) -> list[tuple[Tensor | None, float]]:
-        """Weights of x and F in each row."""
-        leads: list[Tensor | None] = list(torch.from_numpy(lead).to(self.working).unbind())
-        for i in np.flatnonzero(lead == 1).tolist():
-            leads[i] = None
-        return list(zip(leads, gain.tolist(), strict=True))
+    @cached_property
+    def _data(self) -> list[Line]:
+        """D = p x + q F."""
+        return _in_rows(self._rows.p, self._rows.q)
+
+    @cached_property
+    def _left(self) -> list[Line]:
+        """h = keep_sample x + keep_data D where D is free."""
+        rows = self._rows
+        return _in_rows(rows.keep_sample + rows.keep_data * rows.p, rows.keep_data * rows.q)
+
+    @cached_property
+    def _keeps(self) -> list[tuple[float, float]]:
+        return _in_rows(self._rows.keep_data, self._rows.keep_sample)
+
+    def ends(self, i: int) -> tuple[float, float]:
+        """Variances β̃ and β of row i.
+
+        Parameters
+        ----------
+        i : int
+            The row.
+
+        Returns
+        -------
+        small, large : float
+            Between them a network may place its own.
+        """
+        return float(self._rows.small[i]), float(self._rows.large[i])
 
     def step(
         self, i: int, model_output: Tensor, sample: Tensor, extras: list[tuple[float, Tensor]]
@@ -158,7 +170,10 @@ class Table:
             if sample.numel() > CHUNK and _is_plain(model_output, sample):
                 return self._step_by_pieces(i, model_output, sample, extras)
             sample = sample.to(self.working)
-        previous = self._mean(i, model_output, sample)
+        if self._bound is None:
+            previous = line(self._means, i, model_output, sample)
+        else:
+            previous = self._mean(i, model_output, sample)
         for weight, each in extras:
             previous.add_(each, alpha=weight)
         return previous if self.dtype is self.working else previous.to(self.dtype)
@@ -180,15 +195,14 @@ class Table:
 
     def _mean(self, i: int, model_output: Tensor, sample: Tensor) -> Tensor:
         """x' of row i but for its extras; a new tensor, of wide numbers as ``sample``."""
-        lead, gain = self._means[i]
         if self._bound is None:
-            return line(lead, sample, gain, model_output)
+            return line(self._means, i, model_output, sample)
         data, after, model = self._rest[i]
         if self._limits is None:
             previous = torch.mul(self._bounded(i, model_output, sample), data)
         else:
             limit = self._limits[i]
-            previous = line(lead, sample, gain, model_output).clamp_(-limit, limit)
+            previous = line(self._means, i, model_output, sample).clamp_(-limit, limit)
         if after:
             previous.add_(sample, alpha=after)
         if model:
@@ -213,8 +227,7 @@ class Table:
         return self._bounded(i, model_output, sample.to(self.working)).to(self.dtype)
 
     def _bounded(self, i: int, model_output: Tensor, sample: Tensor) -> Tensor:
-        lead, gain = self._data[i]
-        return bounded(line(lead, sample, gain, model_output), self._bound)
+        return bounded(line(self._data, i, model_output, sample), self._bound)
 
     def left(self, i: int, model_output: Tensor, sample: Tensor) -> Tensor | None:
         """h of row i, what it leaves to later ones.
@@ -231,13 +244,13 @@ class Table:
         Tensor of shape (B, ...) or None
             In the working dtype; x itself if h is x, None if no row wants it.
         """
-        sample = sample.to(self.working)
+        if sample.dtype is not self.working:
+            sample = sample.to(self.working)
         keep_data, keep_sample = self._keeps[i]
         if not keep_data:
             return sample if keep_sample else None
         if self._bound is None:
-            lead, gain = self._left[i]
-            return line(lead, sample, gain, model_output)
+            return line(self._left, i, model_output, sample)
         data = torch.mul(self._bounded(i, model_output, sample), keep_data)
         return data.add_(sample, alpha=keep_sample) if keep_sample else data
 

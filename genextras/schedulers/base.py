@@ -30,20 +30,20 @@ Generators = Generator | list[Generator] | None
 
 
 class StepTuple(tuple):
-    """(x at the next level, predicted x_0), the second computed when it is read."""
+    """(x at the next level, predicted x_0), the second computed when it is read.
 
-    predict: Callable[[], Tensor]
+    It is made of x, a function, and the arguments for which that returns the predicted x_0.
+    """
 
     def __len__(self) -> int:
         return 2
 
     def __iter__(self) -> Iterator[Tensor]:
-        return iter((tuple.__getitem__(self, 0), self.predict()))
+        previous, predict, *arguments = tuple.__iter__(self)
+        return iter((previous, predict(*arguments)))
 
     def __getitem__(self, index: Any) -> Any:
-        if index == 0:
-            return tuple.__getitem__(self, 0)
-        return tuple(self)[index]
+        return tuple.__getitem__(self, 0) if index == 0 else tuple(iter(self))[index]
 
     def __reduce__(self) -> tuple:
         return tuple, (tuple(self),)
@@ -121,29 +121,34 @@ class DiffusionScheduler(CursorScheduler):
             self._refresh()
         if model_output.shape != sample.shape:
             self._refuse_shape(model_output, sample)
-        index = self._index(timestep, sample)
-        if isinstance(index, Tensor) or is_compiling():
+        is_traced = is_compiling()
+        index = self._traced_index(timestep) if is_traced else self._index(timestep, sample)
+        if is_traced or index.__class__ is not int:
             draw = partial(self._drawn, model_output, generator, noise, predicted)
-            previous, predict = self._gathered(index, model_output, sample, options, draw)
-            return self._result(previous, predict, return_dict)
-        past = self._past(index) if self._depth else []
-        have = self._depth if len(past) == index else len(past) if index > 0 else index
+            return self._gathered(
+                index, model_output, sample, options, draw, return_dict=return_dict
+            )
+        has_past = self._depth and index >= 0
+        past, have = self._past(index) if has_past else ([], index if index < 0 else 0)
+        i = index if index > 0 else 0
         key = model_output.dtype, sample.dtype, options, have
-        table, i = self._tables.get(key) or self._make_table(key), index if index > 0 else 0
+        table = self._tables.get(key) or self._make_table(key)
         if table.is_finite is not None and not table.is_finite[i]:
             self._refuse(self._labels[index] if index >= 0 else ~index)
-        extras = list(zip(table.past[i], past, strict=False)) if past else []
+        extras = [*zip(table.past[i], past, strict=False)] if past else []
         if table.draws[i]:
-            drawn = self._drawn(model_output, generator, noise, predicted, table.ends[i])
+            ends = () if predicted is None else table.ends(i)
+            drawn = self._drawn(model_output, generator, noise, predicted, ends)
             if table.noise[i]:
                 extras.append((table.noise[i], drawn))
         previous = table.step(i, model_output, sample, extras)
         if self._depth:
             self._keep(index, table.left(i, model_output, sample))
         self._step_index = index + 1 if index >= 0 else None
-        return self._result(
-            previous, partial(table.predicted, i, model_output, sample), return_dict
-        )
+        if return_dict:
+            predicted_data = table.predicted(i, model_output, sample)
+            return self._output(prev_sample=previous, pred_original_sample=predicted_data)
+        return StepTuple((previous, table.predicted, i, model_output, sample))
 
     def _drawn(
         self,
@@ -151,7 +156,7 @@ class DiffusionScheduler(CursorScheduler):
         generator: Generators,
         noise: Tensor | None,
         predicted: Tensor | None,
-        ends: tuple[Any, Any],
+        ends: tuple,
     ) -> Tensor:
         """Noise of a step, of the variance that the network predicts if it does."""
         noise = self._noise(like, generator) if noise is None else noise
@@ -161,14 +166,14 @@ class DiffusionScheduler(CursorScheduler):
         learn = LEARNED[self.config["variance_type"]]
         return learn(predicted.to(wide), *ends).sqrt() * noise.to(wide)
 
-    def _past(self, index: int) -> list[Tensor]:
-        """What rows before this one left, the latest first."""
+    def _past(self, index: int) -> tuple[list[Tensor], int]:
+        """What rows before this one left, the latest first, and what a table may rely on."""
         history, past = self._history, []
         for before in range(index - 1, index - 1 - self._depth, -1):
             if before not in history:
                 break
             past.append(history[before])
-        return past
+        return past, self._depth if len(past) == index else len(past)
 
     def _keep(self, index: int, left: Tensor | None) -> None:
         """Leave h of this row to the next ones."""
@@ -179,17 +184,18 @@ class DiffusionScheduler(CursorScheduler):
     def _make_table(self, key: tuple) -> Table:
         """Rows of the grid with so much past, or the row of a label off the grid."""
         output, sample, options, have = key
-        self._check_config()
-        rows = self._rows(None, have, options) if have >= 0 else self._rows([~have], 0, options)
+        labels = None if have >= 0 else np.array([~have])
+        rows = self._rows(labels, max(have, 0), options)
         table = self._tables[key] = Table(rows, result_dtypes(output, sample), self._bound())
         return table
 
     def _bound(self) -> Any:
         """Limit of the predicted x_0, or its map, or None."""
-        config = self._internal_dict
-        if config.get("thresholding"):
+        config, own = self._internal_dict, self._flags  # a config may hold another class's options
+        if "thresholding" in own and config["thresholding"]:
             return self._threshold_sample
-        return float(config["clip_sample_range"]) if config.get("clip_sample") else None
+        is_clipped = "clip_sample" in own and config["clip_sample"]
+        return float(config["clip_sample_range"]) if is_clipped else None
 
     def _gathered(
         self,
@@ -198,10 +204,12 @@ class DiffusionScheduler(CursorScheduler):
         sample: Tensor,
         options: tuple,
         draw: Callable[[tuple], Tensor],
-    ) -> tuple[Tensor, Callable[[], Tensor]]:
+        *,
+        return_dict: bool,
+    ) -> Any:
         """A step whose coefficients are tensors: one row for each sample, or a traced one."""
         dtype, working = result_dtypes(model_output.dtype, sample.dtype)
-        past = self._past(index) if isinstance(index, int) else []
+        past = self._past(index)[0] if isinstance(index, int) else []
         self._prepare(sample.device, working, options)
         matrix, draws = self._tables["matrix", sample.device, working, options, len(past)]
         row = matrix[index] if isinstance(index, int) else matrix.index_select(0, index.reshape(-1))
@@ -217,7 +225,9 @@ class DiffusionScheduler(CursorScheduler):
             if self._depth:
                 self._history[index] = left
             self._step_index = index + 1 if index + 1 < len(self._labels) else None
-        return previous.to(dtype), partial(data.to, dtype)
+        if return_dict:
+            return self._output(prev_sample=previous.to(dtype), pred_original_sample=data.to(dtype))
+        return previous.to(dtype), data.to(dtype)
 
     @torch.compiler.assume_constant_result
     def _prepare(self, device: torch.device, working: torch.dtype, options: tuple) -> bool:
@@ -246,15 +256,6 @@ class DiffusionScheduler(CursorScheduler):
                 like.shape, generator=generator, device=like.device, dtype=like.dtype
             )
         return randn_tensor(like.shape, generator, device=like.device, dtype=like.dtype)
-
-    def _result(self, previous: Tensor, predict: Callable[[], Tensor], return_dict: bool) -> Any:
-        if return_dict:
-            return self._output(prev_sample=previous, pred_original_sample=predict())
-        if is_compiling():
-            return previous, predict()
-        pair = StepTuple((previous,))
-        pair.predict = predict
-        return pair
 
     # ------------------------------------------------------------ the forward process
 

@@ -10,12 +10,12 @@ from collections.abc import Mapping, Sequence
 from numbers import Real
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from diffusers.configuration_utils import ConfigMixin
 from diffusers.schedulers.scheduling_utils import KarrasDiffusionSchedulers, SchedulerMixin
 from diffusers.utils.import_utils import DummyObject
 from torch import Tensor
-from torch.compiler import is_compiling
 
 from genextras.core.predictions import TARGETS
 from genextras.core.steps import Rows
@@ -29,6 +29,8 @@ class CursorScheduler(SchedulerMixin, ConfigMixin, ABC):
     _compatibles = [c.name for c in KarrasDiffusionSchedulers] + ["DDIMInverseScheduler"]
     order = 1
     _internal_dict: Mapping[str, Any]
+    _step_index: int | None
+    _begin_index: int | None
     _n_past = 0  # rows before this one that a row may use
     _choices: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "prediction_type": tuple(TARGETS),
@@ -38,12 +40,15 @@ class CursorScheduler(SchedulerMixin, ConfigMixin, ABC):
 
     def _start(self) -> None:
         """Check the config and take the first grid; the body of each member's ``__init__``."""
-        self._check_config()
         self.num_inference_steps: int | None = None
         self._request: tuple | None = None
-        self._step_index: int | None = None
-        self._begin_index: int | None = None
         self._refresh()
+        labels = self._first_labels()
+        self._place(torch.from_numpy(labels), labels)
+
+    def _first_labels(self) -> np.ndarray:
+        """Labels before a grid is chosen."""
+        return np.empty(0, np.float32)
 
     def __len__(self) -> int:
         return int(self.config["num_train_timesteps"])
@@ -69,11 +74,11 @@ class CursorScheduler(SchedulerMixin, ConfigMixin, ABC):
         """Scales (a, b) of data and noise at any labels; float64, on the labels' device."""
 
     @abstractmethod
-    def _choose(self, n_steps: Any, timesteps: Any, sigmas: Any) -> list:
-        """Check a request and give the labels of all rows."""
+    def _choose(self, n_steps: Any, timesteps: Any, sigmas: Any) -> np.ndarray:
+        """Check a request and give the labels of all rows, int64 or float32."""
 
     @abstractmethod
-    def _rows(self, labels: list | None, have: int, options: tuple) -> Rows:
+    def _rows(self, labels: np.ndarray | None, have: int, options: tuple) -> Rows:
         """Rows of the grid, or of single labels, with so many rows of history."""
 
     # ------------------------------------------------------------ checks
@@ -96,6 +101,16 @@ class CursorScheduler(SchedulerMixin, ConfigMixin, ABC):
             raise ValueError(self._message("num_inference_steps", allowed, n_steps, cure))
         return int(n_steps)
 
+    def _descending(self, name: str, values: Sequence[float]) -> np.ndarray:
+        """Own levels or labels as an array, without the clean level that may stand at the end."""
+        numbers = np.array([float(value) for value in values])
+        if len(numbers) > 1 and name == "sigmas" and numbers[-1] == 0:
+            numbers = numbers[:-1]
+        if not len(numbers) or not (np.diff(numbers) < 0).all():
+            cure = "Sort them, largest first, each once."
+            raise ValueError(self._message(name, "in descending order", list(values), cure))
+        return numbers
+
     def _refuse(self, label: float) -> None:
         got, cure = self.config["prediction_type"], "At zero SNR use 'v_prediction' or 'sample'."
         allowed = f"invertible at timestep {label}, where x is all noise or all data"
@@ -103,10 +118,11 @@ class CursorScheduler(SchedulerMixin, ConfigMixin, ABC):
 
     def _refresh(self) -> None:
         """Drop what was made from another config or noise schedule."""
-        self._read = self._internal_dict
-        self._tables: dict[Any, Any] = {}
-        self._inputs: tuple[Tensor, ...] = ()
-        self._depth = self._n_past
+        self._check_config()
+        self._read, self._depth = self._internal_dict, self._n_past
+        self._known: dict[Any, Any] = {}  # of the noise schedule
+        self._tables: dict[Any, Any] = {}  # of the grid
+        self._rewind()
 
     # ------------------------------------------------------------ timesteps and the cursor
 
@@ -130,22 +146,18 @@ class CursorScheduler(SchedulerMixin, ConfigMixin, ABC):
         timesteps : Tensor of shape (n,)
             Labels, descending.
         """
-        labels = self._adopt(timesteps.tolist())
-        self._place(timesteps, labels)
+        self._place(timesteps, self._adopt(np.array(timesteps.tolist())))
         self._request = None
 
-    def _adopt(self, labels: list) -> list:
+    def _adopt(self, labels: np.ndarray) -> np.ndarray:
         """Rows of labels that a pipeline assigned."""
         return labels
 
-    def _place(self, timesteps: Tensor, labels: list) -> None:
-        self._timesteps, self._labels = timesteps, labels
-        width = timesteps.itemsize
-        self._offsets = dict(
-            zip(range(0, width * len(labels), width), range(len(labels)), strict=True)
-        )
+    def _place(self, timesteps: Tensor, labels: np.ndarray) -> None:
+        self._timesteps, self._label_array, self._labels = timesteps, labels, labels.tolist()
+        self._width = timesteps.itemsize
         self._positions: dict[float, int] = {}
-        self._refresh()
+        self._tables = {}
         self._rewind()
 
     def _rewind(self) -> None:
@@ -218,31 +230,30 @@ class CursorScheduler(SchedulerMixin, ConfigMixin, ABC):
             self._rewind()
             self.num_inference_steps = num_inference_steps
             return
-        self._check_config()
+        if self._internal_dict is not self._read:
+            self._refresh()
         given = (num_inference_steps, timesteps, sigmas)
-        if [value is None for value in given].count(False) != 1:
+        if sum(value is not None for value in given) != 1:
             allowed, cure = "given if and only if timesteps is not", "Pass one of them."
             raise ValueError(self._message("num_inference_steps", allowed, given, cure))
         labels = self._choose(num_inference_steps, timesteps, sigmas)
         self.custom_timesteps = timesteps is not None
         self.num_inference_steps = self._n_steps(labels)
-        self._place(self._as_timesteps(labels).to(device), labels)
+        self._place(torch.from_numpy(labels).to(device), labels)
         self._request = request if is_known else None
 
-    def _n_steps(self, labels: list) -> int:
+    def _n_steps(self, labels: np.ndarray) -> int:
         return len(labels)
-
-    def _as_timesteps(self, labels: list) -> Tensor:
-        return torch.tensor(labels, dtype=torch.float32)
 
     def _index(self, timestep: Any, sample: Tensor) -> int | Tensor:
         """Row of a timestep: a number, or a Tensor where the device has to look it up."""
-        if is_compiling():
-            return self._traced_index(timestep)
         if isinstance(timestep, Tensor):
             if not timestep.ndim or timestep.numel() == 1:
-                found = self._offsets.get(timestep.data_ptr() - self._timesteps.data_ptr())
-                return self._find(timestep.item()) if found is None else found
+                start = timestep.data_ptr() - self._timesteps.data_ptr()
+                row, rest = divmod(start, self._width)
+                if not rest and 0 <= row < len(self._labels):
+                    return row
+                return self._find(timestep.item())
             if sample.ndim and timestep.numel() == len(sample):
                 return self._device_index(timestep)
             allowed = f"1 or {len(sample) if sample.ndim else 1} labels"

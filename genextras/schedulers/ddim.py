@@ -4,12 +4,9 @@ from collections.abc import Sequence
 from typing import Any, final
 
 import numpy as np
-import torch
 from diffusers.configuration_utils import register_to_config
 from diffusers.schedulers.scheduling_ddim import DDIMSchedulerOutput
-from diffusers.schedulers.scheduling_utils import (
-    SchedulerMixin,
-)  # from_pretrained looks for it here
+from diffusers.schedulers.scheduling_utils import SchedulerMixin  # from_pretrained reads it here
 from torch import Tensor
 
 from genextras.core.steps import Rows, ddim_rows
@@ -53,7 +50,8 @@ class DDIMScheduler(LabelScheduler, SchedulerMixin):
     sample_max_value : float, default=1.0
         Upper bound of the quantile.
     timestep_spacing : {"leading", "trailing", "linspace"}, default="leading"
-        How ``set_timesteps`` spaces n timesteps over T.
+        How ``set_timesteps`` spaces n timesteps over T. "leading" starts below T - 1, where x
+        still holds some data; the noise that pipelines start from is right at T - 1 alone.
     rescale_betas_zero_snr : bool, default=False
         Rescale β so that the last level holds no signal [2]_; it cannot be inverted for "epsilon".
     compat : {"none", "diffusers"}, default="none"
@@ -108,20 +106,12 @@ class DDIMScheduler(LabelScheduler, SchedulerMixin):
     ) -> None:
         self._start()
 
-    @property
-    def final_alpha_cumprod(self) -> Tensor:
-        """Final ᾱ, where the last step arrives.
-
-        Returns
-        -------
-        Tensor, 0-d
-            1, clean data; ᾱ_0 without ``set_alpha_to_one``.
-        """
-        return torch.tensor(1.0) if self.config["set_alpha_to_one"] else self.alphas_cumprod[0]
-
     def _rows_between(
-        self, levels: np.ndarray, levels_before: np.ndarray, labels: list[int], options: tuple
+        self, levels: np.ndarray, levels_before: np.ndarray, labels: np.ndarray, options: tuple
     ) -> Rows:
+        if self.num_inference_steps is None:
+            cure = "Call set_timesteps(n) first."
+            raise ValueError(self._message("num_inference_steps", "set before step", None, cure))
         eta, rederive = options
         rederive = rederive or self._bound() is None  # the cheaper form of the same
         prediction = self.config["prediction_type"]
@@ -181,9 +171,6 @@ class DDIMScheduler(LabelScheduler, SchedulerMixin):
             Before ``set_timesteps``; for shapes that differ, ``eta`` out of range, two sources of
             noise, or a level where the prediction cannot be inverted.
         """
-        if self.num_inference_steps is None:
-            cure = "Call set_timesteps(n) first."
-            raise ValueError(self._message("num_inference_steps", "set before step", None, cure))
         if eta:
             self._check_noise(eta, variance_noise, generator)
         return self._take(

@@ -5,10 +5,8 @@ from typing import ClassVar, final
 
 import numpy as np
 from diffusers.configuration_utils import register_to_config
-from diffusers.schedulers.scheduling_utils import (
-    SchedulerMixin,
-)  # from_pretrained looks for it here
-from torch import Tensor, tensor
+from diffusers.schedulers.scheduling_utils import SchedulerMixin  # from_pretrained reads it here
+from torch import Tensor
 
 from genextras.core.predictions import Solution, solve
 from genextras.core.steps import Rows, make_rows
@@ -92,17 +90,6 @@ class DDIMInverseScheduler(LabelScheduler, SchedulerMixin):
         self._start()
 
     @property
-    def final_alpha_cumprod(self) -> Tensor:
-        """ᾱ that the first step comes from, diffusers' ``initial_alpha_cumprod``.
-
-        Returns
-        -------
-        Tensor, 0-d
-            1, clean data; ᾱ_0 without ``set_alpha_to_one``.
-        """
-        return tensor(1.0) if self.config["set_alpha_to_one"] else self.alphas_cumprod[0]
-
-    @property
     def initial_alpha_cumprod(self) -> Tensor:
         """The same under diffusers' name.
 
@@ -114,7 +101,7 @@ class DDIMInverseScheduler(LabelScheduler, SchedulerMixin):
         return self.final_alpha_cumprod
 
     def _rows_between(
-        self, levels: np.ndarray, levels_before: np.ndarray, labels: list[int], options: tuple
+        self, levels: np.ndarray, levels_before: np.ndarray, labels: np.ndarray, options: tuple
     ) -> Rows:
         a, b, a_prev, b_prev = *_split(levels), *_split(levels_before)
         p, q, r, s = solve(self.config["prediction_type"], a, b)

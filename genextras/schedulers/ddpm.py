@@ -7,9 +7,7 @@ import numpy as np
 import torch
 from diffusers.configuration_utils import register_to_config
 from diffusers.schedulers.scheduling_ddpm import DDPMSchedulerOutput
-from diffusers.schedulers.scheduling_utils import (
-    SchedulerMixin,
-)  # from_pretrained looks for it here
+from diffusers.schedulers.scheduling_utils import SchedulerMixin  # from_pretrained reads it here
 from torch import Tensor
 
 from genextras.core.grids import CLEAN
@@ -54,7 +52,8 @@ class DDPMScheduler(LabelScheduler, SchedulerMixin):
     sample_max_value : float, default=1.0
         Upper bound of the quantile.
     timestep_spacing : {"leading", "trailing", "linspace"}, default="leading"
-        How ``set_timesteps`` spaces n timesteps over T.
+        How ``set_timesteps`` spaces n timesteps over T. "leading" starts below T - 1, where x
+        still holds some data; the noise that pipelines start from is right at T - 1 alone.
     steps_offset : int, default=0
         Added to every timestep of the "leading" spacing.
     rescale_betas_zero_snr : bool, default=False
@@ -123,21 +122,10 @@ class DDPMScheduler(LabelScheduler, SchedulerMixin):
         """
         return str(self.config["variance_type"])
 
-    @property
-    def final_alpha_cumprod(self) -> Tensor:
-        """Final ᾱ, where the last step arrives.
-
-        Returns
-        -------
-        Tensor, 0-d
-            1, clean data.
-        """
-        return self.one
-
     def _rows_between(
-        self, levels: np.ndarray, levels_before: np.ndarray, labels: list[int], options: tuple
+        self, levels: np.ndarray, levels_before: np.ndarray, labels: np.ndarray, options: tuple
     ) -> Rows:
-        positive = np.asarray(labels) > 0  # draw as often as diffusers does
+        positive = labels > 0  # draw as often as diffusers does
         clean = np.asarray(self._arrivals(labels)) == CLEAN
         noisy = positive if self.config["compat"] == "diffusers" else ~clean
         rows = ddpm_rows(
@@ -154,7 +142,7 @@ class DDPMScheduler(LabelScheduler, SchedulerMixin):
     ) -> Tensor:
         """Variance of the noise of the step from t, never its logarithm or root."""
         label = int(t)
-        small, large = self._variances(label, self._arrivals([label])[0])
+        small, large = self._variances(label, int(self._arrivals(np.array([label]))[0]))
         kind = variance_type or self.config["variance_type"]
         if kind in LEARNED and predicted_variance is not None:
             return LEARNED[kind](predicted_variance, float(small), float(large))

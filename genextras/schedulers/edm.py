@@ -5,9 +5,7 @@ from typing import Any, ClassVar, final
 
 import numpy as np
 from diffusers.configuration_utils import register_to_config
-from diffusers.schedulers.scheduling_utils import (
-    SchedulerMixin,
-)  # from_pretrained looks for it here
+from diffusers.schedulers.scheduling_utils import SchedulerMixin  # from_pretrained reads it here
 from torch import Tensor, ones_like
 
 from genextras.core.grids import SIGMA_GRIDS
@@ -82,6 +80,8 @@ class EDMScheduler(GridScheduler, SchedulerMixin):
     _flags: ClassVar[tuple[str, ...]] = ("precondition",)
     _scales_input = True
 
+    _heun = ("solver", "heun")
+
     @register_to_config
     def __init__(  # noqa: PLR0917 - diffusers' own signature, positions included
         self,
@@ -102,22 +102,6 @@ class EDMScheduler(GridScheduler, SchedulerMixin):
         compat: str = "none",
     ) -> None:
         self._start()
-        self._place(self._as_timesteps([]), [])
-
-    @property
-    def order(self) -> int:  # type: ignore[override]  # the host's is a class attribute
-        """Calls of the network in a step.
-
-        Returns
-        -------
-        int
-            2 for Heun.
-        """
-        return 2 if self._internal_dict["solver"] == "heun" else 1
-
-    @property
-    def _n_past(self) -> int:  # type: ignore[override]  # a fact of the solver
-        return self.order - 1
 
     @property
     def init_noise_sigma(self) -> float:
@@ -165,7 +149,7 @@ class EDMScheduler(GridScheduler, SchedulerMixin):
         ones = np.ones_like(plain)
         return self._labels_of(raised), Levels(ones, raised, ones, np.append(plain[1:], end))
 
-    def _rows(self, labels: list | None, have: int, options: tuple) -> Rows:
+    def _rows(self, labels: np.ndarray | None, have: int, options: tuple) -> Rows:
         config, levels = self.config, self._grid
         prediction = config["prediction_type"]
         if config["precondition"]:

@@ -7,14 +7,12 @@ from typing import Any, ClassVar, final
 import numpy as np
 import torch
 from diffusers.configuration_utils import register_to_config
-from diffusers.schedulers.scheduling_utils import (
-    SchedulerMixin,
-)  # from_pretrained looks for it here
+from diffusers.schedulers.scheduling_utils import SchedulerMixin  # from_pretrained reads it here
 from torch import Tensor
 
 from genextras.core.grids import SIGMA_GRIDS, shifted_time
 from genextras.core.predictions import solve
-from genextras.core.steps import Levels, Rows, euler_rows, heun_rows, make_rows
+from genextras.core.steps import Levels, Rows, euler_rows, heun_rows, levels_to, make_rows
 from genextras.schedulers.base import DiffusionScheduler
 from genextras.schedulers.grid import GridScheduler
 
@@ -86,6 +84,8 @@ class FlowMatchScheduler(GridScheduler, SchedulerMixin):
     _flags: ClassVar[tuple[str, ...]] = ("use_dynamic_shifting", "stochastic_sampling")
     init_noise_sigma = 1.0
 
+    _heun = ("solver", "heun")
+
     @register_to_config
     def __init__(  # noqa: PLR0917 - diffusers' own signature, positions included
         self,
@@ -113,22 +113,6 @@ class FlowMatchScheduler(GridScheduler, SchedulerMixin):
             raise ValueError(self._message("invert_sigmas", "False", invert_sigmas, cure))
         self._mu: float | None = None
         self.sigma_min, self.sigma_max = shifted_time(np.array([1e-3, 1.0]), self.shift).tolist()
-        self._place(self._as_timesteps([]), [])
-
-    @property
-    def order(self) -> int:  # type: ignore[override]  # the host's is a class attribute
-        """Calls of the network in a step.
-
-        Returns
-        -------
-        int
-            2 for Heun.
-        """
-        return 2 if self._internal_dict["solver"] == "heun" else 1
-
-    @property
-    def _n_past(self) -> int:  # type: ignore[override]  # a fact of the solver
-        return self.order - 1
 
     @property
     def shift(self) -> float:
@@ -201,7 +185,7 @@ class FlowMatchScheduler(GridScheduler, SchedulerMixin):
             cure = "They are shares of noise."
             raise ValueError(self._message("sigmas", "in (0, 1]", time.tolist(), cure))
         time = self._respaced(self._stretched(self._shifted(time)))
-        return time * len(self), Levels(1 - time, time, *_following(time))
+        return time * len(self), levels_to(1 - time, time)
 
     def _shifted(self, time: np.ndarray) -> np.ndarray:
         if not self.config["use_dynamic_shifting"]:
@@ -220,7 +204,7 @@ class FlowMatchScheduler(GridScheduler, SchedulerMixin):
                 return SIGMA_GRIDS[name](len(time), float(time[-1]), float(time[0]), 7.0)
         return time
 
-    def _rows(self, labels: list | None, have: int, options: tuple) -> Rows:
+    def _rows(self, labels: np.ndarray | None, have: int, options: tuple) -> Rows:
         prediction = self.config["prediction_type"]
         if self.config["stochastic_sampling"]:
             a, b, a_next, b_next = self._grid
@@ -247,9 +231,3 @@ class FlowMatchScheduler(GridScheduler, SchedulerMixin):
             (1 - t) x_0 + t ε.
         """
         return self.add_noise(sample, noise, timestep)
-
-
-def _following(time: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Scales where steps arrive: the next time, and data at the end."""
-    after = np.append(time[1:], 0.0)
-    return 1 - after, after

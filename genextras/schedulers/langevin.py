@@ -4,13 +4,11 @@ from typing import Any, ClassVar, final
 
 import numpy as np
 from diffusers.configuration_utils import register_to_config
-from diffusers.schedulers.scheduling_utils import (
-    SchedulerMixin,
-)  # from_pretrained looks for it here
+from diffusers.schedulers.scheduling_utils import SchedulerMixin  # from_pretrained reads it here
 from torch import Tensor, ones_like
 
 from genextras.core.sde import denoise_last, langevin_rows
-from genextras.core.steps import Levels, Rows
+from genextras.core.steps import Levels, Rows, levels_to
 from genextras.schedulers.base import DiffusionScheduler
 from genextras.schedulers.grid import GridScheduler
 
@@ -67,7 +65,6 @@ class AnnealedLangevinScheduler(GridScheduler, SchedulerMixin):
         compat: str = "none",
     ) -> None:
         self._start()
-        self._place(self._as_timesteps([]), [])
 
     @property
     def order(self) -> int:  # type: ignore[override]  # the host's is a class attribute
@@ -103,15 +100,10 @@ class AnnealedLangevinScheduler(GridScheduler, SchedulerMixin):
             levels = self._descending(name, sigmas if timesteps is None else timesteps)
         else:
             levels = np.geomspace(self.config["sigma_max"], self.config["sigma_min"], n_steps)
-        ones = np.ones_like(levels)
-        return levels, Levels(ones, levels, ones, np.append(levels[1:], 0.0))
+        return levels, levels_to(np.ones_like(levels), levels)
 
-    def _visits(self, labels: np.ndarray) -> list:
-        return list(np.repeat(labels, self.order).astype(np.float32).tolist())
-
-    def _rows(self, labels: list | None, have: int, options: tuple) -> Rows:
-        b = np.repeat(self._grid.b, self.order)
-        ones = np.ones_like(b)
+    def _rows(self, labels: np.ndarray | None, have: int, options: tuple) -> Rows:
+        ones, b = self._rows_levels()
         size = 0.5 * self.config["step_size"] * (b / b[-1]) ** 2  # α_i / 2
         rows = langevin_rows(Levels(ones, b, ones, b), self.config["prediction_type"], size)
         return denoise_last(rows) if self.config["denoise"] else rows

@@ -4,16 +4,12 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, final
 
 import numpy as np
-import torch
 from diffusers.configuration_utils import register_to_config
-from diffusers.schedulers.scheduling_utils import (
-    SchedulerMixin,
-)  # from_pretrained looks for it here
-from torch import Tensor
+from diffusers.schedulers.scheduling_utils import SchedulerMixin  # from_pretrained reads it here
 
 from genextras.core.grids import GRIDS
 from genextras.core.multistep import adams_rows, exponential_rows
-from genextras.core.steps import Levels, Rows
+from genextras.core.steps import Levels, Rows, levels_to
 from genextras.schedulers.betas import BetaScheduler
 from genextras.schedulers.grid import GridScheduler
 
@@ -159,24 +155,24 @@ class MultistepScheduler(BetaScheduler, GridScheduler, SchedulerMixin):
             if sigmas is None:
                 sigma = self._spaced_sigmas(n_steps, spacing, self.config["kappa"] / 2)
             else:
-                sigma = np.asarray(self._own_sigmas(sigmas))
+                sigma = self._own_sigmas(sigmas)
             labels = self._labels_of(sigma)
             labels = self._rounded(labels) if is_host else labels
-            a = (1 + sigma**2) ** -0.5
-            b = sigma * a
         else:
             own = None if timesteps is None else self._descending("timesteps", timesteps)
             labels = self._host_grid(n_steps) if own is None else own
-            self._check_labels(labels.tolist())
-            a, b = (each.numpy() for each in self._levels(torch.from_numpy(labels)))
+            self._check_labels(labels)
+            sigma = self._sigmas_at(labels)
+        a, b = (1 + sigma**2) ** -0.5, (1 + sigma**-2) ** -0.5
         a_end, b_end = 1.0, 0.0
         if self.config["final_sigmas_type"] == "sigma_min":
-            a_end, b_end = (float(each[0]) for each in self._levels(torch.zeros(1).double()))
+            lowest = float(self._sigmas_at(np.zeros(1))[0])
+            a_end, b_end = (1 + lowest**2) ** -0.5, (1 + lowest**-2) ** -0.5
         if (
             b[-1] <= b_end * (1 + 1e-6) and len(b) > 1 and not is_host
         ):  # the host calls the network in vain
             labels, a, b = labels[:-1], a[:-1], b[:-1]
-        return labels, Levels(a, b, np.append(a[1:], a_end), np.append(b[1:], b_end))
+        return labels, levels_to(a, b, a_end, b_end)
 
     def _rounded(self, labels: np.ndarray) -> np.ndarray:
         """Whole labels as diffusers has them: rounded for two spacings, cut for the others."""
@@ -191,16 +187,16 @@ class MultistepScheduler(BetaScheduler, GridScheduler, SchedulerMixin):
         if spacing == "trailing":
             labels = GRIDS[spacing](n_levels, n_steps, 0)
         elif spacing == "linspace":
-            labels = np.linspace(0, n_levels - 1, n_steps + 1).round()[:0:-1].tolist()
+            labels = np.rint(np.arange(n_steps, 0, -1) * ((n_levels - 1) / n_steps))
         else:
             stride = n_levels // (n_steps + 1)
-            labels = [i * stride + self.config["steps_offset"] for i in range(n_steps, 0, -1)]
+            labels = np.arange(n_steps, 0, -1) * stride + self.config["steps_offset"]
         return np.asarray(labels, dtype=float)
 
-    def _as_timesteps(self, labels: list) -> Tensor:
-        timesteps = torch.tensor(labels)
-        is_whole = all(label == int(label) for label in labels)
-        return timesteps.long() if is_whole else timesteps
+    def _choose(self, n_steps: Any, timesteps: Any, sigmas: Any) -> np.ndarray:
+        labels = super()._choose(n_steps, timesteps, sigmas)
+        whole = labels.astype(np.int64)
+        return whole if (whole == labels).all() else labels
 
     def _orders(self, have: int) -> np.ndarray:
         """Order of each row, given the past that a run which starts in the middle may lack."""
@@ -215,7 +211,7 @@ class MultistepScheduler(BetaScheduler, GridScheduler, SchedulerMixin):
             orders[-2] = min(orders[-2], 2)
         return orders
 
-    def _rows(self, labels: list | None, have: int, options: tuple) -> Rows:
+    def _rows(self, labels: np.ndarray | None, have: int, options: tuple) -> Rows:
         config, levels = self.config, self._grid
         prediction, orders = config["prediction_type"], self._orders(have)
         if config["algorithm_type"] == "adams":

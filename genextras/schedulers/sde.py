@@ -6,9 +6,7 @@ from typing import Any, ClassVar, final
 import numpy as np
 import torch
 from diffusers.configuration_utils import register_to_config
-from diffusers.schedulers.scheduling_utils import (
-    SchedulerMixin,
-)  # from_pretrained looks for it here
+from diffusers.schedulers.scheduling_utils import SchedulerMixin  # from_pretrained reads it here
 from torch import Tensor
 
 from genextras.core.ode import rk45
@@ -22,7 +20,7 @@ from genextras.core.sde import (
     langevin_rows,
     preserving,
 )
-from genextras.core.steps import Levels, Rows, euler_rows, heun_rows
+from genextras.core.steps import Levels, Rows, euler_rows, heun_rows, levels_to
 from genextras.schedulers.base import DiffusionScheduler
 from genextras.schedulers.grid import GridScheduler
 
@@ -82,6 +80,8 @@ class SDEScheduler(GridScheduler, SchedulerMixin):
         "predictor": (*PREDICTORS, *FLOWS),
     }
 
+    _heun = ("predictor", "ode_heun")
+
     @register_to_config
     def __init__(  # noqa: PLR0917 - a config is one list of options
         self,
@@ -98,7 +98,6 @@ class SDEScheduler(GridScheduler, SchedulerMixin):
         compat: str = "none",
     ) -> None:
         self._start()
-        self._place(self._as_timesteps([]), [])
 
     @property
     def order(self) -> int:  # type: ignore[override]  # the host's is a class attribute
@@ -109,12 +108,7 @@ class SDEScheduler(GridScheduler, SchedulerMixin):
         int
             2 for Heun, else one more than there are correctors.
         """
-        config = self._internal_dict
-        return 2 if config["predictor"] == "ode_heun" else 1 + int(config["n_corrector_steps"])
-
-    @property
-    def _n_past(self) -> int:  # type: ignore[override]  # a fact of the predictor
-        return 1 if self._internal_dict["predictor"] == "ode_heun" else 0
+        return super().order if self._n_past else 1 + int(self._internal_dict["n_corrector_steps"])
 
     @property
     def init_noise_sigma(self) -> float:
@@ -173,22 +167,13 @@ class SDEScheduler(GridScheduler, SchedulerMixin):
             times = np.linspace(1, CLEANEST[self.config["sde"]], n_steps)
         self._grid_times = np.append(times, 0.0)
         a, b = self.diffusion.a(times), self.diffusion.b(times)
-        levels = Levels(a, b, np.append(a[1:], 1.0), np.append(b[1:], 0.0))
-        return self._labels_at(times), levels
+        return self._labels_at(times), levels_to(a, b)
 
-    def _visits(self, labels: np.ndarray) -> list:
-        if self._n_past:
-            return super()._visits(labels)
-        return list(np.repeat(labels, self.order).astype(np.float32).tolist())
-
-    def _rows_levels(self) -> tuple[np.ndarray, np.ndarray]:
-        return np.repeat(self._grid.a, self.order), np.repeat(self._grid.b, self.order)
-
-    def _rows(self, labels: list | None, have: int, options: tuple) -> Rows:
+    def _rows(self, labels: np.ndarray | None, have: int, options: tuple) -> Rows:
         config, levels = self.config, self._grid
         prediction = config["prediction_type"]
         if config["predictor"] in FLOWS:
-            make = heun_rows if config["predictor"] == "ode_heun" else euler_rows
+            make = heun_rows if self._n_past else euler_rows
             return make(levels, prediction, 1.0)
         rows = PREDICTORS[config["predictor"]](levels, prediction, self.diffusion, self._grid_times)
         rows = denoise_last(rows)

@@ -306,3 +306,24 @@ def test_a_label_off_the_grid_is_refused():
 def test_dynamic_shifting_needs_its_shift():
     with pytest.raises(ValueError, match="mu must be given"):
         genextras.FlowMatchScheduler(use_dynamic_shifting=True).set_timesteps(5)
+
+
+@pytest.mark.parametrize("name", ["EDMScheduler", "FlowMatchScheduler", "MultistepScheduler"])
+def test_an_option_of_another_class_is_kept_and_does_not_act(name):
+    """A config carries the words of the scheduler it came from, such as clipping, for its return."""
+    foreign = genextras.DDPMScheduler(clip_sample=True, clip_sample_range=0.1).config
+    options = {"prediction_type": "sample"}
+    if name == "EDMScheduler":
+        options["precondition"] = False
+    swapped = getattr(genextras, name).from_config(foreign, **options)
+    plain = getattr(genextras, name)(**options)
+    assert swapped.config["clip_sample"]
+    for scheduler in (swapped, plain):
+        scheduler.set_timesteps(4)
+    x = images()
+    made, expected = (
+        scheduler.step(3 * x, scheduler.timesteps[0], x).pred_original_sample
+        for scheduler in (swapped, plain)
+    )
+    torch.testing.assert_close(made, 3 * x)
+    torch.testing.assert_close(expected, 3 * x)

@@ -157,10 +157,9 @@ class WritesOutput(Good):
 class OtherTuple(Good):
     """The tuple's first entry is the predicted data."""
 
-    def _result(self, previous, predict, return_dict):
-        if return_dict:
-            return super()._result(previous, predict, True)
-        return predict(), previous
+    def step(self, *args, return_dict=True, **kwargs):
+        made = super().step(*args, **kwargs)
+        return made if return_dict else (made.pred_original_sample, made.prev_sample)
 
 
 class GlobalNoise(Good):
@@ -275,8 +274,8 @@ class AnyCount(Good):
 class Sorts(Good):
     """Sorts what was given."""
 
-    def _check_descending(self, name, values):
-        values.sort(reverse=True)
+    def _descending(self, name, values):
+        return super()._descending(name, sorted(values, reverse=True))
 
 
 class BreaksBefore(Good):
