@@ -73,6 +73,22 @@ class Contest:
     rounds: int = MIN_ROUNDS
 
 
+@dataclass(frozen=True)
+class Table:
+    """What a family measured that is no contest of seconds.
+
+    Attributes
+    ----------
+    markdown : str
+        The table.
+    is_fair : bool
+        Whether ours is as good as it should be.
+    """
+
+    markdown: str
+    is_fair: bool
+
+
 @dataclass
 class Record:
     """What was measured of one contestant."""

@@ -19,6 +19,7 @@ from stable_baselines3.common.utils import FloatSchedule
 from torch import Tensor
 
 from rlextras.core.descent import descend, fused
+from rlextras.core.layout import channels_last
 from rlextras.core.objectives import (
     adapted,
     clip_fraction,
@@ -218,7 +219,8 @@ class PPO(OnPolicy):
         update = self._update_by_kernels(list(self.policy.parameters()))
         limits = (clip_range, math.inf if clip_range_vf is None else clip_range_vf)
         epochs: list[np.ndarray] = []  # of each minibatch, one row of MEASURES
-        with fused(self.policy.optimizer), self._old_policy_kept():
+        optimizer = self.policy.optimizer
+        with fused(optimizer), channels_last(optimizer), self._old_policy_kept():
             while len(epochs) < self.n_epochs and not self._has_strayed(epochs):
                 if update is None:
                     epochs.append(self._epoch(clip_range, clip_range_vf))

@@ -1,13 +1,11 @@
 """Run an actor and a critic on observations."""
 
-from typing import Any
-
 import numpy as np
 from numba import types
 
 from rlextras.kernels.compiler import MATRIX, TABLE, VECTOR, entry, kernel
 from rlextras.kernels.heads import choose, measure, ready
-from rlextras.kernels.network import forward, place, workspace
+from rlextras.kernels.network import forward, place
 from rlextras.kernels.plan import (
     ACTIONS,
     CATEGORICAL,
@@ -21,57 +19,66 @@ from rlextras.kernels.plan import (
 )
 from rlextras.kernels.tiles import padded
 
-# Samples that run side by side; of no literal type, so that there is one signature below.
-CHUNK: int = np.int64(64)  # type: ignore[assignment]
-_padded = kernel()(padded)
+CHUNK = 64
+"""Samples that run side by side at most."""
+
+
+def columns(n: int) -> int:
+    """Columns of the workspace that n samples take, chunk by chunk.
+
+    Parameters
+    ----------
+    n : int
+        Samples.
+
+    Returns
+    -------
+    int
+        A multiple of ``tiles.LANES``.
+    """
+    return min(CHUNK, padded(n))
 
 
 @kernel()
 def _choose_all(
-    theta: np.ndarray, plan: np.ndarray, outputs: np.ndarray, noise: np.ndarray, room: tuple
+    theta: np.ndarray,
+    plan: np.ndarray,
+    units: np.ndarray,
+    noise: np.ndarray,
+    out: np.ndarray,
+    at: tuple,
 ) -> None:
     """Actions of a chunk of samples, and their log-probabilities where asked."""
-    out, start, n, ld = room
-    n_parts, first, is_choice = (
-        plan[0, N_PARTS],
-        1 + plan[0, N_LAYERS],
-        plan[0, KIND] == CATEGORICAL,
-    )
-    place_of_part = np.int64(0)  # of no literal type: one signature below
+    start, n, place, ld = at
+    n_parts, first = plan[0, N_PARTS], 1 + plan[0, N_LAYERS]
+    is_choice, to, n_before = plan[0, KIND] == CATEGORICAL, place, np.int64(0)
     for k in range(n_parts):
-        step = plan[first + k, SIZE] if is_choice else n_parts
-        noise_at = (place_of_part if is_choice else 0) * len(out) + start * step
-        noise_at += 0 if is_choice else k
+        size = plan[first + k, SIZE]
+        here, step = (
+            (n_before * len(out) + start * size, size)
+            if is_choice
+            else (start * n_parts + k, n_parts)
+        )
         for b in range(n):
-            at = (b, ld, k, place_of_part, noise_at, step)
-            out[start + b, k] = choose(theta, plan, outputs, noise, at)
-        place_of_part += plan[first + k, SIZE]
+            out[start + b, k] = choose(theta, plan, units, noise, (k, to + b, ld, here + b * step))
+        n_before += size
+        to += size * ld
     if out.shape[1] > n_parts:
         for b in range(n):
-            action = out[start + b, :n_parts]
-            log_prob, _ = measure(theta, plan, outputs, action, (b, ld))
+            where = (start + b, np.int64(0), place + b, ld)
+            log_prob, _ = measure(theta, plan, units, out, where)
             out[start + b, n_parts + 1] = log_prob
 
 
-@kernel()
-def _forward_chunk(
-    theta: np.ndarray, plan: np.ndarray, observations: np.ndarray, work: tuple, is_critic: bool
-) -> Any:
-    """Run the actor or the critic on a chunk; where its outputs stand."""
-    units, chosen, ld = work
-    place(observations, chosen, units, plan[1, N_IN], ld)
-    start = 1 + plan[0, N_ACTOR] if is_critic else np.int64(1)
-    stop = 1 + plan[0, N_LAYERS] if is_critic else 1 + plan[0, N_ACTOR]
-    return forward(theta, plan, (start, stop), units, ld)
-
-
-@entry(types.void(VECTOR, TABLE, MATRIX, VECTOR, MATRIX, types.int64))
-def act(  # noqa: PLR0917  # a compiled entry takes its arguments by position
+@entry(types.void(VECTOR, TABLE, MATRIX, VECTOR, MATRIX, VECTOR, types.int64, types.int64))
+def act(
     theta: np.ndarray,
     plan: np.ndarray,
     observations: np.ndarray,
     noise: np.ndarray,
     out: np.ndarray,
+    units: np.ndarray,
+    ld: int,
     asked: int,
 ) -> None:
     """Choose actions, value observations, or both.
@@ -79,7 +86,7 @@ def act(  # noqa: PLR0917  # a compiled entry takes its arguments by position
     Parameters
     ----------
     theta : ndarray of float32
-        The parameters.
+        The parameters, and what may follow them.
     plan : ndarray of int64
         The table.
     observations : ndarray of float32, shape (n, n_in)
@@ -88,25 +95,31 @@ def act(  # noqa: PLR0917  # a compiled entry takes its arguments by position
         Random numbers as ``heads.choose`` wants them; empty for the most likely actions.
     out : ndarray of float32, shape (n, parts), (n, 1) or (n, parts + 2)
         Becomes the actions; or V(s); or the actions, V(s) and log π(a|s).
+    units : ndarray of float32, one dimension
+        A workspace of ``ld`` columns.
+    ld : int
+        Samples that run side by side, a multiple of ``tiles.LANES``.
     asked : int
         ACTIONS, VALUES, or their sum.
     """
-    n, n_parts = len(observations), plan[0, N_PARTS]
-    ld = min(CHUNK, _padded(n))
-    units, order = workspace(plan, ld), np.empty(n, np.int64)
-    for b in range(n):
-        order[b] = b
+    n, n_parts, n_actor, n_in = (
+        len(observations),
+        plan[0, N_PARTS],
+        1 + plan[0, N_ACTOR],
+        plan[1, N_IN],
+    )
     for start in range(0, n, ld):
-        chosen = order[start : start + ld]
+        n_here = min(ld, n - start)
+        place(observations, start, n_here, units, (n_in, ld))
         for is_critic in range(2):  # one forward pass in the code for both
             if asked & (VALUES if is_critic else ACTIONS) == 0:
                 continue
-            work = (units, chosen, ld)
-            outputs = units[_forward_chunk(theta, plan, observations, work, is_critic > 0) :]
+            layers = (n_actor, 1 + plan[0, N_LAYERS]) if is_critic else (np.int64(1), n_actor)
+            at = forward(theta, plan, layers, units, ld)
             if is_critic:
                 column = n_parts if asked & ACTIONS else np.int64(0)
-                for b in range(chosen.size):
-                    out[start + b, column] = outputs[b]
+                for b in range(n_here):
+                    out[start + b, column] = units[at + b]
             else:
-                ready(plan, outputs, chosen.size, ld)
-                _choose_all(theta, plan, outputs, noise, (out, start, chosen.size, ld))
+                ready(plan, units, at, n_here, ld)
+                _choose_all(theta, plan, units, noise, out, (start, n_here, at, ld))

@@ -11,9 +11,10 @@ from numba import types
 from numba.extending import intrinsic
 
 from rlextras.kernels.compiler import kernel
-from rlextras.kernels.plan import ELU, LEAKY_RELU, RELU, SIGMOID, TANH
+from rlextras.kernels.plan import ELU, IDENTITY, LEAKY_RELU, SIGMOID, TANH
 
 _intrinsic: Any = intrinsic  # its type hides that callers leave out the typing context
+_FLOAT = ir.FloatType()
 _ZERO, _HALF, _ONE, _TWO = (np.float32(x) for x in (0.0, 0.5, 1.0, 2.0))
 _LARGEST = np.float32(88.0)  # beyond, exp leaves float32
 _SATURATED = np.float32(9.0)  # tanh is 1 in float32
@@ -32,7 +33,7 @@ def _power_of_two(typingctx: Any, n: Any) -> Any:
     def _emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         word = ir.IntType(32)
         exponent = builder.add(builder.fptosi(arguments[0], word), word(127))
-        return builder.bitcast(builder.shl(exponent, word(23)), ir.FloatType())
+        return builder.bitcast(builder.shl(exponent, word(23)), _FLOAT)
 
     return types.float32(types.float32), _emit
 
@@ -55,9 +56,19 @@ def from_bits(typingctx: Any, bits: Any) -> Any:
     """
 
     def _emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.bitcast(builder.trunc(arguments[0], ir.IntType(32)), ir.FloatType())
+        return builder.bitcast(builder.trunc(arguments[0], ir.IntType(32)), _FLOAT)
 
     return types.float32(types.int64), _emit
+
+
+@_intrinsic
+def _floor(typingctx: Any, x: Any) -> Any:
+    """The whole float32 below; the instruction itself, which stands in vectors."""
+
+    def _emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.call(builder.module.declare_intrinsic("llvm.floor", [_FLOAT]), arguments)
+
+    return types.float32(types.float32), _emit
 
 
 @kernel()
@@ -65,7 +76,7 @@ def _exp(x: np.float32) -> np.float32:
     """eˣ = 2ⁿ eʳ with |r| ≤ ln 2 / 2, eʳ by its Taylor series to the seventh power."""
     x = _LARGEST if x > _LARGEST else x  # NaN passes
     x = -_LARGEST if x < -_LARGEST else x
-    n = np.floor(x * _LOG2_E + _HALF)
+    n = _floor(x * _LOG2_E + _HALF)
     r = x - n * _LN2_HIGH - n * _LN2_LOW
     tail = _C2 + r * (_C3 + r * (_C4 + r * (_C5 + r * (_C6 + r * _C7))))
     return (_ONE + r + r * r * tail) * _power_of_two(n)
@@ -100,10 +111,6 @@ def activate(units: np.ndarray, kind: int, slope: np.float32) -> None:
     if kind == TANH:
         for i in range(units.size):
             units[i] = _tanh(units[i])
-    elif kind in (RELU, LEAKY_RELU):
-        below = slope if kind == LEAKY_RELU else _ZERO
-        for i in range(units.size):
-            units[i] = units[i] * (below if units[i] < _ZERO else _ONE)
     elif kind == ELU:
         for i in range(units.size):
             x = units[i]
@@ -111,6 +118,10 @@ def activate(units: np.ndarray, kind: int, slope: np.float32) -> None:
     elif kind == SIGMOID:
         for i in range(units.size):
             units[i] = _ONE / (_ONE + _exp(-units[i]))
+    elif kind != IDENTITY:
+        below = slope if kind == LEAKY_RELU else _ZERO
+        for i in range(units.size):
+            units[i] = units[i] * (below if units[i] < _ZERO else _ONE)
 
 
 @kernel()
@@ -131,15 +142,15 @@ def scale_by_derivative(
         Of LEAKY_RELU and ELU below zero.
     """
     if kind == TANH:
-        for i in range(units.size):
+        for i in range(deltas.size):
             deltas[i] *= _ONE - units[i] * units[i]
-    elif kind in (RELU, LEAKY_RELU):
-        below = slope if kind == LEAKY_RELU else _ZERO
-        for i in range(units.size):
-            deltas[i] *= _ONE if units[i] > _ZERO else below
     elif kind == ELU:
-        for i in range(units.size):
+        for i in range(deltas.size):
             deltas[i] *= _ONE if units[i] > _ZERO else units[i] + slope
     elif kind == SIGMOID:
-        for i in range(units.size):
+        for i in range(deltas.size):
             deltas[i] *= units[i] * (_ONE - units[i])
+    elif kind != IDENTITY:
+        below = slope if kind == LEAKY_RELU else _ZERO
+        for i in range(deltas.size):
+            deltas[i] *= _ONE if units[i] > _ZERO else below

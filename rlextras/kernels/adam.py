@@ -1,5 +1,7 @@
 """One step of Adam over a part of a flat vector, with a limit on the length of the gradient."""
 
+import math
+
 import numpy as np
 
 from rlextras.kernels.compiler import kernel
@@ -7,8 +9,8 @@ from rlextras.kernels.compiler import kernel
 LEARNING_RATE, BETA_1, BETA_2, EPSILON, N_STEPS, MAX_NORM = range(6)
 """Places in the first numbers of an update's settings; N_STEPS counts those done."""
 
-THETA, GRADIENT, MEAN, SQUARE = range(4)
-"""Rows of the memory of an update: parameters, gradient, and Adam's two moments."""
+GRADIENT, MEAN, SQUARE = range(1, 4)
+"""Rows of the memory of an update: behind the parameters, the gradient and Adam's two moments."""
 
 
 @kernel(fastmath={"contract", "reassoc"})
@@ -39,8 +41,8 @@ def descend(memory: np.ndarray, start: np.int64, settings: np.ndarray) -> None:
 
     Parameters
     ----------
-    memory : ndarray of float32, shape (4, P)
-        Parameters, gradient and moments.
+    memory : ndarray of float32, shape (4 P,)
+        Parameters, gradient and moments, one behind the other.
     start : int64
         The first number that moves; those before it, and their moments, stay.
     settings : ndarray of float64
@@ -53,20 +55,24 @@ def descend(memory: np.ndarray, start: np.int64, settings: np.ndarray) -> None:
     """
     settings[N_STEPS] += 1.0
     beta_1, beta_2, n_steps = settings[BETA_1], settings[BETA_2], settings[N_STEPS]
-    gradient = memory[GRADIENT, start:]
-    shorter = settings[MAX_NORM] / (np.sqrt(squared_norm(gradient)) + 1e-6)
+    size = memory.size // 4
+    gradient = memory[GRADIENT * size + start : (GRADIENT + 1) * size]
+    shorter = settings[MAX_NORM] / (math.sqrt(squared_norm(gradient)) + 1e-6)
     scale = np.float32(1.0 if shorter > 1.0 else shorter)
     rate = np.float32(settings[LEARNING_RATE] / (1.0 - beta_1**n_steps))
-    spread = np.float32(1.0 / np.sqrt(1.0 - beta_2**n_steps))
+    spread = np.float32(1.0 / math.sqrt(1.0 - beta_2**n_steps))
     weights = (np.float32(1.0 - beta_1), np.float32(beta_2), np.float32(1.0 - beta_2))
-    _step(memory, start, (scale, rate, spread, np.float32(settings[EPSILON])), weights)
+    rates = (scale, rate, spread, np.float32(settings[EPSILON]))
+    mean, square = memory[MEAN * size + start :], memory[SQUARE * size + start :]
+    _step(memory[start:size], gradient, (mean, square), rates, weights)
 
 
 @kernel()
-def _step(memory: np.ndarray, start: np.int64, rates: tuple, weights: tuple) -> None:
+def _step(
+    theta: np.ndarray, gradient: np.ndarray, moments: tuple, rates: tuple, weights: tuple
+) -> None:
     """The part of Adam that runs over all numbers."""
-    theta, gradient = memory[THETA, start:], memory[GRADIENT, start:]
-    mean, square = memory[MEAN, start:], memory[SQUARE, start:]
+    mean, square = moments
     scale, rate, spread, epsilon = rates
     new_1, old_2, new_2 = weights
     for i in range(theta.size):
@@ -74,4 +80,4 @@ def _step(memory: np.ndarray, start: np.int64, rates: tuple, weights: tuple) -> 
         m = mean[i] + new_1 * (g - mean[i])
         v = old_2 * square[i] + new_2 * g * g
         mean[i], square[i] = m, v
-        theta[i] -= rate * m / (np.sqrt(v) * spread + epsilon)
+        theta[i] -= rate * m / (math.sqrt(v) * spread + epsilon)

@@ -1,12 +1,15 @@
 """Epochs of minibatches: PPO's, of actor and critic, and TRPO's, of the critic alone."""
 
+import math
+from typing import Any
+
 import numpy as np
 from numba import types
 
-from rlextras.kernels.adam import GRADIENT, THETA, descend
-from rlextras.kernels.compiler import INDICES, MATRIX, NUMBERS, TABLE, entry, kernel
+from rlextras.kernels.adam import descend
+from rlextras.kernels.compiler import MATRIX, NUMBERS, TABLE, VECTOR, entry, kernel
 from rlextras.kernels.heads import measure, ready, slope
-from rlextras.kernels.network import backward, forward, place, workspace
+from rlextras.kernels.network import backward, forget, forward, place, workspace
 from rlextras.kernels.plan import (
     GAUSSIAN,
     KIND,
@@ -14,6 +17,7 @@ from rlextras.kernels.plan import (
     N_IN,
     N_LAYERS,
     N_OUT,
+    N_PARAMETERS,
     N_PARTS,
     WEIGHT,
 )
@@ -31,121 +35,121 @@ ADVANTAGE, RETURN, LOG_PROB, VALUE = range(4)
 SURROGATE, CRITIC, ENTROPY, CLIPPED, KL, LOSS = range(6)
 """Columns of what an epoch returns, one row a minibatch: losses, share of clipped steps, KL."""
 
-_padded = kernel()(padded)
-
 
 @kernel()
-def _advantages(
-    rollout: np.ndarray, rows: np.ndarray, column: int, is_normalized: bool
-) -> np.ndarray:
-    """Â of some rows, with mean 0 and standard deviation 1 over them if asked."""
-    n = rows.size
-    values = np.empty(n, np.float32)
-    mean = 0.0
-    for b in range(n):
-        values[b] = rollout[rows[b], column]
-        mean += values[b] / n
+def _scale(rows: np.ndarray, start: int, n: int, column: int, is_normalized: bool) -> tuple:
+    """Mean and standard deviation of Â over a minibatch; 0 and 1 if they are not asked for."""
+    mean, variance = 0.0, 0.0
     if not is_normalized or n == 1:
-        return values
-    variance = 0.0
-    for b in range(n):
-        variance += (values[b] - mean) ** 2 / (n - 1)
-    deviation = np.sqrt(variance) + 1e-8
-    for b in range(n):
-        values[b] = (values[b] - mean) / deviation
-    return values
+        return mean, 1.0
+    for b in range(start, start + n):
+        mean += rows[b, column] / n
+    for b in range(start, start + n):
+        variance += (rows[b, column] - mean) ** 2 / (n - 1)
+    return mean, math.sqrt(variance) + 1e-8
 
 
 @kernel()
 def _actor_losses(
-    memory: np.ndarray, plan: np.ndarray, batch: tuple, work: tuple, settings: np.ndarray
-) -> tuple:
-    """-L^CLIP, -S, share clipped and KL of a minibatch; and its gradient by the outputs."""
-    rollout, rows = batch
-    outputs, deltas, ld = work
-    theta, gradient = memory[THETA], memory[GRADIENT]
-    n, n_parts, n_in = rows.size, plan[0, N_PARTS], plan[1, N_IN]
+    memory: np.ndarray,
+    plan: np.ndarray,
+    rows: np.ndarray,
+    work: np.ndarray,
+    settings: np.ndarray,
+    told: np.ndarray,
+    at: tuple,
+) -> None:
+    """Tell -L^CLIP, -S, share clipped and KL of a minibatch; and its gradient by the outputs."""
+    start, n, place, ld = at
+    n_parts, n_in = plan[0, N_PARTS], plan[1, N_IN]
     notes = n_in + n_parts
-    advantages = _advantages(rollout, rows, notes + ADVANTAGE, settings[IS_NORMALIZED] > 0)
-    clip_range = settings[CLIP_RANGE]
-    by_entropy = np.float32(-settings[ENT_COEF] / n)
+    mean, deviation = _scale(rows, start, n, notes + ADVANTAGE, settings[IS_NORMALIZED] > 0)
+    clip_range, by_entropy = settings[CLIP_RANGE], np.float32(-settings[ENT_COEF] / n)
     surrogate, entropies, n_clipped, kl = 0.0, 0.0, 0.0, 0.0
     if plan[0, KIND] == GAUSSIAN:
         for k in range(n_parts):
-            gradient[k] = np.float32(0.0)
+            memory[plan[0, N_PARAMETERS] + k] = np.float32(0.0)
     for b in range(n):
-        action, old = rollout[rows[b], n_in:notes], rollout[rows[b], notes + LOG_PROB]
-        log_prob, entropy = measure(theta, plan, outputs, action, (b, ld))
-        log_ratio = np.float64(log_prob - old)  # log ρ_t
-        ratio = np.exp(log_ratio)
-        clipped = min(max(ratio, 1.0 - clip_range), 1.0 + clip_range)
-        plain, bounded = ratio * advantages[b], clipped * advantages[b]
-        surrogate += min(plain, bounded)
+        where = (start + b, n_in, place + b, ld)
+        log_prob, entropy = measure(memory, plan, work, rows, where)
+        log_ratio = np.float64(log_prob - rows[start + b, notes + LOG_PROB])  # log ρ_t
+        ratio = math.exp(log_ratio)
+        advantage: Any = np.float32((rows[start + b, notes + ADVANTAGE] - mean) / deviation)
+        bound = 1.0 + math.copysign(clip_range, log_ratio)
+        is_clipped = abs(ratio - 1.0) > clip_range
+        plain = ratio * advantage
+        bounded = bound * advantage if is_clipped else plain
+        is_plain = plain <= bounded
+        surrogate += plain if is_plain else bounded
         entropies += entropy
-        n_clipped += abs(ratio - 1.0) > clip_range
-        kl += np.expm1(log_ratio) - log_ratio
-        by_log_prob = np.float32(-plain / n if plain <= bounded else 0.0)
-        at = (b, ld, by_log_prob, by_entropy)
-        slope((theta, gradient), plan, (outputs, deltas), action, at)
-    return -surrogate / n, -entropies / n, n_clipped / n, kl / n
+        n_clipped += is_clipped
+        kl += math.expm1(log_ratio) - log_ratio
+        by_log_prob = np.float32(-plain / n if is_plain else 0.0)
+        slope(memory, plan, work, rows, where, (by_log_prob, by_entropy))
+    told[SURROGATE], told[ENTROPY] = -surrogate / n, -entropies / n
+    told[CLIPPED], told[KL] = n_clipped / n, kl / n
 
 
 @kernel()
-def _critic_loss(plan: np.ndarray, batch: tuple, work: tuple, settings: np.ndarray) -> float:
-    """L^VF of a minibatch; and its gradient by the outputs."""
-    rollout, rows = batch
-    outputs, deltas = work
-    n, notes = rows.size, plan[1, N_IN] + plan[0, N_PARTS]
+def _critic_loss(
+    plan: np.ndarray,
+    rows: np.ndarray,
+    work: np.ndarray,
+    settings: np.ndarray,
+    told: np.ndarray,
+    at: tuple,
+) -> None:
+    """Tell L^VF of a minibatch; and its gradient by the outputs."""
+    start, n, place, _ = at
+    notes, size = plan[1, N_IN] + plan[0, N_PARTS], work.size // 2
     limit, weight, total = settings[CLIP_RANGE_VF], 2.0 * settings[VF_COEF] / n, 0.0
     for b in range(n):
-        target, old = rollout[rows[b], notes + RETURN], rollout[rows[b], notes + VALUE]
-        moved = np.float64(outputs[b] - old)
+        target, old = rows[start + b, notes + RETURN], rows[start + b, notes + VALUE]
+        moved = np.float64(work[place + b] - old)
         is_free = abs(moved) <= limit
-        value = np.float64(outputs[b]) if is_free else old + np.copysign(limit, moved)
+        value = np.float64(work[place + b]) if is_free else old + math.copysign(limit, moved)
         error = value - target
         total += error * error / n
-        deltas[b] = np.float32(weight * error if is_free else 0.0)
-    return total
+        work[size + place + b] = np.float32(weight * error if is_free else 0.0)
+    told[CRITIC] = total
 
 
-@kernel()
-def _forget(deltas: np.ndarray, n_rows: np.int64, n: int, ld: int) -> None:
-    """Give the columns beyond n no gradient."""
-    for j in range(n_rows):
-        for b in range(n, ld):
-            deltas[j * ld + b] = np.float32(0.0)
+@entry(types.int64(VECTOR, TABLE, MATRIX, VECTOR, NUMBERS, types.float64[:, ::1], types.int64))
+def _epoch(
+    memory: np.ndarray,
+    plan: np.ndarray,
+    rows: np.ndarray,
+    work: np.ndarray,
+    settings: np.ndarray,
+    told: np.ndarray,
+    ld: int,
+) -> int:
+    """Run the minibatches that stand in ``rows``; how many did."""
+    n_in, n_actor, has_actor = plan[1, N_IN], 1 + plan[0, N_ACTOR], settings[HAS_ACTOR] > 0
+    size, end = np.int64(settings[BATCH_SIZE]), 1 + plan[0, N_LAYERS]
+    for k in range(len(told)):
+        start, notes = k * size, told[k]
+        n = min(size, len(rows) - start)
+        place(rows, start, n, work, (n_in, ld))
+        for is_critic in range(0 if has_actor else 1, 2):  # one pass in the code for both
+            first, last = (n_actor, end) if is_critic else (np.int64(1), n_actor)
+            at = forward(memory, plan, (first, last), work, ld)
+            where = (start, n, at, ld)
+            if is_critic:
+                _critic_loss(plan, rows, work, settings, notes, where)
+            else:
+                ready(plan, work, at, n, ld)
+                _actor_losses(memory, plan, rows, work, settings, notes, where)
+            forget(work, work.size // 2 + at, plan[last - 1, N_OUT], n, ld)
+            backward(memory, plan, (first, last), work, ld)
+        notes[LOSS] = notes[SURROGATE] + settings[VF_COEF] * notes[CRITIC]
+        notes[LOSS] += settings[ENT_COEF] * notes[ENTROPY]
+        if notes[KL] > settings[MAX_KL]:
+            return k + 1
+        descend(memory, np.int64(0) if has_actor else plan[n_actor, WEIGHT], settings)
+    return len(told)
 
 
-@kernel()
-def _turn_actor(
-    memory: np.ndarray, plan: np.ndarray, batch: tuple, work: tuple, settings: np.ndarray
-) -> tuple:
-    """Forward and backward through the actor; what ``_actor_losses`` tells."""
-    units, deltas, ld = work
-    layers, n = (np.int64(1), 1 + plan[0, N_ACTOR]), batch[1].size
-    at = forward(memory[THETA], plan, layers, units, ld)
-    ready(plan, units[at:], n, ld)
-    losses = _actor_losses(memory, plan, batch, (units[at:], deltas[at:], ld), settings)
-    _forget(deltas[at:], plan[plan[0, N_ACTOR], N_OUT], n, ld)
-    backward((memory[THETA], memory[GRADIENT]), plan, layers, (units, deltas), ld)
-    return losses
-
-
-@kernel()
-def _turn_critic(
-    memory: np.ndarray, plan: np.ndarray, batch: tuple, work: tuple, settings: np.ndarray
-) -> float:
-    """Forward and backward through the critic; its loss."""
-    units, deltas, ld = work
-    layers = (1 + plan[0, N_ACTOR], 1 + plan[0, N_LAYERS])
-    at = forward(memory[THETA], plan, layers, units, ld)
-    loss = _critic_loss(plan, batch, (units[at:], deltas[at:]), settings)
-    _forget(deltas[at:], np.int64(1), batch[1].size, ld)
-    backward((memory[THETA], memory[GRADIENT]), plan, layers, (units, deltas), ld)
-    return loss
-
-
-@entry(types.float64[:, ::1](MATRIX, TABLE, MATRIX, INDICES, NUMBERS))
 def epoch(
     memory: np.ndarray,
     plan: np.ndarray,
@@ -182,22 +186,8 @@ def epoch(
     .. [1] J. Schulman et al., "Proximal Policy Optimization Algorithms", 2017,
        https://arxiv.org/abs/1707.06347.
     """
-    size = min(int(settings[BATCH_SIZE]), order.size)
-    ld, has_actor = _padded(size), settings[HAS_ACTOR] > 0
-    start = np.int64(0) if has_actor else plan[1 + plan[0, N_ACTOR], WEIGHT]
-    work = (workspace(plan, ld), workspace(plan, ld), ld)
-    told = np.zeros((-(-order.size // size), 6), np.float64)
-    for k in range(len(told)):
-        batch = (rollout, order[k * size : (k + 1) * size])
-        place(rollout, batch[1], work[0], plan[1, N_IN], ld)
-        if has_actor:
-            losses = _turn_actor(memory, plan, batch, work, settings)
-            told[k, SURROGATE], told[k, ENTROPY] = losses[0], losses[1]
-            told[k, CLIPPED], told[k, KL] = losses[2], losses[3]
-        told[k, CRITIC] = _turn_critic(memory, plan, batch, work, settings)
-        told[k, LOSS] = told[k, SURROGATE] + settings[VF_COEF] * told[k, CRITIC]
-        told[k, LOSS] += settings[ENT_COEF] * told[k, ENTROPY]
-        if told[k, KL] > settings[MAX_KL]:
-            return told[: k + 1]
-        descend(memory, start, settings)
-    return told
+    size = min(int(settings[BATCH_SIZE]), len(order))
+    ld = padded(size)
+    work, told = workspace(plan, ld, 2), np.zeros((-(-len(order) // size), 6))
+    rows = rollout.take(order, axis=0)
+    return told[: _epoch(memory.reshape(-1), plan, rows, work, settings, told, ld)]

@@ -4,25 +4,38 @@ Outputs stand one row a unit, one column a sample, as ``network`` leaves them; `
 first. The parts of an action are independent given the state, so that their terms add up.
 """
 
+import math
+from typing import Any
+
 import numpy as np
 
 from rlextras.kernels.compiler import kernel
-from rlextras.kernels.plan import BERNOULLI, CATEGORICAL, KIND, N_LAYERS, N_PARTS, SIZE
+from rlextras.kernels.plan import (
+    BERNOULLI,
+    CATEGORICAL,
+    KIND,
+    N_LAYERS,
+    N_PARAMETERS,
+    N_PARTS,
+    SIZE,
+)
 
 _ZERO, _ONE, _HALF = np.float32(0.0), np.float32(1.0), np.float32(0.5)
 _LOG_ROOT_TAU = np.float32(0.9189385332046727)  # log √(2π)
 
 
 @kernel()
-def ready(plan: np.ndarray, outputs: np.ndarray, n: int, ld: int) -> None:
+def ready(plan: np.ndarray, units: np.ndarray, out_at: int, n: int, ld: int) -> None:
     """Turn the outputs of categorical parts into log-probabilities, in place.
 
     Parameters
     ----------
     plan : ndarray of int64
         The table.
-    outputs : ndarray of float32, one dimension
-        Of the actor; other kinds stay as they are.
+    units : ndarray of float32, one dimension
+        A workspace after ``forward`` through the actor; other kinds stay as they are.
+    out_at : int
+        Where the outputs start.
     n : int
         Samples.
     ld : int
@@ -30,117 +43,123 @@ def ready(plan: np.ndarray, outputs: np.ndarray, n: int, ld: int) -> None:
     """
     if plan[0, KIND] != CATEGORICAL:
         return
-    start = 0
+    start = out_at
     for k in range(1 + plan[0, N_LAYERS], len(plan)):
-        stop = start + plan[k, SIZE]
+        stop = start + plan[k, SIZE] * ld
         for b in range(n):
-            largest = outputs[start * ld + b]
-            for j in range(start + 1, stop):
-                largest = max(largest, outputs[j * ld + b])
-            total = _ZERO
-            for j in range(start, stop):
-                total += np.exp(outputs[j * ld + b] - largest)
-            normalizer = largest + np.log(total)
-            for j in range(start, stop):
-                outputs[j * ld + b] -= normalizer
+            largest, total = units[start + b], _ZERO
+            for j in range(start + b, stop, ld):
+                largest = max(largest, units[j])
+            for j in range(start + b, stop, ld):
+                total += math.exp(units[j] - largest)
+            normalizer = largest + math.log(total)
+            for j in range(start + b, stop, ld):
+                units[j] -= normalizer
         start = stop
 
 
 @kernel()
 def measure(
-    theta: np.ndarray, plan: np.ndarray, outputs: np.ndarray, action: np.ndarray, at: tuple
+    theta: np.ndarray, plan: np.ndarray, units: np.ndarray, rows: np.ndarray, at: tuple
 ) -> tuple:
     """Log-probability of an action, and entropy of the distribution that it came from.
 
     Parameters
     ----------
     theta : ndarray of float32
-        The parameters.
+        The parameters, and what may follow them.
     plan : ndarray of int64
         The table.
-    outputs : ndarray of float32, one dimension
-        Of the actor, made ready.
-    action : ndarray of float32
-        One number a part.
-    at : tuple of (int, int)
-        The sample, and the columns.
+    units : ndarray of float32, one dimension
+        A workspace with the actor's outputs, made ready.
+    rows : ndarray of float32, two dimensions
+        Hold the action, one number a part.
+    at : tuple of (int, int, int, int)
+        Row and column where it starts; where the first output of its sample stands, and the step
+        from output to output.
 
     Returns
     -------
     tuple of (float32, float32)
         Both in nats.
     """
-    b, ld = at
-    log_prob, entropy, start = _ZERO, _ZERO, 0
+    row, column, place, ld = at
+    log_prob, entropy, kind = _ZERO, _ZERO, plan[0, KIND]
     first = 1 + plan[0, N_LAYERS]
     for k in range(plan[0, N_PARTS]):
-        if plan[0, KIND] == CATEGORICAL:
-            size = plan[first + k, SIZE]
-            log_prob += outputs[(start + int(action[k])) * ld + b]
-            for j in range(start, start + size):
-                log_p = outputs[j * ld + b]
-                entropy -= np.exp(log_p) * log_p
-            start += size
-        elif plan[0, KIND] == BERNOULLI:
-            z = outputs[k * ld + b]
-            log_one = max(z, _ZERO) + np.log1p(np.exp(-abs(z)))  # log(1 + eᶻ)
-            log_prob += action[k] * z - log_one
-            entropy += log_one - z / (_ONE + np.exp(-z))
+        action = rows[row, column + k]
+        if kind == CATEGORICAL:
+            stop = place + plan[first + k, SIZE] * ld
+            log_prob += units[place + np.int64(action) * ld]
+            for j in range(place, stop, ld):
+                entropy -= math.exp(units[j]) * units[j]
+            place = stop
+            continue
+        z = units[place]
+        place += ld
+        if kind == BERNOULLI:
+            log_one = max(z, _ZERO) + math.log1p(math.exp(-abs(z)))  # log(1 + eᶻ)
+            log_prob += action * z - log_one
+            entropy += log_one - z / (_ONE + math.exp(-z))
         else:
-            distance = (action[k] - outputs[k * ld + b]) / np.exp(theta[k])
+            distance = (action - z) / math.exp(theta[k])
             log_prob -= _HALF * distance * distance + theta[k] + _LOG_ROOT_TAU
             entropy += _HALF + _LOG_ROOT_TAU + theta[k]
     return log_prob, entropy
 
 
 @kernel()
-def slope(parameters: tuple, plan: np.ndarray, work: tuple, action: np.ndarray, at: tuple) -> None:
+def slope(
+    memory: np.ndarray, plan: np.ndarray, work: np.ndarray, rows: np.ndarray, at: tuple, by: tuple
+) -> None:
     """Gradient of a weighted sum of log-probability and entropy by the outputs.
 
     Parameters
     ----------
-    parameters : tuple of two ndarrays of float32
-        The parameters, and a gradient by them; that by the standard deviations is added to.
+    memory : ndarray of float32
+        The parameters, then a gradient by them; that by the standard deviations is added to.
     plan : ndarray of int64
         The table.
-    work : tuple of two ndarrays of float32
-        Outputs made ready, and where the gradient by them goes.
-    action : ndarray of float32
-        One number a part.
-    at : tuple of (int, int, float32, float32, float32)
-        The sample, the columns, the two weights, the entropy of categorical parts is their own.
+    work : ndarray of float32, one dimension
+        Two workspaces, one behind the other: outputs made ready, and the gradient by them.
+    rows : ndarray of float32, two dimensions
+        Hold the action, one number a part.
+    at : tuple of (int, int, int, int)
+        As for ``measure``.
+    by : tuple of (float32, float32)
+        The two weights; the entropy of categorical parts is their own.
     """
-    theta, gradient = parameters
-    outputs, deltas = work
-    b, ld, by_log_prob, by_entropy = at
-    first, start = 1 + plan[0, N_LAYERS], 0
+    row, column, place, ld = at
+    by_log_prob, by_entropy = by
+    first, kind, size = 1 + plan[0, N_LAYERS], plan[0, KIND], work.size // 2
     for k in range(plan[0, N_PARTS]):
-        if plan[0, KIND] == CATEGORICAL:
-            size = plan[first + k, SIZE]
-            entropy = _ZERO
-            for j in range(start, start + size):
-                entropy -= np.exp(outputs[j * ld + b]) * outputs[j * ld + b]
-            for j in range(start, start + size):
-                log_p = outputs[j * ld + b]
-                push = by_log_prob + by_entropy * (log_p + entropy)
-                deltas[j * ld + b] = -np.exp(log_p) * push
-            deltas[(start + int(action[k])) * ld + b] += by_log_prob
-            start += size
-        elif plan[0, KIND] == BERNOULLI:
-            z = outputs[k * ld + b]
-            p = _ONE / (_ONE + np.exp(-z))
-            pull = by_entropy * z * p * (_ONE - p)
-            deltas[k * ld + b] = by_log_prob * (action[k] - p) - pull
+        action = rows[row, column + k]
+        if kind == CATEGORICAL:
+            stop, entropy = place + plan[first + k, SIZE] * ld, _ZERO
+            for j in range(place, stop, ld):
+                entropy -= math.exp(work[j]) * work[j]
+            for j in range(place, stop, ld):
+                push = by_log_prob + by_entropy * (work[j] + entropy)
+                work[size + j] = -math.exp(work[j]) * push
+            work[size + place + np.int64(action) * ld] += by_log_prob
+            place = stop
+            continue
+        z = work[place]
+        if kind == BERNOULLI:
+            p = _ONE / (_ONE + math.exp(-z))
+            work[size + place] = by_log_prob * (action - p) - by_entropy * z * p * (_ONE - p)
         else:
-            scale = np.exp(-theta[k])
-            distance = (action[k] - outputs[k * ld + b]) * scale
-            deltas[k * ld + b] = by_log_prob * distance * scale
-            gradient[k] += by_log_prob * (distance * distance - _ONE) + by_entropy
+            scale = math.exp(-memory[k])
+            distance = (action - z) * scale
+            work[size + place] = by_log_prob * distance * scale
+            push = by_log_prob * (distance * distance - _ONE) + by_entropy
+            memory[plan[0, N_PARAMETERS] + k] += push
+        place += ld
 
 
 @kernel()
 def choose(
-    theta: np.ndarray, plan: np.ndarray, outputs: np.ndarray, noise: np.ndarray, at: tuple
+    theta: np.ndarray, plan: np.ndarray, units: np.ndarray, noise: np.ndarray, at: tuple
 ) -> np.float32:
     """Draw one part of an action, or take the most likely one.
 
@@ -150,32 +169,31 @@ def choose(
         The parameters.
     plan : ndarray of int64
         The table.
-    outputs : ndarray of float32, one dimension
-        Of the actor, made ready.
+    units : ndarray of float32, one dimension
+        A workspace with the actor's outputs, made ready.
     noise : ndarray of float32
         Exponential numbers for categorical parts, uniform ones for bits, normal ones for
         coordinates; the samples of a part stand together. Empty for the most likely action.
-    at : tuple of (int, int, int, int, int, int)
-        Sample and columns; the part, its first output, its first noise and the noise per sample.
+    at : tuple of (int, int, int, int)
+        The part; where its first output stands, and the step from output to output; its first
+        noise.
 
     Returns
     -------
     float32
         The number of the choice, the bit, or the coordinate.
     """
-    b, ld, k, start, noise_at, noise_step = at
-    is_drawn = noise.size > 0
-    here = noise_at + b * noise_step
+    k, place, ld, here = at
+    is_drawn, z = noise.size > 0, units[place]
     if plan[0, KIND] == CATEGORICAL:
         best, choice = -_ONE, 0  # the largest p / e, with e exponential, is a draw from p
         for j in range(plan[1 + plan[0, N_LAYERS] + k, SIZE]):
-            p = np.exp(outputs[(start + j) * ld + b])
-            score = p / noise[here + j] if is_drawn else p
+            p = math.exp(units[place + j * ld])
+            score: Any = p / noise[here + j] if is_drawn else p
             if score > best:
                 best, choice = score, j
         return np.float32(choice)
-    z = outputs[start * ld + b]
     if plan[0, KIND] == BERNOULLI:
-        is_one = noise[here] < _ONE / (_ONE + np.exp(-z)) if is_drawn else z > _ZERO
+        is_one = noise[here] < _ONE / (_ONE + math.exp(-z)) if is_drawn else z > _ZERO
         return _ONE if is_one else _ZERO
-    return z + np.exp(theta[k]) * noise[here] if is_drawn else z
+    return z + math.exp(theta[k]) * noise[here] if is_drawn else z

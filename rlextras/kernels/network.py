@@ -6,14 +6,23 @@ import numpy as np
 
 from rlextras.kernels.activations import activate, from_bits, scale_by_derivative
 from rlextras.kernels.compiler import kernel
-from rlextras.kernels.plan import ACTIVATION, BIAS, N_IN, N_LAYERS, N_OUT, SLOPE, WEIGHT
+from rlextras.kernels.plan import (
+    ACTIVATION,
+    BIAS,
+    N_ACTOR,
+    N_IN,
+    N_LAYERS,
+    N_OUT,
+    N_PARAMETERS,
+    SLOPE,
+    WEIGHT,
+)
 from rlextras.kernels.tiles import add_product, outer_product
 
-_ZERO, _ONE = np.float32(0.0), np.float32(1.0)
+_ZERO = np.float32(0.0)
 
 
-@kernel()
-def workspace(plan: np.ndarray, ld: int) -> np.ndarray:
+def workspace(plan: np.ndarray, ld: int, n_blocks: int = 1) -> np.ndarray:
     """Room for the units of the larger of two networks, with a row of ones behind them.
 
     Parameters
@@ -22,19 +31,19 @@ def workspace(plan: np.ndarray, ld: int) -> np.ndarray:
         The table.
     ld : int
         Columns, a multiple of ``tiles.LANES``.
+    n_blocks : int, default=1
+        How many of these, one behind the other.
 
     Returns
     -------
     ndarray of float32, one dimension
-        The input first, then the units of each layer; the last ``ld`` numbers are 1.
+        Each block has the input first, then the units of each layer; its last ``ld`` numbers are 1.
     """
-    n_rows = plan[1, N_IN]
-    for i in range(1, 1 + plan[0, N_LAYERS]):
-        n_rows += plan[i, N_OUT]
-    units = np.zeros((n_rows + 1) * ld, np.float32)
-    for i in range(n_rows * ld, units.size):
-        units[i] = _ONE
-    return units
+    widths, n_actor = plan[1 : 1 + plan[0, N_LAYERS], N_OUT], plan[0, N_ACTOR]
+    n_rows = int(plan[1, N_IN] + max(widths[:n_actor].sum(), widths[n_actor:].sum()))
+    blocks = np.zeros((n_blocks, n_rows + 1, ld), np.float32)
+    blocks[:, -1] = 1.0
+    return blocks.reshape(-1)
 
 
 @kernel()
@@ -59,14 +68,15 @@ def forward(theta: np.ndarray, plan: np.ndarray, layers: tuple, units: np.ndarra
     int
         Where the output stands.
     """
-    x_at = np.int64(0)  # of no literal type: one signature below
-    for i in range(layers[0], layers[1]):
+    first, end = layers
+    x_at, one = np.int64(0), np.int64(1)  # of no literal type: one signature below
+    for i in range(first, end):
         n_in, n_out, bias = plan[i, N_IN], plan[i, N_OUT], plan[i, BIAS]
         out_at = x_at + n_in * ld
         for r in range(n_out):
             for k in range(out_at + r * ld, out_at + (r + 1) * ld):
                 units[k] = theta[bias + r]
-        shape = (n_out, n_in, np.int64(1), n_in, ld)
+        shape = (n_out, n_in, one, n_in, ld)
         add_product(units, theta, units, (out_at, plan[i, WEIGHT], x_at), shape)
         outputs = units[out_at : out_at + n_out * ld]
         activate(outputs, plan[i, ACTIVATION], from_bits(plan[i, SLOPE]))
@@ -75,65 +85,84 @@ def forward(theta: np.ndarray, plan: np.ndarray, layers: tuple, units: np.ndarra
 
 
 @kernel()
-def backward(parameters: tuple, plan: np.ndarray, layers: tuple, work: tuple, ld: int) -> None:
+def backward(
+    memory: np.ndarray, plan: np.ndarray, layers: tuple, work: np.ndarray, ld: int
+) -> None:
     """Gradient of what ``forward`` computed.
 
     Parameters
     ----------
-    parameters : tuple of two ndarrays of float32
-        The parameters, and their gradient, which is overwritten where these layers stand.
+    memory : ndarray of float32
+        The parameters, then their gradient, which is overwritten where these layers stand.
     plan : ndarray of int64
         The table.
     layers : tuple of (int, int)
         First row of the table, and the row after the last, which has no activation.
-    work : tuple of two ndarrays of float32
-        The units, and the gradient by them, of which that by the output is set.
+    work : ndarray of float32, one dimension
+        Two workspaces, one behind the other: the units, and the gradient by them, of which that by
+        the output is set.
     ld : int
         Their columns.
     """
-    theta, gradient = parameters
-    units, deltas = work
-    ones_at = units.size - ld
-    x_at, one = np.int64(0), np.int64(1)  # of no literal type: one signature below
-    for i in range(layers[0], layers[1]):
+    first, end = layers
+    size, to = work.size // 2, plan[0, N_PARAMETERS]  # where the two gradients start
+    ones_at, one = size - ld, np.int64(1)  # of no literal type: one signature below
+    x_at = np.int64(0)
+    for i in range(first, end):
         x_at += plan[i, N_IN] * ld
-    for i in range(layers[1] - 1, layers[0] - 1, -1):
+    for i in range(end - 1, first - 1, -1):
         n_in, n_out, weight = plan[i, N_IN], plan[i, N_OUT], plan[i, WEIGHT]
-        out_at = x_at
-        x_at = out_at - n_in * ld
-        outer_product(gradient, deltas, units, (weight, out_at, x_at), (n_out, n_in, ld))
-        outer_product(gradient, deltas, units, (plan[i, BIAS], out_at, ones_at), (n_out, one, ld))
-        if i > layers[0]:
-            for k in range(x_at, out_at):
+        out_at = size + x_at
+        x_at -= n_in * ld
+        outer_product(memory, work, work, (to + weight, out_at, x_at), (n_out, n_in, ld))
+        outer_product(memory, work, work, (to + plan[i, BIAS], out_at, ones_at), (n_out, one, ld))
+        if i > first:
+            deltas = work[size + x_at : out_at]
+            for k in range(deltas.size):
                 deltas[k] = _ZERO
             shape = (n_in, one, n_in, n_out, ld)
-            add_product(deltas, theta, deltas, (x_at, weight, out_at), shape)
+            add_product(work, memory, work, (size + x_at, weight, out_at), shape)
             kind, slope = plan[i - 1, ACTIVATION], from_bits(plan[i - 1, SLOPE])
-            scale_by_derivative(deltas[x_at:out_at], units[x_at:out_at], kind, slope)
+            scale_by_derivative(deltas, work[x_at : out_at - size], kind, slope)
 
 
 @kernel()
-def place(rows: np.ndarray, chosen: np.ndarray, units: np.ndarray, n_in: int, ld: int) -> None:
+def place(rows: np.ndarray, start: int, n: int, units: np.ndarray, shape: tuple) -> None:
     """Put the first numbers of some rows side by side into the input of a workspace.
 
     Parameters
     ----------
     rows : ndarray of float32, shape (N, at least n_in)
         Samples.
-    chosen : ndarray of int64, shape (n,)
-        Which of them; n is at most ``ld``.
+    start, n : int
+        The first of them, and how many.
     units : ndarray of float32, one dimension
         The workspace; its columns beyond n become zero.
-    n_in : int
-        Numbers of a sample.
-    ld : int
-        Columns of the workspace.
+    shape : tuple of (int, int)
+        n_in, the numbers of a sample, and the columns of the workspace.
     """
-    n = chosen.size
+    n_in, ld = shape
     for b in range(n):
-        row = chosen[b]
         for d in range(n_in):
-            units[d * ld + b] = rows[row, d]
-    for d in range(n_in):
-        for b in range(n, ld):
-            units[d * ld + b] = _ZERO
+            units[d * ld + b] = rows[start + b, d]
+    forget(units, np.int64(0), n_in, n, ld)
+
+
+@kernel()
+def forget(units: np.ndarray, at: int, n_rows: int, n: int, ld: int) -> None:
+    """Put zeros into the columns beyond n.
+
+    Parameters
+    ----------
+    units : ndarray of float32, one dimension
+        A workspace.
+    at, n_rows : int
+        Its rows that are meant.
+    n : int
+        Samples.
+    ld : int
+        Columns.
+    """
+    for j in range(n_rows):
+        for k in range(at + j * ld + n, at + (j + 1) * ld):
+            units[k] = _ZERO

@@ -32,7 +32,7 @@ def estimate(
     .. [1] J. Schulman et al., "High-Dimensional Continuous Control Using Generalized Advantage
        Estimation", ICLR 2016, https://arxiv.org/abs/1506.02438.
     """
-    n_steps, n_envs = ledger.shape[1:]
+    _, n_steps, n_envs = ledger.shape
     for i in range(n_envs):
         following, advantage = last_values[i], np.float32(0.0)
         for t in range(n_steps - 1, -1, -1):

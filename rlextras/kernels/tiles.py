@@ -169,11 +169,11 @@ def add_product(out: np.ndarray, a: np.ndarray, x: np.ndarray, at: tuple, shape:
     whole = n_rows - n_rows % ROWS
     for lane in range(0, ld, LANES):
         for r in range(0, whole, ROWS):
-            where = (out_at + r * ld + lane, ld, a_at + r * a_row, a_row, a_column, x_at + lane)
-            _tile(out, a, x, (*where, depth))
+            start, row = out_at + r * ld + lane, a_at + r * a_row
+            _tile(out, a, x, (start, ld, row, a_row, a_column, x_at + lane, depth))
         for r in range(whole, n_rows):
-            where = (out_at + r * ld + lane, ld, a_at + r * a_row, a_row, a_column, x_at + lane)
-            _row(out, a, x, (*where, depth))
+            start, row = out_at + r * ld + lane, a_at + r * a_row
+            _row(out, a, x, (start, ld, row, a_row, a_column, x_at + lane, depth))
 
 
 @kernel()

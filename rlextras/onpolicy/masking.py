@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
-from stable_baselines3.common.buffers import RolloutBuffer
+from stable_baselines3.common.buffers import DictRolloutBuffer, RolloutBuffer
 from stable_baselines3.common.distributions import (
     BernoulliDistribution,
     CategoricalDistribution,
@@ -107,6 +108,20 @@ def masked(policy: ActorCriticPolicy, masks: np.ndarray | None) -> Iterator[None
         policy.action_dist = plain
 
 
+@contextmanager
+def _copying_once(buffer: RolloutBuffer) -> Iterator[None]:
+    """Have the host's own buffers make tensors of the rows that they picked, which are copies."""
+    is_hosts = type(buffer) in {RolloutBuffer, DictRolloutBuffer}
+    if not is_hosts or {"to_torch", "_get_samples", "get"} & vars(buffer).keys():
+        yield
+        return
+    buffer.to_torch = partial(torch.as_tensor, device=buffer.device)  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        del buffer.to_torch
+
+
 def minibatches(
     buffer: RolloutBuffer, batch_size: int | None, masks: np.ndarray | None
 ) -> Iterator[tuple[Any, np.ndarray | None]]:
@@ -127,8 +142,9 @@ def minibatches(
         A minibatch, and the masks of its steps.
     """
     if masks is None:
-        for batch in buffer.get(batch_size):
-            yield batch, None
+        with _copying_once(buffer):
+            for batch in buffer.get(batch_size):
+                yield batch, None
         return
     drawn: list[np.ndarray] = []
     hand_out = buffer._get_samples

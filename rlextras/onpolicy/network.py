@@ -68,6 +68,7 @@ class SharedNetwork:
         self.theta = self.memory[THETA]
         self.n_in = int(self.table[1, 0])
         self._act = _unchecked(self._acting.act)
+        self._n_rows = len(load("network").workspace(self.table, 1))
         self._watched: Any = None
         self.refresh()
 
@@ -185,7 +186,7 @@ class SharedNetwork:
         self.refresh()
         n = len(observations)
         noise, out = self._drawn(n, deterministic), np.empty((n, self.n_parts + 2), np.float32)
-        self._act(self.theta, self.table, observations, noise, out, ACTIONS + VALUES)
+        self._run(observations, noise, out, ACTIONS + VALUES)
         return out
 
     def choose(self, observations: np.ndarray, deterministic: bool) -> np.ndarray:
@@ -206,7 +207,7 @@ class SharedNetwork:
         self.refresh()
         n = len(observations)
         noise, out = self._drawn(n, deterministic), np.empty((n, self.n_parts), np.float32)
-        self._act(self.theta, self.table, observations, noise, out, ACTIONS)
+        self._run(observations, noise, out, ACTIONS)
         return out
 
     def judge(self, observations: np.ndarray) -> np.ndarray:
@@ -224,8 +225,16 @@ class SharedNetwork:
         """
         self.refresh()
         values = np.empty((len(observations), 1), np.float32)
-        self._act(self.theta, self.table, observations, _NO_NOISE, values, VALUES)
+        self._run(observations, _NO_NOISE, values, VALUES)
         return values[:, 0]
+
+    def _run(
+        self, observations: np.ndarray, noise: np.ndarray, out: np.ndarray, asked: int
+    ) -> None:
+        """Let the kernel fill an array, in room of its own: others may run it at the same time."""
+        ld = self._acting.columns(len(observations))
+        units = np.empty(self._n_rows * ld, np.float32)
+        self._act(self.theta, self.table, observations, noise, out, units, ld, asked)
 
     def n_adam_steps(self, optimizer: torch.optim.Adam, parameters: Sequence[Tensor]) -> int | None:
         """Share Adam's moments of some parameters.

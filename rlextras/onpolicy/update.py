@@ -102,7 +102,8 @@ class CompiledRegion:
     def __init__(self, update: CompiledUpdate) -> None:
         self._kernels = load("natural")
         network = update.network
-        self._vector, self._table = network.theta, network.table
+        self._vector, self._table = network.memory.reshape(-1), network.table
+        self._work = load("network").workspace(network.table, self._kernels.CHUNK, 2)
         first_of_critic = int(network.table[1 + network.table[0, 3], 2])
         self.theta = torch.from_numpy(network.theta[:first_of_critic])  # (P,) of the actor
         self._rows, self._n_in, self._n_parts = update.rollout, network.n_in, network.n_parts
@@ -184,5 +185,5 @@ class CompiledRegion:
 
     @property
     def _place(self) -> tuple[np.ndarray, ...]:
-        """Parameters, table and steps, as all kernels want them first."""
-        return self._vector, self._table, self._rows
+        """Parameters, table, steps and room, as all kernels want them first."""
+        return self._vector, self._table, self._rows, self._work

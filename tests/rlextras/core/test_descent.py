@@ -81,3 +81,19 @@ def test_a_parameter_that_is_held_stays_and_is_free_again_afterwards():
     assert held_one.tolist() == [1.0, 1.0]
     assert (free < 1.0).all()
     assert (held_one.requires_grad, frozen.requires_grad) == (True, False)
+
+
+@pytest.mark.parametrize("limit", [1e-3, 0.5, 1e3])
+def test_gradients_are_shortened_as_torch_does(limit):
+    fast, plain = network(), network()
+    inputs = torch.linspace(-1, 1, 12).reshape(4, 3)
+    for net, clips in ((fast, False), (plain, True)):
+        optimizer = torch.optim.SGD(net.parameters(), lr=1.0)
+        loss = (net(inputs) - 1).square().mean()
+        if not clips:
+            descend(loss, optimizer, list(net.parameters()), max_grad_norm=limit)
+            continue
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(net.parameters(), limit)
+        optimizer.step()
+    assert all(map(torch.equal, fast.parameters(), plain.parameters()))

@@ -9,9 +9,11 @@ from torch.distributions import kl_divergence
 from torch.testing import assert_close
 
 from rlextras.core.returns import Rollout, gae
-from rlextras.kernels.acting import act
+from rlextras.kernels.acting import act as act_in_room
+from rlextras.kernels.acting import columns
 from rlextras.kernels.clipped import epoch
-from rlextras.kernels.natural import ascent, fisher_product, weigh
+from rlextras.kernels.natural import CHUNK, ascent, fisher_product, weigh
+from rlextras.kernels.network import workspace
 from rlextras.kernels.plan import ACTIONS, CATEGORICAL, GAUSSIAN, VALUES, noise_size
 from rlextras.kernels.returns import estimate
 from tests.oracles.rlextras_kernels import Twin, ppo_loss
@@ -19,6 +21,13 @@ from tests.rlextras.kernels.networks import HEADS, SLOPE, made, networks, rollou
 
 CLOSE = {"atol": 2e-5, "rtol": 2e-5}  # float32, sums of at most a few hundred terms
 NO_NOISE = np.empty(0, np.float32)
+
+
+def act(theta, table, observations, noise, out, asked):
+    """Act in room that holds NaN where nothing was computed yet."""
+    ld = columns(len(observations))
+    room = np.full(workspace(table, ld).size, np.nan, np.float32)
+    act_in_room(theta, table, observations, noise, out, room, ld, asked)
 
 
 def split(table, rows):
@@ -142,7 +151,8 @@ def test_the_natural_step_has_the_twins_derivatives(network, n):
     objective = ((twin.log_prob(observations, actions) - old_log_prob).exp() * advantages).mean()
     (expected,) = torch.autograd.grad(objective, twin.theta)
     gradient = np.empty(n_actor, np.float32)
-    ascent(theta, table, rows, gradient)
+    memory, room = np.concatenate([theta, np.full_like(theta, np.nan)]), workspace(table, CHUNK, 2)
+    ascent(memory, table, rows, room, gradient)
     scale = 1 + expected.abs().max()
     # The ratio is e to a difference of log-probabilities, whose last digits weigh by their size.
     digits = 2e-5 + 8 * np.finfo(np.float32).eps * float(old_log_prob.abs().max())
@@ -151,7 +161,7 @@ def test_the_natural_step_has_the_twins_derivatives(network, n):
 
     direction = rng.standard_normal(n_actor).astype(np.float32)
     product = np.empty(n_actor, np.float32)
-    fisher_product(theta, table, rows, direction, product)
+    fisher_product(memory, table, rows, room, direction, product)
     expected = fisher_by_autograd(twin, theta, table, observations, direction)
     scale = 1 + expected.abs().max()
     assert_close(torch.from_numpy(product) / scale, expected / scale, **CLOSE)
@@ -188,7 +198,8 @@ def test_objective_and_divergence_are_the_twins(network):
     rows[:, -2] = before.log_prob(observations, actions).detach().numpy()
     n_out = int(table[table[0, 3], 1])
     old = np.empty((len(rows), n_out + int(table[0, 1])), np.float32)
-    assert weigh(theta, table, rows, old, True) == pytest.approx(
+    room = workspace(table, CHUNK)
+    assert weigh(theta, table, rows, room, old, True) == pytest.approx(
         (advantages.mean().item(), 0), abs=1e-5
     )
 
@@ -201,7 +212,7 @@ def test_objective_and_divergence_are_the_twins(network):
         )
         divergence = sum(kl_divergence(a, b) for a, b in pairs).mean().item()
         objective = (log_ratio.exp() * advantages).mean().item()
-    found = weigh(moved, table, rows, old, False)
+    found = weigh(moved, table, rows, room, old, False)
     assert found == pytest.approx((objective, divergence), rel=1e-4, abs=2e-5)
 
 
