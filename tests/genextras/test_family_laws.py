@@ -310,7 +310,7 @@ def test_dynamic_shifting_needs_its_shift():
 
 @pytest.mark.parametrize("name", ["EDMScheduler", "FlowMatchScheduler", "MultistepScheduler"])
 def test_an_option_of_another_class_is_kept_and_does_not_act(name):
-    """A config carries the words of the scheduler it came from, such as clipping, and back."""
+    """A config carries the words of where it came from, such as clipping, for the way back."""
     foreign = genextras.DDPMScheduler(clip_sample=True, clip_sample_range=0.1).config
     options = {"prediction_type": "sample"}
     if name == "EDMScheduler":
