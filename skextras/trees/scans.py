@@ -26,7 +26,7 @@ def state_facts(table, node, child, min_count):  # type: ignore[no-untyped-def]
     ease = 1.0 if hessian == n_rows else EASE  # hessians that are all 1 count the rows
     share = ease * np.float64(word(table, at.MIN_SAMPLES)) * hessian / n_rows
     least = float64s(word(table, at.OPTIONS), at.N_OPTIONS)[at.MIN_HESSIAN]
-    if min_count > 0:
+    if min_count > 0 or word(table, at.MIN_SAMPLES) <= 1:  # (any row is enough)
         share = 0.0
     facts[splitting.FLOOR] = max(max(least, share), 0.5 / facts[splitting.HESSIAN_SCALE])
     facts[splitting.LOWER] = floats[at.LOWER]

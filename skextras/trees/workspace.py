@@ -60,7 +60,8 @@ class Growth:
         Edges from the root to the deepest leaf.
     min_samples_leaf : int
         Rows of a leaf, counted exactly. A side with less than a quarter of the hessian that so
-        many rows of its parent have on average is taken for smaller, and not counted.
+        many rows of its parent have on average is taken for smaller, and not counted; but where
+        1 is enough, every row is.
     min_hessian : float
         Sum of hessians of a leaf.
     l2, l1 : float

@@ -91,6 +91,8 @@ class SlowTree:
         g, h = self.gradient[node.rows], self.hessian[node.rows]
         n_least = growth.min_samples_leaf
         share = (1.0 if h.sum() == len(h) else EASE) * n_least * h.sum() / len(h)
+        if n_least <= 1:
+            share = 0.0
         floor = max(growth.min_hessian, 0 if node.counts_exactly else share)
         if min(h[left].sum(), h[right].sum()) < max(floor, 0.5):
             return None
