@@ -3,7 +3,7 @@ loss on held-out rows; a fit starts from the table that a user has.
 
 Seven classes, two of them rare: all have XGBoost's penalty of 1 on the leaves, since without one
 the values of a rare class grow without bound, in ours and scikit-learn's alike. 44 of the 54
-features are 0 or 1, two of them 1 in each row, which LightGBM packs into few.
+features are 0 or 1, two of them 1 in each row, which LightGBM and ours pack into few.
 
 The flights are real (see flights.py): whether one arrives late, from what is known before it
 leaves. CatBoost gets a category in place of a missing one, which it asks for; its trees are
