@@ -88,14 +88,11 @@ def _is_sooner(table: int, node: int, other: int) -> bool:
 
 @inner
 def place_of_next(table: int, max_rows: int) -> int:
-    """Place of the next in turn among all that wait (max_rows = ANY); or, if there is one, among
-    those of at most so many rows that are not parted, and whose histogram is at hand.
+    """Place of the next in turn among all that wait (max_rows = ANY), or among those that a lane
+    may take: not parted yet, of at most so many rows, their histogram at hand. -1 if there is none.
     """
-    waiting, n = (
-        int64s(word(table, at.OPEN), state_of(table)[at.N_OPEN]),
-        state_of(table)[at.N_OPEN],
-    )
-    best = -1
+    n, best = state_of(table)[at.N_OPEN], -1
+    waiting = int64s(word(table, at.OPEN), n)
     for i in range(n - 1, -1, -1):
         record = record_of(table, waiting[i])
         if max_rows < ANY:

@@ -37,12 +37,8 @@ def state_facts(table, node, child, min_count):  # type: ignore[no-untyped-def]
 @inner
 def _keep_best(table, node, child):  # type: ignore[no-untyped-def]
     """Of what the groups of a scan have found, the best goes into the node; the first on a tie."""
-    n_groups, record, facts = (
-        word(table, at.N_GROUPS),
-        record_of(table, node),
-        facts_of(table, child),
-    )
-    best = 0.0
+    record, facts = record_of(table, node), facts_of(table, child)
+    n_groups, best = word(table, at.N_GROUPS), 0.0
     for group in range(n_groups):
         address = word(table, at.FOUND) + 8 * splitting.N_FOUND * (child * n_groups + group)
         found = int64s(address, splitting.N_FOUND)

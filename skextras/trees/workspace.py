@@ -111,9 +111,8 @@ class Workspace:
         self.max_leaves = _leaf_limit(growth, n)
         slot = n_groups * GROUP_STRIDE
         n_lanes = LANES_PER_THREAD * n_threads if n_threads > 1 else 0
-        n_ahead = (
-            self.max_leaves // 2 if n_lanes else 0
-        )  # nodes that may be split before their turn
+        # Nodes that may be split before their turn: as many as half the turns, at any time.
+        n_ahead = self.max_leaves // 2 if n_lanes else 0
         n_slots = max(2, min(self.max_leaves + n_ahead, POOL_BYTES // (8 * slot)))
         n_nodes = 2 * (self.max_leaves + n_ahead)
         order = np.zeros(n + AHEAD, np.uint32)  # the sums look ahead in it
