@@ -631,6 +631,8 @@ class GradientBoostingClassifier(ClassifierMixin, BaseGradientBoosting):
         y = _check_y(y, estimator=self)
         if not reset:
             return self._labels.transform(y).astype(np.float64)
+        if y.dtype == object:  # of mixed kinds, which cannot be sorted, it says so
+            check_classification_targets(y)
         self._labels: LabelEncoder = LabelEncoder()
         codes = self._labels.fit_transform(y)
         self.classes_ = self._labels.classes_

@@ -242,6 +242,13 @@ def test_targets_outside_of_a_losss_range_are_refused(loss, bad):
         fitted(X, y, loss=loss)
 
 
+@pytest.mark.parametrize("y", [np.linspace(0, 1, 40), np.array([1, "a"] * 20, object)])
+def test_targets_that_are_no_classes_are_refused_as_the_host_does(y):
+    X = np.arange(80.0).reshape(40, 2)
+    with pytest.raises(ValueError, match="Unknown label type"):
+        GradientBoostingClassifier().fit(X, y)
+
+
 def test_a_validation_set_with_unseen_classes_is_refused():
     X, y = labels(100)
     model = GradientBoostingClassifier(early_stopping=True)
