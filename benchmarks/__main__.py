@@ -37,6 +37,7 @@ PEERS = (
     "xgboost",
     "catboost",
     "chimeraboost",
+    "scikit-learn-intelex",
     "shap",
     "stable-baselines3",
     "sb3-contrib",
