@@ -267,10 +267,7 @@ class BaseGradientBoosting(UnderstandingMixin, BaseEstimator, ABC):
         table = encode(self, self._encoder, X, reset=False)
         y = self._encode_y(y, reset=False)
         check_consistent_length(table, y)
-        weight = None
-        if sample_weight is not None:
-            like = np.empty(len(y))
-            weight = _check_sample_weight(sample_weight, like, dtype=np.float64)
+        weight = self._read_weight(sample_weight, len(y))
         return Data(source_of(table), y, weight, table.values)
 
     def _check_options(self, *, has_validation: bool) -> None:
