@@ -8,12 +8,8 @@ from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from torch import Tensor
 from torch.optim import Adam
 
-from rlextras.onpolicy.backend import (
-    Backend,
-    buffer_obstacle,
-    obstacle,
-    optimizer_obstacle,
-)
+from rlextras.host.backend import Backend, optimizer_obstacle
+from rlextras.onpolicy.backend import buffer_obstacle, obstacle
 from rlextras.onpolicy.network import SharedNetwork
 from rlextras.onpolicy.update import CompiledUpdate
 from rlextras.validation import OptionError
@@ -51,7 +47,7 @@ class CompiledPath(OnPolicyAlgorithm):
         policy = self.policy
         return (
             obstacle(policy, any_size=self._requested_backend == "numba")
-            or optimizer_obstacle(policy)
+            or optimizer_obstacle(policy.optimizer, policy.parameters())
             or buffer_obstacle(getattr(self, "rollout_buffer", None))
         )
 

@@ -19,9 +19,10 @@ from stable_baselines3.common.policies import (
 from stable_baselines3.common.type_aliases import GymEnv, MaybeCallback, Schedule
 from stable_baselines3.common.vec_env import VecEnv
 
+from rlextras.host.guards import check_computed
+from rlextras.host.phases import PhaseClock
 from rlextras.onpolicy.export import write_onnx
 from rlextras.onpolicy.files import Filed
-from rlextras.onpolicy.guards import check_computed
 from rlextras.onpolicy.masking import masked, minibatches
 from rlextras.onpolicy.masks import checked_masks, mask_rows
 from rlextras.onpolicy.options import (
@@ -32,7 +33,6 @@ from rlextras.onpolicy.options import (
     UNUSED,
     OnPolicyOptions,
 )
-from rlextras.onpolicy.phases import PhaseClock
 from rlextras.validation import (
     Rule,
     check_known,
