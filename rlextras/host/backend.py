@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Adam
 
+from rlextras.validation import OptionError
+
 NAMES = ("auto", "torch", "numba")
 ACTIVATIONS = (nn.Tanh, nn.ReLU, nn.LeakyReLU, nn.ELU, nn.Sigmoid, nn.Identity)
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
@@ -31,6 +33,42 @@ class Backend:
     def __str__(self) -> str:
         """The name and the reason in one line."""
         return f"{self.name} ({self.reason})"
+
+
+class ChosenBackend:
+    """An algorithm that runs by kernels or by torch; abstract: a shell adds ``_obstacle``."""
+
+    _requested_backend: str = "auto"
+
+    @property
+    def backend(self) -> Backend:
+        """Which path computes the next actions and update, and why.
+
+        Returns
+        -------
+        Backend
+            Its name and the reason.
+        """
+        if self._requested_backend == "torch":
+            return Backend("torch", "as asked")
+        against = self._obstacle()
+        if not against:
+            return Backend("numba", "the kernels know this policy")
+        if self._requested_backend == "numba":
+            raise OptionError(
+                f"{type(self).__name__}: backend must be 'auto' or 'torch' here, got 'numba': "
+                f"{against}. 'auto' takes the kernels where they know the policy."
+            )
+        return Backend("torch", against)
+
+    def _obstacle(self) -> str:
+        """Why the kernels cannot run this model; empty if they can."""
+        raise NotImplementedError("a shell says why")
+
+    def _own_attributes(self) -> list[str]:
+        """Attributes that stay out of files: what is made anew, and a default choice."""
+        is_default = self._requested_backend == "auto"
+        return ["_shared", "_requested_backend"] if is_default else ["_shared"]
 
 
 def module_obstacles(policy: nn.Module) -> Iterator[str]:

@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-THETA, MEAN, SQUARE = 0, 2, 3
-"""Rows of the memory; row 1 is the kernels' own."""
+THETA, FOLLOWER, MEAN, SQUARE = range(4)
+"""Rows of the memory."""
 
 
 class SharedMemory:
@@ -22,14 +22,18 @@ class SharedMemory:
     ----------
     parameters : sequence of Tensor
         In the order in which they stand in a row of the memory.
+    followers : sequence of Tensor, optional
+        Parameters of target networks, in the same order; without them their row is the kernels'.
     """
 
-    def __init__(self, parameters: Sequence[Tensor]) -> None:
+    def __init__(self, parameters: Sequence[Tensor], followers: Sequence[Tensor] = ()) -> None:
         self.parameters = list(parameters)
         size = sum(parameter.numel() for parameter in self.parameters)
         self.memory = np.zeros((4, size), np.float32)
         views = [_views(row, self.parameters) for row in torch.from_numpy(self.memory)]
-        self._homes, self._means, self._squares = views[THETA], views[MEAN], views[SQUARE]
+        self._means, self._squares = views[MEAN], views[SQUARE]
+        self._residents = [*self.parameters, *followers]
+        self._homes = [*views[THETA], *(views[FOLLOWER] if followers else ())]
         self._counts = np.zeros(len(self.parameters), np.float32)
         self._steps = torch.from_numpy(self._counts).unbind()
         self._addresses = [home.data_ptr() for home in self._homes]
@@ -49,7 +53,7 @@ class SharedMemory:
             One that the kernels know.
         """
         self._watched = policy
-        self._n_entries = len(vars(policy))
+        self._entries = [(vars(module), len(vars(module))) for module in policy.modules()]
         self._hooks = [
             getattr(module, name)
             for module in policy.modules()
@@ -77,17 +81,17 @@ class SharedMemory:
         """
         return (
             policy is self._watched
-            and len(vars(policy)) == self._n_entries
+            and all([len(entries) == n for entries, n in self._entries])  # noqa: C419  # fast
             and not any(self._hooks)
             and all([owner[name] is part for owner, name, part in self._parts])  # noqa: C419  # fast
         )
 
     def refresh(self) -> None:
         """Take over parameters whose memory was replaced."""
-        if [each.data_ptr() for each in self.parameters] == self._addresses:
+        if [each.data_ptr() for each in self._residents] == self._addresses:
             return
         with torch.no_grad():
-            for parameter, home in zip(self.parameters, self._homes, strict=True):
+            for parameter, home in zip(self._residents, self._homes, strict=True):
                 if parameter.data_ptr() != home.data_ptr():
                     home.copy_(parameter)
                     parameter.data = home

@@ -8,32 +8,21 @@ import torch
 from gymnasium import spaces
 from stable_baselines3.common.distributions import BernoulliDistribution, DiagGaussianDistribution
 from stable_baselines3.common.policies import ActorCriticPolicy
-from torch import Tensor, nn
+from torch import Tensor
 
 from rlextras.host.compiling import load
+from rlextras.host.layers import layers_of
 from rlextras.host.memory import THETA, SharedMemory
-from rlextras.kernels import plan as table
 from rlextras.kernels.plan import (
     ACTIONS,
     BERNOULLI,
     CATEGORICAL,
     GAUSSIAN,
     VALUES,
-    Layer,
     noise_size,
     plan,
 )
 from rlextras.onpolicy.backend import linear_layers
-
-_CODES = {
-    nn.Identity: (table.IDENTITY, None),
-    nn.Tanh: (table.TANH, None),
-    nn.ReLU: (table.RELU, None),
-    nn.LeakyReLU: (table.LEAKY_RELU, "negative_slope"),
-    nn.ELU: (table.ELU, "alpha"),
-    nn.Sigmoid: (table.SIGMOID, None),
-}
-"""Codes of a plan, and the attribute that holds the slope below zero."""
 
 
 class SharedNetwork(SharedMemory):
@@ -222,8 +211,8 @@ def _plan_of(policy: ActorCriticPolicy) -> np.ndarray:
     """The table of a policy."""
     extractor: Any = policy.mlp_extractor
     distribution = policy.action_dist
-    actor = _layers(extractor.policy_net, policy.action_net)
-    critic = _layers(extractor.value_net, policy.value_net)
+    actor = layers_of([*extractor.policy_net[::2], policy.action_net], extractor.policy_net[1::2])
+    critic = layers_of([*extractor.value_net[::2], policy.value_net], extractor.value_net[1::2])
     n_out = actor[-1].n_out
     if isinstance(distribution, DiagGaussianDistribution):
         return plan(actor, critic, kind=GAUSSIAN, sizes=[1] * n_out)
@@ -231,17 +220,6 @@ def _plan_of(policy: ActorCriticPolicy) -> np.ndarray:
         return plan(actor, critic, kind=BERNOULLI, sizes=[1] * n_out)
     sizes = [int(n) for n in getattr(distribution, "action_dims", [n_out])]
     return plan(actor, critic, kind=CATEGORICAL, sizes=sizes)
-
-
-def _layers(trunk: Any, head: Any) -> list[Layer]:
-    """Layers of a trunk with its activations, and of the head behind it."""
-    layers = []
-    for linear, activation in zip(trunk[::2], trunk[1::2], strict=True):
-        code, name = _CODES[type(activation)]
-        slope = getattr(activation, name) if name else 0.0
-        widths = {"n_in": linear.in_features, "n_out": linear.out_features}
-        layers.append(Layer(**widths, activation=code, slope=float(slope)))
-    return [*layers, Layer(n_in=int(head.in_features), n_out=int(head.out_features))]
 
 
 def _one_hot(choices: np.ndarray, sizes: Sequence[int]) -> np.ndarray:
