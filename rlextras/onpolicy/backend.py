@@ -17,6 +17,7 @@ from stable_baselines3.common.torch_layers import FlattenExtractor, MlpExtractor
 from torch import nn
 
 from rlextras.host.backend import layer_obstacles, module_obstacles
+from rlextras.onpolicy.actor import ActorPolicy
 
 MAX_PARAMETERS = 200_000
 """Beyond, torch's own matrix products are as fast as ours; "numba" takes larger networks, too."""
@@ -27,6 +28,7 @@ DISTRIBUTIONS = (
     BernoulliDistribution,
     DiagGaussianDistribution,
 )
+POLICIES = (ActorCriticPolicy, ActorPolicy)
 OBSERVATIONS = (spaces.Box, spaces.Discrete, spaces.MultiDiscrete, spaces.MultiBinary)
 _REPLACEABLE = frozenset(
     name for name in dir(ActorCriticPolicy) if callable(getattr(ActorCriticPolicy, name))
@@ -53,7 +55,7 @@ def obstacle(policy: Any, *, any_size: bool = False) -> str:
 
 def _obstacles(policy: Any, any_size: bool) -> Iterator[str]:
     """Reasons, the most general one first; each may rely on those before it being absent."""
-    if type(policy) is not ActorCriticPolicy:
+    if type(policy) not in POLICIES:
         yield f"the policy is a {type(policy).__name__}, not the host's MlpPolicy"
     if policy.use_sde or policy.squash_output:
         yield "the policy uses gSDE"
@@ -96,10 +98,12 @@ def linear_layers(policy: ActorCriticPolicy) -> list[nn.Module]:
     Returns
     -------
     list of Module
-        The actor's and then the critic's.
+        The actor's and then the critic's, if it has one.
     """
     extractor: Any = policy.mlp_extractor
     actor = [*extractor.policy_net[::2], policy.action_net]
+    if type(policy) is ActorPolicy:
+        return actor
     return [*actor, *extractor.value_net[::2], policy.value_net]
 
 

@@ -22,6 +22,7 @@ from rlextras.kernels.plan import (
     noise_size,
     plan,
 )
+from rlextras.onpolicy.actor import ActorPolicy
 from rlextras.onpolicy.backend import linear_layers
 
 
@@ -40,6 +41,7 @@ class SharedNetwork(SharedMemory):
         super().__init__(_parameters(policy))
         self._space = policy.observation_space
         self.n_parts = int(self.table[0, 1])
+        self._has_critic = bool(self.table[0, 4] > self.table[0, 3])
         self._n_noise = noise_size(self.table)
         self._sizes = [int(size) for size in self.table[1 + self.table[0, 4] :, 0]]
         self._noise: dict[int, tuple[list[Tensor], np.ndarray]] = {}
@@ -101,12 +103,16 @@ class SharedNetwork(SharedMemory):
         Returns
         -------
         ndarray of float32, shape (n, parts + 2)
-            Action, V(s) and log π(a|s).
+            Action, V(s) and log π(a|s); V(s) is 0 where there is no critic.
         """
         self.refresh()
         n = len(observations)
         noise, out = self._drawn(n, deterministic), np.empty((n, self.n_parts + 2), np.float32)
-        self._run(observations, noise, out, ACTIONS + VALUES)
+        if self._has_critic:
+            self._run(observations, noise, out, ACTIONS + VALUES)
+        else:
+            out[:, self.n_parts] = 0.0
+            self._run(observations, noise, out, ACTIONS)
         return out
 
     def choose(self, observations: np.ndarray, deterministic: bool) -> np.ndarray:
@@ -212,7 +218,9 @@ def _plan_of(policy: ActorCriticPolicy) -> np.ndarray:
     extractor: Any = policy.mlp_extractor
     distribution = policy.action_dist
     actor = layers_of([*extractor.policy_net[::2], policy.action_net], extractor.policy_net[1::2])
-    critic = layers_of([*extractor.value_net[::2], policy.value_net], extractor.value_net[1::2])
+    critic = []
+    if type(policy) is not ActorPolicy:
+        critic = layers_of([*extractor.value_net[::2], policy.value_net], extractor.value_net[1::2])
     n_out = actor[-1].n_out
     if isinstance(distribution, DiagGaussianDistribution):
         return plan(actor, critic, kind=GAUSSIAN, sizes=[1] * n_out)

@@ -57,7 +57,15 @@ HOST_OPTIONS = (
     *("use_sde", "sde_sample_freq", "rollout_buffer_class", "rollout_buffer_kwargs"),
     *("stats_window_size", "tensorboard_log", "policy_kwargs", "verbose", "device", "seed"),
 )
-UNUSED = {"ent_coef": 0.0, "vf_coef": 0.0, "max_grad_norm": 0.0}
+UNUSED: dict[str, Any] = {
+    "ent_coef": 0.0,
+    "vf_coef": 0.0,
+    "max_grad_norm": 0.0,
+    "n_steps": 1,
+    "gae_lambda": 1.0,
+    "use_sde": False,
+    "sde_sample_freq": -1,
+}
 """What the host's constructor demands, for algorithms that have no such options."""
 ACTION_SPACES = (spaces.Box, spaces.Discrete, spaces.MultiDiscrete, spaces.MultiBinary)
 

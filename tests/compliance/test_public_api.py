@@ -14,6 +14,7 @@ FROZEN = {
     "skextras.GradientBoostingRegressor": "skextras.gradient_boosting",
     "skextras.KernelLogisticRegression": "skextras.kernel.logistic",
     "rlextras.DDPG": "rlextras.ddpg",
+    "rlextras.GRPO": "rlextras.grpo",
     "rlextras.PPO": "rlextras.ppo",
     "rlextras.TRPO": "rlextras.trpo",
     "genextras.AnnealedLangevinScheduler": "genextras.schedulers.langevin",

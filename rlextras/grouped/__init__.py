@@ -1,0 +1,7 @@
+"""The Stable-Baselines3 life cycle of algorithms that compare episodes of a group."""
+
+from rlextras.grouped.batches import Batch
+from rlextras.grouped.options import GROUP_RULES
+from rlextras.grouped.update import GroupedUpdate
+
+__all__ = ["GROUP_RULES", "Batch", "GroupedUpdate"]
