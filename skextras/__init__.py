@@ -3,6 +3,7 @@
 from importlib.metadata import version
 
 try:
+    from skextras.adaboost import AdaBoostClassifier, AdaBoostRegressor
     from skextras.gradient_boosting import GradientBoostingClassifier, GradientBoostingRegressor
     from skextras.kernel import KernelLogisticRegression
 except ModuleNotFoundError as error:
@@ -14,6 +15,8 @@ except ModuleNotFoundError as error:
     ) from error
 
 __all__ = [
+    "AdaBoostClassifier",
+    "AdaBoostRegressor",
     "GradientBoostingClassifier",
     "GradientBoostingRegressor",
     "KernelLogisticRegression",

@@ -10,6 +10,8 @@ import skextras
 
 # Add a line with a new class; never change one: pickles, SB3 zips and model_index.json hold them.
 FROZEN = {
+    "skextras.AdaBoostClassifier": "skextras.adaboost",
+    "skextras.AdaBoostRegressor": "skextras.adaboost",
     "skextras.GradientBoostingClassifier": "skextras.gradient_boosting",
     "skextras.GradientBoostingRegressor": "skextras.gradient_boosting",
     "skextras.KernelLogisticRegression": "skextras.kernel.logistic",
