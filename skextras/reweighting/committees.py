@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from skextras.trees.prediction import Predictor
 
 
+FEW_TREES = 3  # that are walked by raw values: bins would cost more than they save
+FEW_STEPS = 10_000  # rows times trees that are, rather than make tables of bins for them
+
+
 class Committee(ABC):
     """Boosted learners."""
 
@@ -176,7 +180,13 @@ class TreeCommittee(Committee):
         return {name: value for name, value in self.__dict__.items() if name != "_predictor"}
 
     def raw(self, X: np.ndarray, n_threads: int) -> np.ndarray:
-        """Sum of contributions, (n, n_outputs)."""
+        """Sum of contributions, (n, n_outputs); the same whichever way."""
+        n_trees = len(self.ensemble.trees)
+        is_first = "_predictor" not in self.__dict__
+        if n_trees <= FEW_TREES or (is_first and len(X) * n_trees <= FEW_STEPS):
+            from skextras.trees.raw_walk import raw_sum
+
+            return raw_sum(self.ensemble, X, n_threads)
         return self._predictor.raw_predict(X, n_threads)
 
     def staged_raw(self, X: np.ndarray, n_threads: int) -> Iterator[np.ndarray]:
