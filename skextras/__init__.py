@@ -6,6 +6,7 @@ try:
     from skextras.adaboost import AdaBoostClassifier, AdaBoostRegressor
     from skextras.gradient_boosting import GradientBoostingClassifier, GradientBoostingRegressor
     from skextras.kernel import KernelLogisticRegression
+    from skextras.random_forest import RandomForestClassifier, RandomForestRegressor
 except ModuleNotFoundError as error:
     if (error.name or "").startswith("skextras"):
         raise
@@ -20,5 +21,7 @@ __all__ = [
     "GradientBoostingClassifier",
     "GradientBoostingRegressor",
     "KernelLogisticRegression",
+    "RandomForestClassifier",
+    "RandomForestRegressor",
 ]
 __version__ = version("mlextras")

@@ -15,6 +15,8 @@ FROZEN = {
     "skextras.GradientBoostingClassifier": "skextras.gradient_boosting",
     "skextras.GradientBoostingRegressor": "skextras.gradient_boosting",
     "skextras.KernelLogisticRegression": "skextras.kernel.logistic",
+    "skextras.RandomForestClassifier": "skextras.random_forest",
+    "skextras.RandomForestRegressor": "skextras.random_forest",
     "rlextras.PPO": "rlextras.ppo",
     "rlextras.TRPO": "rlextras.trpo",
     "genextras.AnnealedLangevinScheduler": "genextras.schedulers.langevin",
