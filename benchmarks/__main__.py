@@ -19,6 +19,7 @@ FAMILIES = (
     "boosting_tables",
     "boosting_refinement",
     "boosting_scale",
+    "adaboost",
     "tree_prediction",
     "tree_shap",
     "kernel",

@@ -3,8 +3,10 @@
 from importlib.metadata import version
 
 try:
+    from skextras.adaboost import AdaBoostClassifier, AdaBoostRegressor
     from skextras.gradient_boosting import GradientBoostingClassifier, GradientBoostingRegressor
     from skextras.kernel import KernelLogisticRegression
+    from skextras.random_forest import RandomForestClassifier, RandomForestRegressor
 except ModuleNotFoundError as error:
     if (error.name or "").startswith("skextras"):
         raise
@@ -14,8 +16,12 @@ except ModuleNotFoundError as error:
     ) from error
 
 __all__ = [
+    "AdaBoostClassifier",
+    "AdaBoostRegressor",
     "GradientBoostingClassifier",
     "GradientBoostingRegressor",
     "KernelLogisticRegression",
+    "RandomForestClassifier",
+    "RandomForestRegressor",
 ]
 __version__ = version("mlextras")

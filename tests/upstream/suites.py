@@ -34,6 +34,8 @@ SKLEARN = Suite(
     substitutes={
         "sklearn.svm:SVC": "tests.upstream.adapters:SVC",
         "sklearn.linear_model:LogisticRegression": "tests.upstream.adapters:LogisticRegression",
+        "sklearn.ensemble:AdaBoostClassifier": "skextras:AdaBoostClassifier",
+        "sklearn.ensemble:AdaBoostRegressor": "skextras:AdaBoostRegressor",
         "sklearn.ensemble:HistGradientBoostingClassifier": "skextras:GradientBoostingClassifier",
         "sklearn.ensemble:HistGradientBoostingRegressor": "skextras:GradientBoostingRegressor",
     },
@@ -49,6 +51,7 @@ SKLEARN = Suite(
         "sklearn/ensemble/tests/test_bagging.py",
         "sklearn/ensemble/tests/test_stacking.py",
         "sklearn/ensemble/tests/test_voting.py",
+        "sklearn/ensemble/tests/test_weight_boosting.py",
         "sklearn/feature_selection/tests/test_from_model.py",
         "sklearn/feature_selection/tests/test_rfe.py",
         "sklearn/inspection/tests/test_partial_dependence.py",
@@ -71,6 +74,7 @@ SKLEARN = Suite(
         "sklearn/ensemble/_hist_gradient_boosting/tests/test_warm_start.py",
         "sklearn/ensemble/tests/test_stacking.py",
         "sklearn/ensemble/tests/test_voting.py",
+        "sklearn/ensemble/tests/test_weight_boosting.py",
     ),
 )
 
