@@ -13,6 +13,7 @@ FROZEN = {
     "skextras.GradientBoostingClassifier": "skextras.gradient_boosting",
     "skextras.GradientBoostingRegressor": "skextras.gradient_boosting",
     "skextras.KernelLogisticRegression": "skextras.kernel.logistic",
+    "skextras.GaussianMixture": "skextras.mixture.gaussian",
     "rlextras.PPO": "rlextras.ppo",
     "rlextras.TRPO": "rlextras.trpo",
     "genextras.AnnealedLangevinScheduler": "genextras.schedulers.langevin",
