@@ -6,6 +6,7 @@ try:
     from skextras.adaboost import AdaBoostClassifier, AdaBoostRegressor
     from skextras.gradient_boosting import GradientBoostingClassifier, GradientBoostingRegressor
     from skextras.kernel import KernelLogisticRegression
+    from skextras.mixture import GaussianMixture
     from skextras.random_forest import RandomForestClassifier, RandomForestRegressor
 except ModuleNotFoundError as error:
     if (error.name or "").startswith("skextras"):
@@ -18,6 +19,7 @@ except ModuleNotFoundError as error:
 __all__ = [
     "AdaBoostClassifier",
     "AdaBoostRegressor",
+    "GaussianMixture",
     "GradientBoostingClassifier",
     "GradientBoostingRegressor",
     "KernelLogisticRegression",

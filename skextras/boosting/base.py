@@ -15,7 +15,6 @@ from sklearn.utils._openmp_helpers import _openmp_effective_n_threads
 from sklearn.utils._param_validation import Interval, RealNotInt, StrOptions
 from sklearn.utils.validation import (
     _check_monotonic_cst,
-    _check_sample_weight,
     check_consistent_length,
     check_is_fitted,
 )

@@ -19,6 +19,7 @@ FROZEN = {
     "rlextras.GRPO": "rlextras.grpo",
     "skextras.RandomForestClassifier": "skextras.random_forest",
     "skextras.RandomForestRegressor": "skextras.random_forest",
+    "skextras.GaussianMixture": "skextras.mixture.gaussian",
     "rlextras.PPO": "rlextras.ppo",
     "rlextras.TRPO": "rlextras.trpo",
     "genextras.AnnealedLangevinScheduler": "genextras.schedulers.langevin",
