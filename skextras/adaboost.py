@@ -39,9 +39,10 @@ class AdaBoostClassifier(ClassifierMixin, BaseAdaBoost):
     estimator : estimator, default=None
         Weak learner; None is a tree of one split. "SAMME" takes classifiers, "SAMME.R" those with
         ``predict_proba``, "LogitBoost" and "gentle" regressors. It takes ``sample_weight``, unless
-        ``resample`` is set. scikit-learn's ``DecisionTreeClassifier`` (two classes, Gini) and
-        ``DecisionTreeRegressor`` (squared error) are grown by the engine, with their limits on
-        depth, leaves and features; other options go scikit-learn's own way.
+        ``resample`` is set. scikit-learn's ``DecisionTreeClassifier`` and ``DecisionTreeRegressor``
+        (squared error) are grown by the engine, with their limits on depth, leaves, splits and
+        features; ``ccp_alpha``, ``class_weight`` and ``monotonic_cst`` of a tree go scikit-learn's
+        own way.
     n_estimators : int, default=50
         Rounds at most.
     learning_rate : float, default=1.0
@@ -389,9 +390,6 @@ class AdaBoostClassifier(ClassifierMixin, BaseAdaBoost):
                 "has none. Set algorithm='SAMME'."
             )
 
-    def _is_served(self) -> bool:
-        return self.n_classes_ <= 2 or self.algorithm not in VOTING
-
     def _encode_y(self, y: Any) -> np.ndarray:
         y = _check_y(y, estimator=self)
         check_classification_targets(y)
@@ -443,8 +441,8 @@ class AdaBoostRegressor(RegressorMixin, BaseAdaBoost):
     ----------
     estimator : estimator, default=None
         Weak learner; None is a tree of depth 3. scikit-learn's ``DecisionTreeRegressor`` (squared
-        error) is grown by the engine, with its limits on depth, leaves and features; other options
-        go scikit-learn's own way.
+        error) is grown by the engine, with its limits on depth, leaves, splits and features; other
+        criteria, ``ccp_alpha`` and ``monotonic_cst`` go scikit-learn's own way.
     n_estimators : int, default=50
         Rounds at most.
     learning_rate : float, default=1.0
