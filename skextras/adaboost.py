@@ -328,8 +328,26 @@ class AdaBoostClassifier(ClassifierMixin, BaseAdaBoost):
             for "SAMME.R" in the units of the average log odds; for "LogitBoost" and "gentle" in
             those of the scores.
         """
-        decision = self.decision_function(X)
-        return self._margins(decision, self._codes(y))
+        return self._margins(self.decision_function(X), self._codes(y))
+
+    def staged_margin_distribution(self, X: Any, y: Any) -> Iterator[np.ndarray]:
+        """Margin of each row after each round.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, data frame} of shape (n_samples, n_features)
+            Rows.
+        y : array-like of shape (n_samples,)
+            Their labels.
+
+        Yields
+        ------
+        ndarray of shape (n_samples,)
+            Of the first round, of two, and so on.
+        """
+        codes = self._codes(y)
+        for decision in self.staged_decision_function(X):
+            yield self._margins(decision, codes)
 
     # ------------------------------------------------------------ what scores mean
     def _decision(self, raw: np.ndarray, say: float) -> np.ndarray:
