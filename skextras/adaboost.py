@@ -39,9 +39,10 @@ class AdaBoostClassifier(ClassifierMixin, BaseAdaBoost):
     estimator : estimator, default=None
         Weak learner; None is a tree of one split. "SAMME" takes classifiers, "SAMME.R" those with
         ``predict_proba``, "LogitBoost" and "gentle" regressors. It takes ``sample_weight``, unless
-        ``resample`` is set. scikit-learn's ``DecisionTreeClassifier`` (two classes, Gini) and
-        ``DecisionTreeRegressor`` (squared error) are grown by the engine, with their limits on
-        depth, leaves and features; other options go scikit-learn's own way.
+        ``resample`` is set. scikit-learn's ``DecisionTreeClassifier`` and ``DecisionTreeRegressor``
+        (squared error) are grown by the engine, with their limits on depth, leaves, splits and
+        features; ``ccp_alpha``, ``class_weight`` and ``monotonic_cst`` of a tree go scikit-learn's
+        own way.
     n_estimators : int, default=50
         Rounds at most.
     learning_rate : float, default=1.0
@@ -327,8 +328,26 @@ class AdaBoostClassifier(ClassifierMixin, BaseAdaBoost):
             for "SAMME.R" in the units of the average log odds; for "LogitBoost" and "gentle" in
             those of the scores.
         """
-        decision = self.decision_function(X)
-        return self._margins(decision, self._codes(y))
+        return self._margins(self.decision_function(X), self._codes(y))
+
+    def staged_margin_distribution(self, X: Any, y: Any) -> Iterator[np.ndarray]:
+        """Margin of each row after each round.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, data frame} of shape (n_samples, n_features)
+            Rows.
+        y : array-like of shape (n_samples,)
+            Their labels.
+
+        Yields
+        ------
+        ndarray of shape (n_samples,)
+            Of the first round, of two, and so on.
+        """
+        codes = self._codes(y)
+        for decision in self.staged_decision_function(X):
+            yield self._margins(decision, codes)
 
     # ------------------------------------------------------------ what scores mean
     def _decision(self, raw: np.ndarray, say: float) -> np.ndarray:
@@ -389,9 +408,6 @@ class AdaBoostClassifier(ClassifierMixin, BaseAdaBoost):
                 "has none. Set algorithm='SAMME'."
             )
 
-    def _is_served(self) -> bool:
-        return self.n_classes_ <= 2 or self.algorithm not in VOTING
-
     def _encode_y(self, y: Any) -> np.ndarray:
         y = _check_y(y, estimator=self)
         check_classification_targets(y)
@@ -443,8 +459,8 @@ class AdaBoostRegressor(RegressorMixin, BaseAdaBoost):
     ----------
     estimator : estimator, default=None
         Weak learner; None is a tree of depth 3. scikit-learn's ``DecisionTreeRegressor`` (squared
-        error) is grown by the engine, with its limits on depth, leaves and features; other options
-        go scikit-learn's own way.
+        error) is grown by the engine, with its limits on depth, leaves, splits and features; other
+        criteria, ``ccp_alpha`` and ``monotonic_cst`` go scikit-learn's own way.
     n_estimators : int, default=50
         Rounds at most.
     learning_rate : float, default=1.0

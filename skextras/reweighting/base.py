@@ -135,7 +135,7 @@ class BaseAdaBoost(MetaEstimatorMixin, BaseEstimator, ABC):
         self.estimator_ = estimator
         self.__dict__.pop("_estimators", None)
         y = self._encode_y(y)
-        if is_grown(estimator) and self._is_served():
+        if is_grown(estimator):
             self._encoder = TableEncoder(None, max_bins=self.max_bins, owner=type(self).__name__)
             table = encode(self, self._encoder, X, reset=True)
             fit: Any = TreeFit(self, table, y, sample_weight)
@@ -156,10 +156,6 @@ class BaseAdaBoost(MetaEstimatorMixin, BaseEstimator, ABC):
         self.validation_scores_ = np.array(course.scores)
         self._committee = fit.committee(course)
         return self
-
-    def _is_served(self) -> bool:
-        """Whether the engine's trees are for these targets."""
-        return True
 
     def _check_estimator(self, estimator: Any) -> None:
         if not self.resample and not has_fit_parameter(estimator, "sample_weight"):

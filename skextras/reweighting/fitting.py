@@ -25,7 +25,8 @@ from skextras.reweighting.estimators import EstimatorLearner, ask_of
 from skextras.reweighting.growing import TreeLearner
 from skextras.reweighting.learners import Learner
 from skextras.reweighting.rounds import Course, Watch, boost
-from skextras.reweighting.trees import counts_rows, growth_of
+from skextras.reweighting.trees import counts_rows, growth_of, is_plain, whole_growth_of
+from skextras.reweighting.whole import WholeTreeLearner
 from skextras.trees.binning import Binned
 from skextras.trees.threads import Threads
 
@@ -221,19 +222,31 @@ class TreeFit(BaseFit):
             train, held_out = self._split(rows, random)
             kept = rows.rows[train]
             n_drawn = self.n_drawn(rows.weight[train]) if estimator.resample else None
-            growth = growth_of(estimator.estimator_, len(train), n_features, n_drawn)
             looked_at = rows.rows[held_out]
-            learner = TreeLearner(
+            parts = (
                 _taken(binned, kept),
                 _taken(binned, looked_at) if len(looked_at) else None,
-                growth,
-                threads,
-                random=random,
-                is_count=estimator.resample,
             )
+            del binned  # each row is in one of the parts
+            learner = self._learner(parts, threads, random, n_drawn)
             shown = None if table.values is None else table.values[looked_at]
             watch = self._watch(shown, y[looked_at], rows.weight[held_out], self.n_answers)
             return self._boost(learner, (y[kept], rows.weight[train]), random, watch)
+
+    def _learner(
+        self,
+        parts: tuple[Binned, Binned | None],
+        threads: Threads,
+        random: np.random.RandomState,
+        n_drawn: int | None,
+    ) -> Learner:
+        estimator, sizes = self.estimator, (parts[0].n_rows, self.X.shape[1], n_drawn)
+        options = {"random": random, "is_count": estimator.resample}
+        is_for_two = self.n_classes == 2 or self.rule not in {"SAMME", "SAMME.R"}
+        if is_for_two and is_plain(estimator.estimator_):
+            return TreeLearner(*parts, growth_of(estimator.estimator_, *sizes), threads, **options)
+        growth = whole_growth_of(estimator.estimator_, *sizes)
+        return WholeTreeLearner(*parts, growth, threads, n_classes=self.n_classes, **options)
 
     def committee(self, course: Course) -> TreeCommittee:
         """The trees."""

@@ -108,6 +108,7 @@ class TreeLearner(Learner):
         self._seed = 0
         self._grower = Grower(binned, growth, threads)
         self._validation = validation
+        self._signs: tuple[np.ndarray, np.ndarray] | None = None
 
     @cached_property
     def _router(self) -> Router:
@@ -117,7 +118,11 @@ class TreeLearner(Learner):
 
     def classify(self, weight: np.ndarray, label: np.ndarray) -> Answer:
         """Grow a tree for two classes."""
-        rows = self._grow(weight, 2.0 * label - 1)
+        if self._signs is None or self._signs[0] is not label:  # that of all rounds
+            self._signs = label, (1 - 2 * label).astype(np.float32)
+        hessian = weight.astype(np.float32)
+        total = float(weight.sum())
+        rows = self._grow(self._signs[1] * hessian, hessian, (total, total))
         sums = rows.class_sums(weight, label, 2)
         of_nodes = rows.of_nodes(sums)
         total = of_nodes.sum(axis=1)
@@ -129,7 +134,10 @@ class TreeLearner(Learner):
     def regress(self, weight: np.ndarray, target: np.ndarray) -> Answer:
         """Grow a tree for numbers."""
         centre = float(target @ weight / weight.sum())
-        rows = self._grow(weight, target - centre)
+        hessian = weight.astype(np.float32)
+        gradient = (centre - target).astype(np.float32) * hessian
+        size = float(np.abs(gradient).sum(dtype=np.float64))
+        rows = self._grow(gradient, hessian, (size, float(weight.sum())))
         of_nodes = rows.of_nodes(rows.moments(weight, target))
         total = np.maximum(of_nodes[:, 0], np.finfo(np.float64).tiny)
         mean = of_nodes[:, 1] / total
@@ -144,12 +152,10 @@ class TreeLearner(Learner):
         self._router.add(leaf, replace(tree, value=np.arange(tree.n_nodes)[:, None]))
         return kept.said[leaf.astype(np.int64)]
 
-    def _grow(self, weight: np.ndarray, target: np.ndarray) -> LeafRows:
+    def _grow(
+        self, gradient: np.ndarray, hessian: np.ndarray, totals: tuple[float, float]
+    ) -> LeafRows:
         self._seed = int(self._random.randint(np.iinfo(np.int32).max))
-        hessian = weight.astype(np.float32)
-        gradient = (-target).astype(np.float32)
-        gradient *= hessian
-        totals = (float(np.abs(gradient).sum(dtype=np.float64)), float(weight.sum()))
         grown = self._grower.grow(
             gradient, hessian, totals, has_constant_hessian=self._is_count, seed=self._seed
         )

@@ -13,18 +13,21 @@ from sklearn.tree._tree import Tree as HostTree
 from skextras.trees.arrays import Tree
 
 if TYPE_CHECKING:
+    from skextras.trees.whole_trees import WholeGrowth
     from skextras.trees.workspace import Growth
 
 # What the engine does as the host does; other options send a tree the host's own way.
+CRITERIA = {"gini": "gini", "entropy": "entropy", "log_loss": "entropy"}
 GROWN: dict[Any, dict[str, tuple[Any, ...]]] = {
-    DecisionTreeClassifier: {"criterion": ("gini",), "class_weight": (None,)},
+    DecisionTreeClassifier: {"criterion": tuple(CRITERIA), "class_weight": (None,)},
     DecisionTreeRegressor: {"criterion": ("squared_error",)},
 }
+OF_BOTH: dict[str, tuple[Any, ...]] = {"ccp_alpha": (0, 0.0), "monotonic_cst": (None,)}
+# What trees have that are grown leaf by leaf; others are grown whole.
 PLAIN: dict[str, tuple[Any, ...]] = {
+    "criterion": ("gini", "squared_error"),
     "splitter": ("best",),
     "min_impurity_decrease": (0, 0.0),
-    "ccp_alpha": (0, 0.0),
-    "monotonic_cst": (None,),
     "min_samples_split": (2,),
 }
 UNDEFINED = -2  # the host's feature and threshold of a leaf
@@ -46,8 +49,27 @@ def is_grown(estimator: Any) -> bool:
     kind = type(estimator)
     if kind not in GROWN:
         return False
-    wanted = PLAIN | GROWN[kind]
-    return all(getattr(estimator, name) in allowed for name, allowed in wanted.items())
+    return _has(estimator, OF_BOTH | GROWN[kind])
+
+
+def is_plain(estimator: Any) -> bool:
+    """Whether such a tree can be grown leaf by leaf, if it is for two classes or numbers.
+
+    Parameters
+    ----------
+    estimator : DecisionTreeClassifier or DecisionTreeRegressor
+        One that ``is_grown``.
+
+    Returns
+    -------
+    bool
+        False for options that only whole trees have.
+    """
+    return _has(estimator, PLAIN)
+
+
+def _has(estimator: Any, options: dict[str, tuple[Any, ...]]) -> bool:
+    return all(getattr(estimator, name) in allowed for name, allowed in options.items())
 
 
 def counts_rows(estimator: Any) -> bool:
@@ -63,7 +85,7 @@ def counts_rows(estimator: Any) -> bool:
     bool
         True where rows must not be merged.
     """
-    return bool(estimator.min_samples_leaf != 1)
+    return bool(estimator.min_samples_leaf != 1 or estimator.min_samples_split != 2)
 
 
 def growth_of(estimator: Any, n_rows: int, n_features: int, n_drawn: int | None) -> "Growth":
@@ -85,9 +107,7 @@ def growth_of(estimator: Any, n_rows: int, n_features: int, n_drawn: int | None)
     """
     from skextras.trees.workspace import Growth
 
-    least = estimator.min_samples_leaf
-    if not isinstance(least, Integral):
-        least = ceil(least * n_rows)
+    least = _n_rows(estimator.min_samples_leaf, n_drawn or n_rows)
     # (a leaf of just this weight is one, although the engine rounds each row's)
     least_weight = estimator.min_weight_fraction_leaf * (n_drawn or 1) * (1 - n_rows * 2.0**-31)
     if n_drawn is not None:  # there a row counts as often as it was drawn, and so do weights
@@ -96,11 +116,52 @@ def growth_of(estimator: Any, n_rows: int, n_features: int, n_drawn: int | None)
     return Growth(
         max_leaves=estimator.max_leaf_nodes,
         max_depth=estimator.max_depth,
-        min_samples_leaf=int(least),
+        min_samples_leaf=least,
         min_hessian=float(least_weight),
         # (the engine rounds up: half a feature less leaves no doubt)
         max_features=1.0 if n_chosen >= n_features else (n_chosen - 0.5) / n_features,
     )
+
+
+def whole_growth_of(
+    estimator: Any, n_rows: int, n_features: int, n_drawn: int | None
+) -> "WholeGrowth":
+    """Options of a tree that is grown whole.
+
+    Parameters
+    ----------
+    estimator : DecisionTreeClassifier or DecisionTreeRegressor
+        One that ``is_grown``.
+    n_rows, n_features : int
+        Of the training table.
+    n_drawn : int or None
+        Rows that are drawn for each tree; None where all are seen, with weights that sum to 1.
+
+    Returns
+    -------
+    WholeGrowth
+        The options.
+    """
+    from skextras.trees.whole_trees import WholeGrowth
+
+    weight, size = n_drawn or 1, n_drawn or n_rows
+    criterion: Any = CRITERIA.get(estimator.criterion, "squared_error")
+    return WholeGrowth(
+        criterion=criterion,
+        max_features=_n_chosen(estimator.max_features, n_features),
+        max_depth=estimator.max_depth,
+        max_leaves=estimator.max_leaf_nodes,
+        min_samples_split=max(2, _n_rows(estimator.min_samples_split, size)),
+        min_samples_leaf=_n_rows(estimator.min_samples_leaf, size),
+        min_weight_leaf=estimator.min_weight_fraction_leaf * weight,
+        min_gain=estimator.min_impurity_decrease * weight,
+        is_random=estimator.splitter == "random",
+    )
+
+
+def _n_rows(limit: Any, size: int) -> int:
+    """Rows, given as their number or as a share."""
+    return int(limit) if isinstance(limit, Integral) else ceil(limit * size)
 
 
 def _n_chosen(max_features: Any, n_features: int) -> int:

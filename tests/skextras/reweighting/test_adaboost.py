@@ -95,6 +95,35 @@ def test_the_host_finds_the_same_model_where_nothing_ties(depth):
     np.testing.assert_allclose(ours.feature_importances_, host.feature_importances_, atol=1e-6)
 
 
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("criterion", ["gini", "entropy"])
+def test_so_it_does_for_classes_and_criteria_of_whole_trees(n_classes, criterion):
+    X, y = noisy(400, n_classes)
+    weight = np.random.default_rng(0).random(400)
+    tree = DecisionTreeClassifier(
+        max_depth=2, criterion=criterion, min_samples_split=30, random_state=0
+    )
+    ours = AdaBoostClassifier(tree, n_estimators=15, random_state=0).fit(X, y, weight)
+    host = HostClassifier(tree, n_estimators=15, random_state=0).fit(X, y, weight)
+    # (weights are rounded to 31 bits)
+    np.testing.assert_allclose(ours.estimator_errors_, host.estimator_errors_, rtol=1e-6)
+    np.testing.assert_allclose(ours.decision_function(X), host.decision_function(X), atol=1e-6)
+    np.testing.assert_allclose(ours.feature_importances_, host.feature_importances_, atol=1e-6)
+    one, other = ours.estimators_[5].tree_, host.estimators_[5].tree_
+    assert sorted(one.n_node_samples) == sorted(other.n_node_samples)
+    np.testing.assert_allclose(sorted(one.impurity), sorted(other.impurity), atol=1e-6)
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("options", [{"splitter": "random"}, {"min_impurity_decrease": 0.01}])
+def test_other_limits_of_whole_trees_learn_as_well(n_classes, options):
+    X, y = noisy(600, n_classes)
+    tree = DecisionTreeClassifier(max_depth=3, random_state=0, **options)
+    ours = AdaBoostClassifier(tree, n_estimators=20, random_state=0).fit(X, y)
+    host = HostClassifier(tree, n_estimators=20, random_state=0).fit(X, y)
+    assert abs(ours.score(X, y) - host.score(X, y)) < 0.06  # training rows; cuts are drawn
+
+
 @pytest.mark.parametrize("learner", [GaussianNB(), LogisticRegression()])
 @pytest.mark.parametrize("n_classes", [2, 3])
 def test_any_estimator_is_boosted_as_the_host_does(learner, n_classes):
