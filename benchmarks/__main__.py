@@ -19,6 +19,8 @@ FAMILIES = (
     "boosting_tables",
     "boosting_refinement",
     "boosting_scale",
+    "forest",
+    "forest_sizes",
     "tree_prediction",
     "tree_shap",
     "kernel",

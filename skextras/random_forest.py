@@ -184,8 +184,10 @@ class RandomForestRegressor(ForestMixin, NumberForest):
     ----------
     n_estimators : int, default=100
         Trees.
-    criterion : {"squared_error", "friedman_mse", "poisson"}, default="squared_error"
-        What splits make small ([2]_); "friedman_mse" finds the splits of "squared_error".
+    criterion : {"squared_error", "absolute_error", "friedman_mse", "poisson"}, \
+            default="squared_error"
+        What splits make small ([2]_); leaves of "absolute_error" hold medians, and
+        "friedman_mse" finds the splits of "squared_error".
     splitter : {"best", "random"}, default="best"
         Whether a feature's cut is searched, or drawn between its least and greatest value in the
         node ("random": extremely randomised trees [3]_, usually with ``bootstrap=False``).
