@@ -93,6 +93,7 @@ class BaseForest(MultiOutputMixin, BaseEstimator, ABC):
     n_jobs: int | None = None
     verbose: int = 0
     class_weight: Any = None
+    keep_samples: bool = False
     n_outputs_: int
     _encoder: TableEncoder
     _predictor: "Predictor"
@@ -108,6 +109,10 @@ class BaseForest(MultiOutputMixin, BaseEstimator, ABC):
         self, predictions: np.ndarray, y: np.ndarray, score: Any
     ) -> None:
         """Keeps predictions of rows by the trees that did not see them, and their score."""
+
+    def _lanes(self, y: np.ndarray) -> np.ndarray:
+        """Targets as the values of nodes are."""
+        return np.asarray(y, np.float64)
 
     def _weigh(self, weight: np.ndarray | None, y: np.ndarray) -> np.ndarray | None:
         """Weights of the rows, times what the member knows."""

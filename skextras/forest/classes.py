@@ -128,6 +128,13 @@ class ClassForest(ClassifierMixin, BaseForest):
         ]
         self.oob_score_ = (score or accuracy_score)(np.column_stack(codes), best)
 
+    def _lanes(self, y: np.ndarray) -> np.ndarray:
+        """Indicators of the classes, as the values of nodes are; twice that of one lane alone."""
+        if [len(own) for own in self._all_classes] == [2]:
+            return 2.0 * (y == self._all_classes[0][1])
+        found = [column[:, None] == own for own, column in zip(self._all_classes, y.T, strict=True)]
+        return np.concatenate(found, axis=1).astype(np.float64)
+
     # ------------------------------------------------------------ predictions
     def _shares(self, raw: np.ndarray) -> list[np.ndarray]:
         """Probabilities of each output out of the lanes."""

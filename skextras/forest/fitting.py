@@ -119,6 +119,9 @@ class Fit:
             forest = joined([estimator._forest, forest])
             seeds = [*estimator._seeds, *seeds]
         estimator._keep(forest, mapper, sampled, seeds)
+        if estimator.keep_samples:
+            parts = [estimator._predictor.apply(X, n_threads) for X in value_blocks(self.table)]
+            estimator._keep_leaves(np.concatenate(parts), self.y)
 
     def _mapper(self, weight: np.ndarray | None, n_threads: int) -> BinMapper:
         """The bins; a warm start keeps those that its trees were grown on."""

@@ -7,12 +7,12 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils.validation import check_is_fitted
 
-from skextras.forest.base import BaseForest
 from skextras.forest.paths import decision_path
+from skextras.forest.samples import SampleMixin
 from skextras.forest.tree_nodes import tree_gains
 
 
-class ForestMixin(BaseForest):
+class ForestMixin(SampleMixin):
     """Methods of fitted forests."""
 
     _tree_type: ClassVar[Any]
