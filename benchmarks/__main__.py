@@ -20,6 +20,8 @@ FAMILIES = (
     "boosting_refinement",
     "boosting_scale",
     "adaboost",
+    "forest",
+    "forest_sizes",
     "tree_prediction",
     "tree_shap",
     "kernel",
