@@ -161,7 +161,7 @@ class DDPG(OffPolicy):
     ) -> tuple[np.ndarray, np.ndarray] | None:
         """Losses of the critics and of the actor by the kernels; None if torch has to update."""
         network = self._network()
-        if network is None or self._optimizer_obstacle():
+        if network is None or not self._can_step(network):
             return None
         counts = network.count_steps(self.actor.optimizer, self.critic.optimizer)
         if counts is None:
@@ -195,6 +195,7 @@ class DDPG(OffPolicy):
         """Losses of the critics and of the actor, one for each update of theirs."""
         critic_losses, actor_losses = [], []
         pairs = self._followed()
+        self.policy.set_training_mode(True)  # batch norm and dropout
         with self._fast_optimizers():
             for _ in range(n_updates):
                 self._n_updates += 1

@@ -242,7 +242,6 @@ class OffPolicy(Filed):
     def _begin_update(self) -> None:
         """Make policy and optimisers ready for an update."""
         self._clock.enter("update")
-        self.policy.set_training_mode(True)
         rate = check_scheduled(
             type(self).__name__,
             "learning_rate",
