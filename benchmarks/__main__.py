@@ -25,6 +25,8 @@ FAMILIES = (
     "ppo",
     "learning",
     "trpo",
+    "ddpg",
+    "ddpg_learning",
     "vec_env",
     "schedulers",
     "scheduler_quality",

@@ -1,9 +1,9 @@
 """Updates of DDPG and TD3: critics, actor and targets, for a whole call of ``train``.
 
 Each update has five phases: by panels of samples, the targets; by panels, what backpropagates
-through the critics; by rows of weights, the gradients of the critics and their steps; by panels, the actor
-through the first critic; by rows, the actor's gradients and steps. A sum over samples is always
-taken by one thread in one order, so that the number of threads changes no bit.
+through the critics; by rows of weights, the gradients of the critics and their steps; by panels,
+the actor through the first critic; by rows, the actor's gradients and steps. A sum over samples is
+always taken by one thread in one order, so that the number of threads changes no bit.
 """
 
 from typing import Any
