@@ -28,6 +28,8 @@ FAMILIES = (
     "ppo",
     "learning",
     "trpo",
+    "ddpg",
+    "ddpg_learning",
     "vec_env",
     "schedulers",
     "scheduler_quality",

@@ -15,7 +15,9 @@ from rlextras.core.descent import descend, fused, held
 from rlextras.core.deterministic import bellman_target, critic_loss, follow, smoothed
 from rlextras.core.layout import channels_last
 from rlextras.offpolicy import COMMON_RULES, OffPolicy, OffPolicyOptions
-from rlextras.offpolicy.sampling import as_storage, can_be_read, read_in_place
+from rlextras.offpolicy.network import SharedActorCritic
+from rlextras.offpolicy.prioritized import Prioritized
+from rlextras.offpolicy.sampling import Storage, as_storage, can_be_read, read_in_place
 from rlextras.validation import Rule, number, whole
 
 
@@ -61,7 +63,10 @@ class DDPG(OffPolicy):
         ``tensorboard_log=None``, ``policy_kwargs=None``, ``verbose=0``, ``seed=None``,
         ``device="auto"``; and ``backend="auto"``, which runs ``MlpPolicy`` by compiled kernels;
         "torch" does not, "numba" refuses what the kernels do not know. ``model.backend`` says which
-        it is and why.
+        it is and why. ``prioritized=False``: True draws the transitions in proportion to how wrong
+        the critics were about them, with weights that correct for it; ``replay_buffer_kwargs`` may
+        hold ``alpha`` and ``beta``. And ``bias_episodes=0``: how many of the last episodes are
+        compared with what the critic said of them; the log has the bias.
 
     Raises
     ------
@@ -161,18 +166,39 @@ class DDPG(OffPolicy):
     ) -> tuple[np.ndarray, np.ndarray] | None:
         """Losses of the critics and of the actor by the kernels; None if torch has to update."""
         network = self._network()
-        if network is None or self._optimizer_obstacle():
+        if network is None or not self._can_step(network):
             return None
+        if network.count_steps(self.actor.optimizer, self.critic.optimizer) is None:
+            return None
+        if isinstance(self.replay_buffer, Prioritized):
+            parts = [self._update_by_priority(network, batch_size) for _ in range(n_updates)]
+            return _joined(parts, 0), _joined(parts, 1)
+        return self._update_by_kernels(network, *self._drawn(n_updates, batch_size))[:2]
+
+    def _update_by_kernels(
+        self, network: SharedActorCritic, storage: Storage, indices: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Losses of the critics and of the actor, and |Q - y| of each transition."""
         counts = network.count_steps(self.actor.optimizer, self.critic.optimizer)
         if counts is None:
-            return None
-        storage, indices = self._drawn(n_updates, batch_size)
-        limit, n_before = self.target_noise_clip, self._n_updates
+            raise RuntimeError("DDPG: its optimisers were changed in the midst of an update")
+        limit, n_before, n_updates = self.target_noise_clip, self._n_updates, len(indices)
         settings = (self.gamma, self.tau, limit, self.policy_delay, n_before)
-        told, _ = network.update(storage, indices, self._target_noise(indices), settings, counts)
+        noise = self._target_noise(indices)
+        told, errors = network.update(storage, indices, noise, settings, counts)
         self._n_updates += n_updates
         is_actors = (n_before + 1 + np.arange(n_updates)) % self.policy_delay == 0
-        return told[:, 0], told[is_actors, 1]
+        return told[:, 0], told[is_actors, 1], errors
+
+    def _update_by_priority(
+        self, network: SharedActorCritic, batch_size: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Losses of one update on transitions that were drawn by priority."""
+        buffer = self.replay_buffer
+        batch, weights, leaves = buffer.sample_weighted(batch_size, env=self._vec_normalize_env)
+        *losses, errors = self._update_by_kernels(network, *as_storage([batch], weights))
+        buffer.reprioritize(leaves, errors[0])
+        return losses[0], losses[1]
 
     def _drawn(self, n_updates: int, batch_size: int) -> Any:
         """Transitions for some updates, as the kernels read them."""
@@ -195,20 +221,34 @@ class DDPG(OffPolicy):
         """Losses of the critics and of the actor, one for each update of theirs."""
         critic_losses, actor_losses = [], []
         pairs = self._followed()
+        self.policy.set_training_mode(True)  # batch norm and dropout
         with self._fast_optimizers():
             for _ in range(n_updates):
                 self._n_updates += 1
-                batch = self.replay_buffer.sample(batch_size, env=self._vec_normalize_env)
-                loss = critic_loss(
-                    self.critic(batch.observations, batch.actions), self._target(batch)
-                )
-                descend(loss, self.critic.optimizer)
-                critic_losses.append(loss.detach())
+                batch, loss = self._improve_critics(batch_size)
+                critic_losses.append(loss)
                 if self._n_updates % self.policy_delay == 0:
                     actor_losses.append(self._improve_actor(batch.observations))
                     for rate, targets, sources in pairs:
                         follow(targets, sources, rate=rate)
         return _numbers(critic_losses), _numbers(actor_losses)
+
+    def _improve_critics(self, batch_size: int) -> tuple[Any, Tensor]:
+        """One step of the critics towards their targets; the batch, and their loss."""
+        buffer, normalizer = self.replay_buffer, self._vec_normalize_env
+        weights, leaves = None, None
+        if isinstance(buffer, Prioritized):
+            batch, drawn, leaves = buffer.sample_weighted(batch_size, env=normalizer)
+            weights = torch.as_tensor(drawn, device=self.device)[:, None]
+        else:
+            batch = buffer.sample(batch_size, env=normalizer)
+        values, target = self.critic(batch.observations, batch.actions), self._target(batch)
+        loss = critic_loss(values, target, weights)
+        descend(loss, self.critic.optimizer)
+        if leaves is not None:
+            errors = torch.stack([(value.detach() - target).abs() for value in values])
+            buffer.reprioritize(leaves, errors.mean(dim=0).flatten().cpu().numpy())
+        return batch, loss.detach()
 
     @torch.no_grad()
     def _target(self, batch: Any) -> Tensor:
@@ -245,6 +285,10 @@ class DDPG(OffPolicy):
             running = [get_parameters_by_name(each, ["running_"]) for each in (target, source)]
             pairs.append((1.0, running[0], running[1]))
         return pairs
+
+
+def _joined(parts: list[tuple[np.ndarray, np.ndarray]], k: int) -> np.ndarray:
+    return np.concatenate([part[k] for part in parts])
 
 
 def _numbers(losses: list[Tensor]) -> np.ndarray:

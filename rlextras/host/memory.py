@@ -36,6 +36,7 @@ class SharedMemory:
         self._homes = [*views[THETA], *(views[FOLLOWER] if followers else ())]
         self._counts = np.zeros(len(self.parameters), np.float32)
         self._steps = torch.from_numpy(self._counts).unbind()
+        self._places = {id(parameter): i for i, parameter in enumerate(self.parameters)}
         self._addresses = [home.data_ptr() for home in self._homes]
         self._watched: Any = None
         self.refresh()
@@ -111,6 +112,9 @@ class SharedMemory:
         int or None
             The steps done so far; None, and nothing is shared, if they differ.
         """
+        done = self._steps_if_shared(optimizer, parameters)
+        if done is not None:
+            return done
         counts = {int(state["step"]) if (state := optimizer.state[p]) else 0 for p in parameters}
         if len(counts) != 1:
             return None
@@ -128,6 +132,21 @@ class SharedMemory:
                     home.copy_(state[name])
                 state[name] = home
         return n_steps
+
+    def _steps_if_shared(
+        self, optimizer: torch.optim.Adam, parameters: Sequence[Tensor]
+    ) -> int | None:
+        """Steps done, where the state of the optimiser is what was put there; None otherwise."""
+        places = [self._places[id(parameter)] for parameter in parameters]
+        for parameter, i in zip(parameters, places, strict=True):
+            state = optimizer.state.get(parameter, {})
+            is_here = state.get("exp_avg") is self._means[i]
+            if not is_here or state.get("exp_avg_sq") is not self._squares[i]:
+                return None
+            if state.get("step") is not self._steps[i]:
+                return None
+        counts = set(self._counts[places].tolist())
+        return int(counts.pop()) if len(counts) == 1 else None
 
     def count_adam_steps(self, n_steps: float, parameters: Sequence[Tensor]) -> None:
         """Tell the optimiser how many steps the kernels have done.

@@ -19,7 +19,7 @@ DELTA, INPUTS, LD, UNIT = range(6, 10)
 its outputs in the units of its network."""
 N_COLUMNS = 10
 
-MAX_ROWS = 8
+MAX_ROWS = 16
 """Rows of weights that one piece of a phase takes."""
 
 

@@ -9,6 +9,9 @@ from rlextras.kernels.compiler import kernel
 LEARNING_RATE, BETA_1, BETA_2, EPSILON, N_STEPS, MAX_NORM = range(6)
 """Places in the first numbers of an update's settings; N_STEPS counts those done."""
 
+_ZERO = np.float32(0.0)
+_TINY = np.float32(1e-35)  # of units that are off; smaller numbers are slow on most machines
+
 GRADIENT, MEAN, SQUARE = range(1, 4)
 """Rows of the memory of an update: behind the parameters, the gradient and Adam's two moments."""
 
@@ -91,5 +94,6 @@ def step(
         g = gradient[i] * scale
         m = mean[i] + new_1 * (g - mean[i])
         v = old_2 * square[i] + new_2 * g * g
-        mean[i], square[i] = m, v
+        mean[i] = m if abs(m) > _TINY else _ZERO
+        square[i] = v
         theta[i] -= rate * m / (math.sqrt(v) * spread + epsilon)

@@ -1,9 +1,9 @@
 """Updates of DDPG and TD3: critics, actor and targets, for a whole call of ``train``.
 
-Each update has four phases: by panels of samples, the targets and all that backpropagates through
-the critics; by rows of weights, the gradients of the critics and their steps; by panels, the actor
-through the first critic; by rows, the actor's gradients and steps. A sum over samples is always
-taken by one thread in one order, so that the number of threads changes no bit.
+Each update has five phases: by panels of samples, the targets; by panels, what backpropagates
+through the critics; by rows of weights, the gradients of the critics and their steps; by panels,
+the actor through the first critic; by rows, the actor's gradients and steps. A sum over samples is
+always taken by one thread in one order, so that the number of threads changes no bit.
 """
 
 from typing import Any
@@ -37,6 +37,9 @@ CRITIC_LOSS, ACTOR_LOSS = 0, 1
 """What is told of each panel of an update."""
 
 _ZERO, _ONE = np.float32(0.0), np.float32(1.0)
+
+N_PHASES = 5
+"""Of an update; one net at a time passes all panels, so that its weights stay in the cache."""
 
 OBSERVATIONS, ACTIONS, NEXT_OBSERVATIONS = range(3)
 """Matrices of the storage: one row a transition."""
@@ -84,13 +87,13 @@ def _targets(
         forward(theta, table, (ends[c - 1], ends[c]), work, half)
         q = half + table[ends[c] - 1, UNIT]
         for b in range(n):
-            if c == 1 or work[q + b] < y[b]:
-                y[b] = work[q + b]
+            if c == 1 or work[q + b] < y[start + b]:
+                y[start + b] = work[q + b]
     for b in range(n):
         k = indices[start + b]
         goes_on = _ONE - columns[DONES][k] * (_ONE - _optional(columns[TIMEOUTS], k, _ZERO))
         discount = _optional(columns[DISCOUNTS], k, np.float32(settings[GAMMA]))
-        y[b] = columns[REWARDS][k] + goes_on * discount * y[b]
+        y[start + b] = columns[REWARDS][k] + goes_on * discount * y[start + b]
 
 
 @kernel()
@@ -114,7 +117,8 @@ def _judge(
     gather(matrices[OBSERVATIONS], indices, (start, n), work, none)
     gather(matrices[ACTIONS], indices, (start, n), work, n_seen * PANEL)
     total = 0.0
-    errors[start : start + n] = _ZERO
+    for b in range(n):
+        y[b], errors[start + b] = errors[start + b], _ZERO
     for c in range(1, len(ends)):
         layers = (ends[c - 1], ends[c])
         forward(theta, table, layers, work, none)
@@ -232,7 +236,7 @@ def update(
     field : tuple of ndarray of float32
         Deltas and inputs, which the threads share, and this thread's work.
     words : ndarray of int64
-        Four phases of ``teams`` for each update.
+        ``N_PHASES`` of ``teams`` for each update.
     told : ndarray of float64, shape (updates, panels, 2)
         Becomes the losses of each panel.
     errors : ndarray of float32, shape (updates, B)
@@ -248,39 +252,44 @@ def update(
     grid = (deltas, inputs, np.int64(n_panels), stride)
     n_actor_steps = settings[ACTOR_ADAM + 4]
     for u in range(len(indices)):
-        phase, batch = np.int64(4 * u), indices[u]
+        phase, batch = np.int64(N_PHASES * u), indices[u]
         does_actor = (settings[N_BEFORE] + u + 1) % settings[DELAY] == 0
         panel = claim(words, phase)
         while panel < n_panels:
-            n = min(np.int64(PANEL), batch_size - panel * PANEL)
-            span, piece = (panel * PANEL, n), (panel, n, batch_size)
+            span = (panel * PANEL, min(np.int64(PANEL), batch_size - panel * PANEL))
             nets, storage = (target, table, ends), (matrices, columns)
-            _targets(nets, storage, (batch, noise[u]), span, settings, room_of, y)
-            room = (deltas, inputs, room_of, y, panel * stride)
-            nets = (theta, table, ends)
-            _judge(nets, storage, batch, piece, room, told[u], errors[u])
+            _targets(nets, storage, (batch, noise[u]), span, settings, room_of, errors[u])
             finish(words, phase)
             panel = claim(words, phase)
         wait(words, phase, np.int64(n_panels))
+        panel = claim(words, phase + 1)
+        while panel < n_panels:
+            piece = (panel, min(np.int64(PANEL), batch_size - panel * PANEL), batch_size)
+            room = (deltas, inputs, room_of, y, panel * stride)
+            nets, storage = (theta, table, ends), (matrices, columns)
+            _judge(nets, storage, batch, piece, room, told[u], errors[u])
+            finish(words, phase + 1)
+            panel = claim(words, phase + 1)
+        wait(words, phase + 1, np.int64(n_panels))
         rates = rates_of(settings, CRITIC_ADAM, settings[CRITIC_ADAM + 4] + u + 1)
         tau = np.float32(settings[TAU]) if does_actor else _ZERO
         layers = (ends[0], np.int64(len(table)))
-        step_rows(memory, table, layers, grid, rates, tau, work, words, phase + 1)
+        step_rows(memory, table, layers, grid, rates, tau, work, words, phase + 2)
         if not does_actor:
             continue
-        panel = claim(words, phase + 2)
+        panel = claim(words, phase + 3)
         while panel < n_panels:
             n = min(np.int64(PANEL), batch_size - panel * PANEL)
             room = (deltas, inputs, room_of, y, panel * stride)
             piece = (panel, n, batch_size)
             _climb((theta, table, ends), matrices[OBSERVATIONS], batch, piece, room, told[u])
-            finish(words, phase + 2)
-            panel = claim(words, phase + 2)
-        wait(words, phase + 2, np.int64(n_panels))
+            finish(words, phase + 3)
+            panel = claim(words, phase + 3)
+        wait(words, phase + 3, np.int64(n_panels))
         n_actor_steps += 1.0
         rates = rates_of(settings, ACTOR_ADAM, n_actor_steps)
         layers = (np.int64(0), ends[0])
-        step_rows(memory, table, layers, grid, rates, tau, work, words, phase + 3)
+        step_rows(memory, table, layers, grid, rates, tau, work, words, phase + 4)
 
 
 @entry(types.void(VECTOR, TABLE, types.int64, MATRIX, MATRIX, VECTOR))

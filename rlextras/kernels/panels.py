@@ -20,6 +20,7 @@ PANEL = 32
 """Samples in a panel."""
 LANES = 32 if _HAS_AVX512 else 16
 ROWS = 8 if _HAS_AVX512 else 4
+DEPTH = 256  # what a tile reads of x, 32 kB of a panel, stays in the first cache for all rows
 
 
 def _tile(rows: int) -> Any:
@@ -84,18 +85,22 @@ def add_product(
     out_at, a_at, x_at = at
     out_row, a_row, a_column, a_outer, x_row, x_outer = steps
     n_rows, n_columns, depth, n_outer = shape
-    for c in range(0, n_columns, LANES):
-        r = np.int64(0)
-        while r < n_rows:
-            to, row = out_at + r * out_row + c, a_at + r * a_row
-            where = (to, out_row, row, a_row, a_column, x_at + c, x_row, depth)
-            where_too = (*where, n_outer, a_outer, x_outer)
-            if n_rows - r >= ROWS:
-                _whole(out, a, x, where_too)
-                r += ROWS
-            elif n_rows - r >= ROWS // 2:
-                _half(out, a, x, where_too)
-                r += ROWS // 2
-            else:
-                _single(out, a, x, where_too)
-                r += 1
+    n_blocks = (depth + DEPTH - 1) // DEPTH
+    for block in range(n_blocks):
+        k, end = depth * block // n_blocks, depth * (block + 1) // n_blocks
+        a_from, x_from = a_at + k * a_column, x_at + k * x_row
+        for c in range(0, n_columns, LANES):
+            r = np.int64(0)
+            while r < n_rows:
+                to, row = out_at + r * out_row + c, a_from + r * a_row
+                where = (to, out_row, row, a_row, a_column, x_from + c, x_row, end - k)
+                where_too = (*where, n_outer, a_outer, x_outer)
+                if n_rows - r >= ROWS:
+                    _whole(out, a, x, where_too)
+                    r += ROWS
+                elif n_rows - r >= ROWS // 2:
+                    _half(out, a, x, where_too)
+                    r += ROWS // 2
+                else:
+                    _single(out, a, x, where_too)
+                    r += 1

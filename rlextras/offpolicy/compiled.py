@@ -31,6 +31,15 @@ class CompiledPath(ChosenBackend, OffPolicyAlgorithm):
         found = (optimizer_obstacle(each.optimizer, each.parameters()) for each in parts)
         return next(filter(None, found), "")
 
+    def _can_step(self, network: SharedActorCritic) -> bool:
+        """Whether the kernels can stand in for the optimisers; quick where they did before."""
+        pair = self.actor.optimizer, self.critic.optimizer
+        if not network.knows(pair):
+            if self._optimizer_obstacle():
+                return False
+            network.know(pair)
+        return True
+
     def _network(self) -> SharedActorCritic | None:
         """The policy on memory that the kernels share; None if torch runs it."""
         network, policy = self._shared, self.policy

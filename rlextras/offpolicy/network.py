@@ -1,6 +1,6 @@
 """Actor, critics and targets of a policy of the host, on memory shared with the kernels."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
@@ -72,6 +72,7 @@ class SharedActorCritic(SharedMemory):
             layers_of(linear_layers(each), activations(each)) for each in networks(policy)
         ]
         self._rooms: dict[int, Any] = {}  # by the size of the batch
+        self._known: list[Any] = []  # of each optimiser: itself, its attributes, its settings
 
     def fits(self, policy: Any) -> bool:
         """Whether the policy still has the parameters that this memory shares.
@@ -91,6 +92,31 @@ class SharedActorCritic(SharedMemory):
             one is other for one, other in zip(now, self._residents, strict=True)
         )
 
+    def know(self, optimizers: Iterable[Any]) -> None:
+        """Note optimisers that the kernels can stand in for.
+
+        Parameters
+        ----------
+        optimizers : iterable of Adam
+            Of actor and critics.
+        """
+        self._known = [_settled(optimizer) for optimizer in optimizers]
+
+    def knows(self, optimizers: Iterable[Any]) -> bool:
+        """Whether optimisers are those that were noted, and unchanged but for the learning rate.
+
+        Parameters
+        ----------
+        optimizers : iterable of Optimizer
+            Of actor and critics.
+
+        Returns
+        -------
+        bool
+            Whether nothing was replaced, added or hooked.
+        """
+        return self._known == [_settled(optimizer) for optimizer in optimizers]
+
     def act(self, observations: np.ndarray) -> np.ndarray:
         """Run the actor.
 
@@ -104,7 +130,6 @@ class SharedActorCritic(SharedMemory):
         ndarray of float32, shape (n, A)
             Actions, scaled to [-1, 1].
         """
-        self.refresh()
         plan, _, works = self._room(1)
         actions = np.empty((len(observations), plan.table[plan.ends[0] - 1, 1]), np.float32)
         vector = self.memory.reshape(-1)
@@ -146,7 +171,7 @@ class SharedActorCritic(SharedMemory):
         settings = np.array([*options, *counts.settings], np.float64)
         told = np.zeros((n_updates, plan.n_panels, 2))
         errors = np.empty((n_updates, n), np.float32)
-        words = np.zeros(4 * n_updates * load("teams").WORDS, np.int64)
+        words = np.zeros(n_updates * self._kernels.N_PHASES * load("teams").WORDS, np.int64)
         vector = self.memory.reshape(-1)
         given: Any = (vector, plan.table, plan.ends, *storage, indices, noise, settings)
         n_products = n * int((plan.table[:, 0] * plan.table[:, 1]).sum())
@@ -210,6 +235,17 @@ class SharedActorCritic(SharedMemory):
 def _pool() -> ThreadPoolExecutor:
     """Threads that help; they are made when the first one is needed."""
     return ThreadPoolExecutor(thread_name_prefix="rlextras")
+
+
+def _settled(optimizer: Any) -> tuple[Any, ...]:
+    """What of an optimiser the kernels rely on; its learning rate is read for each update."""
+    groups = [
+        [value for name, value in group.items() if name not in {"params", "lr"}]
+        for group in optimizer.param_groups
+    ]
+    kinds = [type(group["lr"]) for group in optimizer.param_groups]
+    hooks = (optimizer._optimizer_step_pre_hooks, optimizer._optimizer_step_post_hooks)
+    return id(optimizer), len(vars(optimizer)), groups, kinds, any(hooks)
 
 
 def _parameters(policy: Any, suffix: str = "") -> list[Tensor]:

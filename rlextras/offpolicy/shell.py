@@ -4,6 +4,7 @@ A member (``ddpg.py``) states its own options and its ``train``. All else stands
 their checks, the replay buffer, the collection, and what the host expects around them.
 """
 
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Self, Unpack
@@ -11,6 +12,7 @@ from typing import Any, ClassVar, Self, Unpack
 import numpy as np
 from gymnasium import spaces
 from stable_baselines3.common.base_class import maybe_make_env
+from stable_baselines3.common.buffers import DictReplayBuffer, NStepReplayBuffer, ReplayBuffer
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.noise import VectorizedActionNoise
 from stable_baselines3.common.policies import BasePolicy
@@ -31,6 +33,7 @@ from rlextras.offpolicy.options import (
     HOST_OPTIONS,
     OffPolicyOptions,
 )
+from rlextras.offpolicy.prioritized import KIN, Prioritized
 from rlextras.offpolicy.replay import bytes_needed, check_memory
 from rlextras.validation import (
     OptionError,
@@ -135,8 +138,33 @@ class OffPolicy(Filed):
                     f"{owner}: env must be given with a HerReplayBuffer, which asks it for "
                     "rewards, got None. You must pass an environment."
                 )
-        super()._setup_model()
+        if self.prioritized and self.replay_buffer is None:
+            self._choose_prioritized()
+        with warnings.catch_warnings():
+            if self.prioritized:  # the buffer chosen has the host's n_steps among its own options
+                warnings.filterwarnings("ignore", "`n_steps=")
+            super()._setup_model()
         self._name_networks()
+
+    def _choose_prioritized(self) -> None:
+        """Take the buffer that draws by priority in place of the one that the host would take."""
+        chosen = self.replay_buffer_class
+        if chosen is None:
+            is_dict = isinstance(self.observation_space, spaces.Dict)
+            plain = NStepReplayBuffer if self.n_steps > 1 else ReplayBuffer
+            chosen = DictReplayBuffer if is_dict else plain
+            if self.n_steps > 1:
+                more = {"n_steps": self.n_steps, "gamma": self.gamma}
+                self.replay_buffer_kwargs = {**self.replay_buffer_kwargs, **more}
+        if not issubclass(chosen, Prioritized):
+            if chosen not in KIN:
+                raise OptionError(
+                    f"{type(self).__name__}: replay_buffer_class must be one of the host's own to "
+                    f"be prioritized, got {chosen.__name__}. Derive it from "
+                    "rlextras.offpolicy.prioritized.Prioritized, and leave prioritized out."
+                )
+            chosen = KIN[chosen]
+        self.replay_buffer_class = chosen
 
     def _name_networks(self) -> None:
         """Let the model name the networks of its policy, as the host's does."""
@@ -242,7 +270,6 @@ class OffPolicy(Filed):
     def _begin_update(self) -> None:
         """Make policy and optimisers ready for an update."""
         self._clock.enter("update")
-        self.policy.set_training_mode(True)
         rate = check_scheduled(
             type(self).__name__,
             "learning_rate",
