@@ -84,8 +84,10 @@ class Cast:
     ) -> None:
         self.playing = np.full(n_envs, NOBODY)  # (N,)
         self.truncated = np.zeros(n_episodes, bool)  # (M,)
-        self._ages = np.zeros(n_envs, np.int64)  # (N,)
-        self._n_given = 0
+        self.succeeded = np.full(n_episodes, np.nan)  # (M,), NaN where nobody says
+        self._deadlines = np.zeros(n_envs, np.int64)  # (N,), in steps of all environments
+        self._n_steps = self._n_given = self._n_ended = 0
+        self._first_deadline = 0
         self._max_age, self._refills = max_episode_steps, refills
 
     @property
@@ -97,7 +99,7 @@ class Cast:
         bool
             Or none has begun.
         """
-        return self._n_given == len(self.truncated) and not self.is_playing
+        return self._n_ended == len(self.truncated)
 
     @property
     def is_playing(self) -> bool:
@@ -108,7 +110,7 @@ class Cast:
         bool
             In any environment.
         """
-        return bool((self.playing != NOBODY).any())
+        return self._n_ended < self._n_given
 
     def begin(self) -> np.ndarray:
         """Give each environment its first episode, or its next one after all have waited.
@@ -120,6 +122,7 @@ class Cast:
         """
         for i in range(len(self.playing)):
             self._give(i)
+        self._first_deadline = int(self._deadlines.min())
         return self.playing
 
     def advance(self, dones: np.ndarray, infos: Any) -> None:
@@ -132,20 +135,24 @@ class Cast:
         infos : sequence of dict
             What the environments say.
         """
-        self._ages += 1
-        is_late = self._ages >= self._max_age
+        self._n_steps += 1
+        if self._n_steps < self._first_deadline and not dones.any():
+            return
+        is_late = self._deadlines <= self._n_steps
         ended = (dones.astype(bool) | is_late) & (self.playing != NOBODY)
         for i in np.flatnonzero(ended).tolist():
             stopped = not dones[i] or bool(infos[i].get("TimeLimit.truncated", False))
             self.truncated[self.playing[i]] = stopped
+            self.succeeded[self.playing[i]] = infos[i].get("is_success", np.nan)
             self.playing[i] = NOBODY
+            self._n_ended += 1
             if self._refills and dones[i]:
                 self._give(i)
 
     def _give(self, i: int) -> None:
         """Let environment i play the next episode, if there is one left."""
         if self._n_given < len(self.truncated):
-            self.playing[i], self._ages[i] = self._n_given, 0
+            self.playing[i], self._deadlines[i] = self._n_given, self._n_steps + self._max_age
             self._n_given += 1
 
 
@@ -165,7 +172,8 @@ class Logbook:
         step : tuple
             Observations, actions, log-probabilities and rewards, each of length N.
         """
-        self._steps.append((playing.copy(), *(copied(each) for each in step)))
+        kept = [each.copy() if type(each) is np.ndarray else copied(each) for each in step]
+        self._steps.append((playing.copy(), *kept))
 
     def episodes(self, truncated: np.ndarray) -> Episodes:
         """Sort the steps.

@@ -1,6 +1,7 @@
 """The life cycle of algorithms that compare episodes of a group: collect whole episodes."""
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,6 +13,7 @@ from stable_baselines3.common.vec_env import VecEnv
 from rlextras.grouped.episodes import NOBODY, Cast, Episodes, Logbook
 from rlextras.grouped.snapshots import snapshot_of
 from rlextras.grouped.starts import RandomStarts, SameStarts, Starts
+from rlextras.grouped.wrappers import Outcome, group_wrappers
 from rlextras.onpolicy import OnPolicy
 from rlextras.onpolicy.actor import (
     ActorCnnPolicy,
@@ -19,7 +21,10 @@ from rlextras.onpolicy.actor import (
     ActorPolicy,
     CriticFree,
 )
+from rlextras.onpolicy.guards import check_computed, check_finite
+from rlextras.onpolicy.network import SharedNetwork
 from rlextras.onpolicy.options import DEFAULTS
+from rlextras.sequences import CausalTransformerPolicy, HuggingFacePolicy
 from rlextras.validation import OptionError
 
 ABSENT = (
@@ -40,6 +45,8 @@ class Grouped(OnPolicy):
         "MlpPolicy": ActorPolicy,
         "CnnPolicy": ActorCnnPolicy,
         "MultiInputPolicy": ActorMultiInputPolicy,
+        "CausalTransformerPolicy": CausalTransformerPolicy,
+        "HuggingFacePolicy": HuggingFacePolicy,
     }
     shared: ClassVar[Mapping[str, Any]] = {
         name: value for name, value in DEFAULTS.items() if name not in ABSENT
@@ -119,7 +126,7 @@ class Grouped(OnPolicy):
         self._begin_rollout(env, callback, None)
         network, starts, logbook = self._network(), self._starts_of_groups(), Logbook()
         self._clock.enter("env")
-        starts.draw(env, self.n_groups)
+        drawn = starts.draw(env, self.n_groups)
         cast = Cast(
             self.n_groups * self.group_size,
             env.num_envs,
@@ -127,28 +134,47 @@ class Grouped(OnPolicy):
             refills=starts.refills,
         )
         n_played = 0
-        while not cast.is_over:
-            self._clock.enter("env")
-            self._last_obs = self._asked(starts.begin, env, cast.begin())
-            self._last_episode_starts = np.ones(env.num_envs, bool)
-            while cast.is_playing:
-                if not self._play(env, callback, (network, cast, logbook, n_played)):
-                    return False
-                n_played += 1
+        with getattr(self.policy, "remembering", nullcontext)():
+            while not cast.is_over:
+                self._clock.enter("env")
+                self._last_obs = self._asked(starts.begin, env, cast.begin())
+                self._last_episode_starts = np.ones(env.num_envs, bool)
+                while cast.is_playing:
+                    if not self._play(env, callback, (network, cast, logbook, n_played)):
+                        return False
+                    n_played += 1
         self._clock.enter("rest")
-        self._episodes = logbook.episodes(cast.truncated)
+        self._episodes = self._judged(env, drawn, logbook.episodes(cast.truncated), cast.succeeded)
         callback.update_locals(locals())
         self._clock.enter("callback")
         callback.on_rollout_end()
         self._clock.enter("rest")
         return True
 
+    def _judged(
+        self, env: VecEnv, starts: np.ndarray, episodes: Episodes, succeeded: np.ndarray
+    ) -> Episodes:
+        """Episodes with what wrappers reward them for beyond."""
+        last = episodes.starts + episodes.lengths - 1
+        for wrapper in group_wrappers(env):
+            outcome = Outcome(
+                starts=starts,
+                group_size=self.group_size,
+                returns=episodes.returns,
+                lengths=episodes.lengths,
+                succeeded=succeeded,
+            )
+            bonus = np.asarray(wrapper.judge(outcome), np.float64)
+            check_finite(type(self).__name__, "reward", bonus)
+            episodes.rewards[last] += bonus
+        return episodes
+
     def _play(self, env: VecEnv, callback: BaseCallback, stage: tuple[Any, ...]) -> bool:
         """Take one step in all environments; False if the callback wants to stop."""
         network, cast, logbook, n_played = stage
         clock = self._clock
         clock.enter("policy")
-        _, actions, _, log_probs = self._act(n_played, env.num_envs, network)
+        actions, log_probs = self._chosen(n_played, env.num_envs, network)
         taken_actions = self._within_bounds(actions)
         clock.enter("env")
         new_obs, rewards, dones, infos = self._step(env, taken_actions)
@@ -163,11 +189,21 @@ class Grouped(OnPolicy):
             if dones.any():  # what those play on who wait for the others counts for nothing
                 heard = [info for info, who in zip(infos, playing, strict=True) if who != NOBODY]
                 self._update_info_buffer(heard, dones[playing != NOBODY])
-            step = (self._last_obs, actions, log_probs.cpu().numpy(), rewards)
-            logbook.note(playing, step)
+            logbook.note(playing, (self._last_obs, actions, log_probs, rewards))
             cast.advance(dones, infos)
         self._last_obs, self._last_episode_starts = new_obs, dones
         return bool(goes_on)
+
+    def _chosen(
+        self, n_played: int, n_envs: int, network: SharedNetwork | None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Actions (N, ...) and log π(a|s) (N,) of one step."""
+        if network is None:
+            _, actions, _, log_probs = self._act(n_played, n_envs, None)
+            return actions, log_probs.cpu().numpy()
+        done = network.act(network.encoded(self._last_obs))
+        check_computed(type(self).__name__, done)
+        return self._as_taken(done[:, : network.n_parts]), done[:, -1]
 
     def _starts_of_groups(self) -> Starts:
         """How the episodes of a group begin."""

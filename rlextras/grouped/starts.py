@@ -73,7 +73,18 @@ class RandomStarts:
         -------
         ndarray of int64, shape (n_groups,)
             Their indices.
+
+        Raises
+        ------
+        ValueError
+            If a wrapper wants to choose.
         """
+        chooser = start_chooser(env)
+        if chooser is not None:
+            raise ValueError(
+                f"GRPO: start must be 'same' with a {type(chooser).__name__}, which chooses where "
+                "groups begin, got 'random'. Leave the wrapper out, or set start='same'."
+            )
         return np.arange(n_groups)
 
     def begin(self, env: VecEnv, playing: np.ndarray) -> Any:
