@@ -5,6 +5,7 @@ from importlib.metadata import version
 try:
     from skextras.gradient_boosting import GradientBoostingClassifier, GradientBoostingRegressor
     from skextras.kernel import KernelLogisticRegression
+    from skextras.som import SelfOrganizingMap
 except ModuleNotFoundError as error:
     if (error.name or "").startswith("skextras"):
         raise
@@ -17,5 +18,6 @@ __all__ = [
     "GradientBoostingClassifier",
     "GradientBoostingRegressor",
     "KernelLogisticRegression",
+    "SelfOrganizingMap",
 ]
 __version__ = version("mlextras")

@@ -13,6 +13,7 @@ FROZEN = {
     "skextras.GradientBoostingClassifier": "skextras.gradient_boosting",
     "skextras.GradientBoostingRegressor": "skextras.gradient_boosting",
     "skextras.KernelLogisticRegression": "skextras.kernel.logistic",
+    "skextras.SelfOrganizingMap": "skextras.som.self_organizing_map",
     "rlextras.PPO": "rlextras.ppo",
     "rlextras.TRPO": "rlextras.trpo",
     "genextras.AnnealedLangevinScheduler": "genextras.schedulers.langevin",
