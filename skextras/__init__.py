@@ -8,6 +8,7 @@ try:
     from skextras.kernel import KernelLogisticRegression
     from skextras.mixture import GaussianMixture
     from skextras.random_forest import RandomForestClassifier, RandomForestRegressor
+    from skextras.som import SelfOrganizingMap
 except ModuleNotFoundError as error:
     if (error.name or "").startswith("skextras"):
         raise
@@ -25,5 +26,6 @@ __all__ = [
     "KernelLogisticRegression",
     "RandomForestClassifier",
     "RandomForestRegressor",
+    "SelfOrganizingMap",
 ]
 __version__ = version("mlextras")

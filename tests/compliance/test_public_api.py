@@ -20,6 +20,7 @@ FROZEN = {
     "skextras.RandomForestClassifier": "skextras.random_forest",
     "skextras.RandomForestRegressor": "skextras.random_forest",
     "skextras.GaussianMixture": "skextras.mixture.gaussian",
+    "skextras.SelfOrganizingMap": "skextras.som.self_organizing_map",
     "rlextras.PPO": "rlextras.ppo",
     "rlextras.TRPO": "rlextras.trpo",
     "genextras.AnnealedLangevinScheduler": "genextras.schedulers.langevin",
