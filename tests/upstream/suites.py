@@ -36,6 +36,8 @@ SKLEARN = Suite(
         "sklearn.linear_model:LogisticRegression": "tests.upstream.adapters:LogisticRegression",
         "sklearn.ensemble:HistGradientBoostingClassifier": "skextras:GradientBoostingClassifier",
         "sklearn.ensemble:HistGradientBoostingRegressor": "skextras:GradientBoostingRegressor",
+        "sklearn.ensemble:RandomForestClassifier": "skextras:RandomForestClassifier",
+        "sklearn.ensemble:RandomForestRegressor": "skextras:RandomForestRegressor",
     },
     files=(
         "sklearn/tests/test_calibration.py",
@@ -47,6 +49,7 @@ SKLEARN = Suite(
         "sklearn/ensemble/_hist_gradient_boosting/tests/test_monotonic_constraints.py",
         "sklearn/ensemble/_hist_gradient_boosting/tests/test_warm_start.py",
         "sklearn/ensemble/tests/test_bagging.py",
+        "sklearn/ensemble/tests/test_forest.py",
         "sklearn/ensemble/tests/test_stacking.py",
         "sklearn/ensemble/tests/test_voting.py",
         "sklearn/feature_selection/tests/test_from_model.py",
