@@ -12,6 +12,7 @@ from skextras.trees.forest_draws import random_below
 from skextras.trees.forest_nodes import count_rows, open_node, poisson_impurity
 from skextras.trees.forest_scores import WORST
 from skextras.trees.forest_search import search_feature
+from skextras.trees.forest_sums import place_of_codes
 from skextras.trees.memory import (
     bytes_,
     compiled,
@@ -156,15 +157,16 @@ def _ways(table, record):  # type: ignore[no-untyped-def]
 @inner
 def _part(table, record):  # type: ignore[no-untyped-def]
     """Left rows first, both sides in their order; place of the first right one."""
-    n_rows, start, end = word(table, at.N_ROWS), record[at.START], record[at.END]
-    codes = bytes_(word(table, at.CODES) + record[at.FEATURE] * n_rows, n_rows)
+    start, end = record[at.START], record[at.END]
+    address, apart = place_of_codes(table, record[at.FEATURE], end - start)
+    codes, step = bytes_(address, word(table, at.N_ROWS) * apart), U(apart)
     goes_left = bytes_(word(table, at.GOES_LEFT), at.MAX_CODES)
     rows = uint32s(word(table, at.ORDER) + 4 * start, end - start)
     spare = uint32s(word(table, at.SPARE), end - start)
     left = right = U(0)
     for i in range(U(end - start)):
         row = rows[i]
-        way = U(goes_left[U(codes[U(row)])])
+        way = U(goes_left[U(codes[U(row) * step])])
         rows[left], spare[right] = row, row
         left += way
         right += U(1) - way

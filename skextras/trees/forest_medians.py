@@ -14,6 +14,7 @@ import numpy as np
 
 from skextras.trees import forest_slots as at
 from skextras.trees.forest_scores import WORST
+from skextras.trees.forest_sums import place_of_codes
 from skextras.trees.memory import bytes_, float64s, inner, int32s, int64s, uint32s, word
 
 U = np.uint64
@@ -91,7 +92,7 @@ def open_medians(table, rows, values):  # type: ignore[no-untyped-def]
 
 
 @inner
-def _arrange(table, codes, start, n):  # type: ignore[no-untyped-def]
+def _arrange(table, codes, step, start, n):  # type: ignore[no-untyped-def]
     """Puts a node's rows in the order of their bins; lists the bins, and where each begins."""
     rows = uint32s(word(table, at.ORDER) + 4 * start, n)
     begins = int64s(word(table, at.HISTOGRAM), 257)
@@ -100,7 +101,7 @@ def _arrange(table, codes, start, n):  # type: ignore[no-untyped-def]
     for b in range(257):
         begins[b] = 0
     for i in range(U(n)):
-        begins[U(codes[U(rows[i])]) + U(1)] += 1
+        begins[U(codes[U(rows[i]) * step]) + U(1)] += 1
     n_seen = 0
     for b in range(256):
         if begins[b + 1] > 0:
@@ -108,7 +109,7 @@ def _arrange(table, codes, start, n):  # type: ignore[no-untyped-def]
             n_seen += 1
         begins[b + 1] += begins[b]
     for i in range(U(n)):
-        own = U(codes[U(rows[i])])
+        own = U(codes[U(rows[i]) * step])
         arranged[U(begins[own])] = np.int64(i)
         begins[own] += 1
     for b in range(256, 0, -1):  # they moved on to where the next bin begins
@@ -199,9 +200,9 @@ def _sum_costs(table, start, n, n_seen):  # type: ignore[no-untyped-def]
 @inner
 def add_by_median(table, feature, start, n):  # type: ignore[no-untyped-def]
     """Puts the rows in the order of the feature's bins; how many bins hold any."""
-    n_rows = word(table, at.N_ROWS)
-    codes = bytes_(word(table, at.CODES) + feature * n_rows, n_rows)
-    return _arrange(table, codes, start, n)
+    address, apart = place_of_codes(table, feature, n)
+    codes = bytes_(address, word(table, at.N_ROWS) * apart)
+    return _arrange(table, codes, U(apart), start, n)
 
 
 @inner

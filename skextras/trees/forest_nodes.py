@@ -16,20 +16,13 @@ ROOM = 1 << 30  # of the whole sums that are packed
 @inner
 def _open_classes(table, rows, values):  # type: ignore[no-untyped-def]
     """Payloads of the node's rows: weight of the second class, and weight."""
-    n_rows = word(table, at.N_ROWS)
-    weights, labels = (
-        int64s(word(table, at.WEIGHTS), n_rows),
-        int32s(word(table, at.LABELS), n_rows),
-    )
+    packed = int64s(word(table, at.WEIGHTS), word(table, at.N_ROWS))
     payload = int64s(word(table, at.PAYLOADS), rows.size)
     facts = float64s(word(table, at.FACTS), at.N_FACTS)
     total = np.int64(0)
     for i in range(U(rows.size)):
-        row = U(rows[i])
-        w = weights[row]
-        p = w + ((w << 32) & -np.int64(labels[row]))
-        payload[i] = p
-        total += p
+        payload[i] = packed[U(rows[i])]
+        total += payload[i]
     g, h = np.float64(total >> 32), np.float64(total & LOWER_HALF)
     facts[at.MEAN], facts[at.UNIT], facts[at.TOTAL_WEIGHT] = 0.0, 1.0, h
     facts[at.BASE] = sums_score(table, g, h)

@@ -7,7 +7,7 @@
 # What all trees read: bins feature by feature, what is known of each feature, targets.
 (CODES, CATEGORICAL, MONOTONIC, CENTRES, CENTRE_STARTS, TARGETS, LABELS) = range(15, 22)
 (XLOGX, OPTIONS) = range(22, 24)
-# What a tree is given: weights and counts of the rows, and the rows of its sample.
+# What a tree is given: weights (packed for two classes) and counts of the rows, and its sample's.
 (WEIGHTS, COUNTS, ORDER) = range(24, 27)
 # Room of one thread.
 (SPARE, PAYLOADS, DIFFERENCES, HISTOGRAM, SUMS, LANES, SEEN, GOES_LEFT, PERMUTATION) = range(27, 36)
@@ -15,7 +15,8 @@
 # The same for medians: ranks in the node, places in some order, targets as rows and as ranks lie.
 (RANKS, SORTED, LOCAL_TARGETS, SORTED_TARGETS, FENWICK) = range(40, 45)
 # What comes out: records of nodes, their values, sets of categories that go left.
-(NODES, VALUES, SETS, FOUND, SPLIT, N_TABLE) = range(45, 51)
+(NODES, VALUES, SETS, FOUND, SPLIT) = range(45, 50)
+ROW_CODES, N_TABLE = 50, 51  # the same bins row by row
 
 # Kinds of sums: of classes in two parts or one number, of several lanes, of ranks for medians.
 CLASSES_2, NUMBER, CLASSES, NUMBERS, MEDIANS = range(5)

@@ -12,6 +12,7 @@ from skextras.trees import forest_slots as at
 from skextras.trees.memory import bytes_, float64s, inner, int32s, int64s, uint32s, word
 
 U = np.uint64
+SMALL = 512  # rows of a node that is read row by row, however few there are
 CROWD = 256  # rows from which all bins are asked whether they are empty
 
 
@@ -21,6 +22,19 @@ def _trailing_zeros(typingctx, x):  # type: ignore[no-untyped-def]
         return builder.cttz(args[0], context.get_constant(types.boolean, True))
 
     return types.uint64(types.uint64), _emit
+
+
+@inner
+def place_of_codes(table, feature, n):  # type: ignore[no-untyped-def]
+    """Where a feature's bins begin, and how far apart those of two rows are, for a node of n rows.
+
+    Many rows are read feature by feature, as they come; of few rows all features that are looked
+    at, in the node and below it, share the rows' own cache lines.
+    """
+    n_rows = word(table, at.N_ROWS)
+    if n > max(n_rows >> 5, SMALL):
+        return word(table, at.CODES) + feature * n_rows, np.int64(1)
+    return word(table, at.ROW_CODES) + feature, word(table, at.N_FEATURES)
 
 
 @inner
@@ -60,7 +74,7 @@ def _bins_filled(histogram, seen, stride):  # type: ignore[no-untyped-def]
 
 
 @inner
-def _add_packed(table, codes, start, n):  # type: ignore[no-untyped-def]
+def _add_packed(table, codes, step, start, n):  # type: ignore[no-untyped-def]
     """Sums of packed payloads by bin; the bins that hold rows."""
     rows = uint32s(word(table, at.ORDER) + 4 * start, n)
     payload = int64s(word(table, at.PAYLOADS), n)
@@ -68,18 +82,18 @@ def _add_packed(table, codes, start, n):  # type: ignore[no-untyped-def]
     seen = int64s(word(table, at.SEEN), 257)
     if n >= CROWD:
         for i in range(U(n)):
-            histogram[U(codes[U(rows[i])])] += payload[i]
+            histogram[U(codes[U(rows[i]) * step])] += payload[i]
         return _bins_filled(histogram, seen, 1)
     o0 = o1 = o2 = o3 = U(0)
     for i in range(U(n)):
-        b = U(codes[U(rows[i])])
+        b = U(codes[U(rows[i]) * step])
         histogram[b] += payload[i]
         o0, o1, o2, o3 = _mark(b, o0, o1, o2, o3)
     return _bins_seen(seen, o0, o1, o2, o3)
 
 
 @inner
-def _add_lanes(table, codes, start, n):  # type: ignore[no-untyped-def]
+def _add_lanes(table, codes, step, start, n):  # type: ignore[no-untyped-def]
     """Sums of weights and of each lane by bin; the bins that hold rows."""
     rows = uint32s(word(table, at.ORDER) + 4 * start, n)
     weights = float64s(word(table, at.DIFFERENCES), n)
@@ -93,7 +107,7 @@ def _add_lanes(table, codes, start, n):  # type: ignore[no-untyped-def]
     o0 = o1 = o2 = o3 = U(0)
     for i in range(U(n)):
         row = U(rows[i])
-        b, w = U(codes[row]), weights[i]
+        b, w = U(codes[row * step]), weights[i]
         place, own = b * stride, row * U(n_outputs)
         histogram[place] += w
         if is_class:
@@ -107,26 +121,26 @@ def _add_lanes(table, codes, start, n):  # type: ignore[no-untyped-def]
 
 
 @inner
-def _add_counts(table, codes, start, n):  # type: ignore[no-untyped-def]
+def _add_counts(table, codes, step, start, n):  # type: ignore[no-untyped-def]
     """Counts of rows by bin, where leaves must hold several."""
     rows = uint32s(word(table, at.ORDER) + 4 * start, n)
     counts = int32s(word(table, at.COUNTS), word(table, at.N_ROWS))
     sums = int64s(word(table, at.SUMS), 256)
     for i in range(U(n)):
         row = U(rows[i])
-        sums[U(codes[row])] += counts[row]
+        sums[U(codes[row * step])] += counts[row]
 
 
 @inner
 def add_rows(table, feature, start, n):  # type: ignore[no-untyped-def]
     """Sums a node's rows by the feature's bins; how many bins hold any."""
-    n_rows = word(table, at.N_ROWS)
-    codes = bytes_(word(table, at.CODES) + feature * n_rows, n_rows)
+    address, apart = place_of_codes(table, feature, n)
+    codes, step = bytes_(address, word(table, at.N_ROWS) * apart), U(apart)
     if word(table, at.MIN_LEAF) > 1:
-        _add_counts(table, codes, start, n)
+        _add_counts(table, codes, step, start, n)
     if word(table, at.KIND) <= at.NUMBER:
-        return _add_packed(table, codes, start, n)
-    return _add_lanes(table, codes, start, n)
+        return _add_packed(table, codes, step, start, n)
+    return _add_lanes(table, codes, step, start, n)
 
 
 @inner

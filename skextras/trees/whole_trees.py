@@ -207,6 +207,7 @@ class TreeGrower:
         centres, centre_starts = centres_of(mapper)
         self._held: dict[int, np.ndarray] = {
             at.CODES: codes,
+            at.ROW_CODES: np.ascontiguousarray(codes.T),
             at.CATEGORICAL: mapper.is_categorical.astype(np.uint8),
             at.MONOTONIC: monotonic,
             at.CENTRES: centres,
@@ -268,7 +269,9 @@ class TreeGrower:
             counts = np.ones(self._n_rows, np.int32)
         counts = np.ascontiguousarray(counts, np.int32)
         rows = np.flatnonzero(whole)
-        room = self._room(len(rows))
+        if self.targets.kind == at.CLASSES_2:  # weight of the second class above, of all below
+            whole += (whole << 32) * self.targets.labels[:, 0]
+        room = self._room()
         options = self._options(unit)
         room.order[: len(rows)] = rows
         room.table[at.WEIGHTS], room.table[at.COUNTS] = address_of(whole), address_of(counts)
@@ -286,7 +289,7 @@ class TreeGrower:
         self._rooms.put(room)
         return grown
 
-    def _room(self, n_rows: int) -> _Room:
+    def _room(self) -> _Room:
         """Memory that no other thread is using; enough for any sample of the rows."""
         try:
             return self._rooms.get_nowait()
