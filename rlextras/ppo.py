@@ -31,9 +31,9 @@ from rlextras.core.objectives import (
     normalized,
     value_loss,
 )
+from rlextras.host.guards import naming_divergence
 from rlextras.onpolicy import COMMON_RULES, OnPolicy, OnPolicyOptions
 from rlextras.onpolicy.divergence import OldPolicy
-from rlextras.onpolicy.guards import naming_divergence
 from rlextras.onpolicy.masking import masked
 from rlextras.validation import OptionError, Rule, number, optional, schedule, whole
 
@@ -174,6 +174,7 @@ class PPO(OnPolicy):
         **common: Unpack[OnPolicyOptions],
     ) -> None:
         own = {
+            "n_steps": n_steps,
             "n_epochs": n_epochs,
             "clip_range": clip_range,
             "clip_range_vf": clip_range_vf,
@@ -188,7 +189,6 @@ class PPO(OnPolicy):
             policy,
             env,
             learning_rate=learning_rate,
-            n_steps=n_steps,
             batch_size=batch_size,
             own=own,
             **common,

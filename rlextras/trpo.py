@@ -22,9 +22,9 @@ from rlextras.core.trust_region import (
     line_search,
     natural_step,
 )
+from rlextras.host.guards import naming_divergence
 from rlextras.onpolicy import COMMON_RULES, OnPolicy, OnPolicyOptions
 from rlextras.onpolicy.divergence import mean_divergence
-from rlextras.onpolicy.guards import naming_divergence
 from rlextras.onpolicy.masking import masked
 from rlextras.onpolicy.update import CRITIC, CompiledRegion, CompiledUpdate
 from rlextras.validation import OptionError, Rule, number, whole
@@ -146,6 +146,7 @@ class TRPO(OnPolicy):
         **common: Unpack[OnPolicyOptions],
     ) -> None:
         own = {
+            "n_steps": n_steps,
             "cg_max_steps": cg_max_steps,
             "cg_damping": cg_damping,
             "line_search_shrinking_factor": line_search_shrinking_factor,
@@ -158,7 +159,6 @@ class TRPO(OnPolicy):
             policy,
             env,
             learning_rate=learning_rate,
-            n_steps=n_steps,
             batch_size=batch_size,
             own=own,
             **common,

@@ -7,6 +7,7 @@ from sklearn.ensemble import RandomForestRegressor as HostRegressor
 
 from skextras.forest.classes import ClassForest
 from skextras.forest.numbers import NumberForest
+from skextras.forest.quantiles import QuantileMixin
 from skextras.forest.trees import ClassTree, NumberTree
 from skextras.forest.understanding import ForestMixin
 
@@ -173,7 +174,7 @@ class RandomForestClassifier(ForestMixin, ClassForest):
         self.max_bins = max_bins
 
 
-class RandomForestRegressor(ForestMixin, NumberForest):
+class RandomForestRegressor(ForestMixin, QuantileMixin):
     """Random forest for numbers.
 
     A drop-in for scikit-learn's: same options with the same meaning, and more of both. Features are
@@ -184,8 +185,10 @@ class RandomForestRegressor(ForestMixin, NumberForest):
     ----------
     n_estimators : int, default=100
         Trees.
-    criterion : {"squared_error", "friedman_mse", "poisson"}, default="squared_error"
-        What splits make small ([2]_); "friedman_mse" finds the splits of "squared_error".
+    criterion : {"squared_error", "absolute_error", "friedman_mse", "poisson"}, \
+            default="squared_error"
+        What splits make small ([2]_); leaves of "absolute_error" hold medians, and
+        "friedman_mse" finds the splits of "squared_error".
     splitter : {"best", "random"}, default="best"
         Whether a feature's cut is searched, or drawn between its least and greatest value in the
         node ("random": extremely randomised trees [3]_, usually with ``bootstrap=False``).
@@ -231,6 +234,9 @@ class RandomForestRegressor(ForestMixin, NumberForest):
         were not seen in ``fit`` are missing values.
     max_bins : int, default=255
         Bins of a feature, 2 to 255. A feature with at most as many values is split exactly.
+    keep_samples : bool, default=False
+        Whether to keep which training rows lie in which leaf, 8 bytes a row and tree:
+        ``predict(X, quantiles=...)`` asks for them [4]_.
 
     Attributes
     ----------
@@ -264,6 +270,7 @@ class RandomForestRegressor(ForestMixin, NumberForest):
        1984.
     .. [3] P. Geurts, D. Ernst and L. Wehenkel, "Extremely Randomized Trees", Machine Learning
        63(1), 2006.
+    .. [4] N. Meinshausen, "Quantile Regression Forests", JMLR 7, 2006.
 
     Examples
     --------
@@ -275,6 +282,10 @@ class RandomForestRegressor(ForestMixin, NumberForest):
     True
     """
 
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **NumberForest._parameter_constraints,
+        "keep_samples": ["boolean"],
+    }
     _tree_type: ClassVar[Any] = NumberTree
 
     def __init__(
@@ -301,6 +312,7 @@ class RandomForestRegressor(ForestMixin, NumberForest):
         monotonic_cst: Any = None,
         categorical_features: Any = "from_dtype",
         max_bins: int = 255,
+        keep_samples: bool = False,
     ) -> None:
         self.n_estimators = n_estimators
         self.criterion = criterion
@@ -323,6 +335,7 @@ class RandomForestRegressor(ForestMixin, NumberForest):
         self.monotonic_cst = monotonic_cst
         self.categorical_features = categorical_features
         self.max_bins = max_bins
+        self.keep_samples = keep_samples
 
 
 # scikit-learn's partial dependence takes its fast way for this one alone, and asks no tag.

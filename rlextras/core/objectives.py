@@ -4,8 +4,17 @@ Every function takes flat tensors over the B steps of a minibatch; the log-ratio
 log π_new(a|s) - log π_old(a|s), with the action a drawn from π_old.
 """
 
+from collections.abc import Callable, Mapping
+
 import torch
 from torch import Tensor
+
+KL_TERMS: Mapping[str, Callable[[Tensor], Tensor]] = {
+    "k1": lambda log_ratio: -log_ratio,
+    "k2": lambda log_ratio: 0.5 * log_ratio.square(),
+    "k3": lambda log_ratio: log_ratio.expm1() - log_ratio,  # exp(x) - 1 loses the digits of small x
+}
+"""Estimates of a divergence from one action: of KL(p || q), from log q/p of an action of p."""
 
 
 def normalized(advantages: Tensor, *, epsilon: float = 1e-8) -> Tensor:
@@ -189,7 +198,7 @@ def kl_k1(log_ratio: Tensor) -> Tensor:
     ----------
     .. [1] J. Schulman, "Approximating KL Divergence", 2020, http://joschu.net/blog/kl-approx.html.
     """
-    return -log_ratio.mean()
+    return KL_TERMS["k1"](log_ratio).mean()
 
 
 def kl_k2(log_ratio: Tensor) -> Tensor:
@@ -211,7 +220,7 @@ def kl_k2(log_ratio: Tensor) -> Tensor:
     ----------
     .. [1] J. Schulman, "Approximating KL Divergence", 2020, http://joschu.net/blog/kl-approx.html.
     """
-    return 0.5 * log_ratio.square().mean()
+    return KL_TERMS["k2"](log_ratio).mean()
 
 
 def kl_k3(log_ratio: Tensor) -> Tensor:
@@ -233,7 +242,7 @@ def kl_k3(log_ratio: Tensor) -> Tensor:
     ----------
     .. [1] J. Schulman, "Approximating KL Divergence", 2020, http://joschu.net/blog/kl-approx.html.
     """
-    return (log_ratio.expm1() - log_ratio).mean()  # exp(x) - 1 loses all digits of a small x
+    return KL_TERMS["k3"](log_ratio).mean()
 
 
 def clip_fraction(log_ratio: Tensor, *, clip_range: float) -> Tensor:

@@ -13,20 +13,20 @@ from stable_baselines3.common.utils import obs_as_tensor
 from stable_baselines3.common.vec_env import VecEnv
 from torch import Tensor
 
-from rlextras.onpolicy.compiled import CompiledPath
-from rlextras.onpolicy.guards import (
+from rlextras.host.guards import (
     StepGuard,
     check_computed,
     check_finite,
     naming_divergence,
     note_the_environment,
 )
+from rlextras.host.phases import PhaseClock
+from rlextras.host.resume import MIDWAY, taken_down
+from rlextras.onpolicy.compiled import CompiledPath
 from rlextras.onpolicy.ledger import has_host_advantages, stack, write_advantages, write_step
 from rlextras.onpolicy.masking import masked
 from rlextras.onpolicy.masks import MaskReader, find_reader, forbids
 from rlextras.onpolicy.network import SharedNetwork
-from rlextras.onpolicy.phases import PhaseClock
-from rlextras.onpolicy.resume import MIDWAY, taken_down
 
 
 class Rollouts(CompiledPath):
@@ -139,14 +139,15 @@ class Rollouts(CompiledPath):
         return True
 
     def _begin_rollout(
-        self, env: VecEnv, callback: BaseCallback, rollout_buffer: RolloutBuffer
+        self, env: VecEnv, callback: BaseCallback, rollout_buffer: RolloutBuffer | None
     ) -> None:
-        """Make policy, buffer and callback ready for a rollout."""
+        """Make policy, buffer, if there is one, and callback ready for a rollout."""
         owner = type(self).__name__
         self._clock.enter("rest")
         check_finite(owner, "observation", self._last_obs)
         self.policy.set_training_mode(False)  # batch norm and dropout
-        rollout_buffer.reset()
+        if rollout_buffer is not None:
+            rollout_buffer.reset()
         self._guard = StepGuard(owner, env)
         self._stand = taken_down(self)  # what the callback saves is resumed before the noise
         if self.use_sde:
@@ -156,7 +157,7 @@ class Rollouts(CompiledPath):
         self._clock.enter("rest")
         self._stand = MIDWAY
         self._rollout_masks = None
-        if self._mask_reader is not None:
+        if self._mask_reader is not None and rollout_buffer is not None:
             self._masks = self._mask_reader.first() if self._masks is None else self._masks
             shape = rollout_buffer.buffer_size, *self._masks.shape
             self._rollout_masks = np.ones(shape, bool)

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, ClassVar, Self, Unpack
 
 import numpy as np
-from gymnasium.vector import VectorEnv
 from stable_baselines3.common.policies import (
     ActorCriticCnnPolicy,
     ActorCriticPolicy,
@@ -19,9 +18,11 @@ from stable_baselines3.common.policies import (
 from stable_baselines3.common.type_aliases import GymEnv, MaybeCallback, Schedule
 from stable_baselines3.common.vec_env import VecEnv
 
+from rlextras.host.environments import for_host
+from rlextras.host.guards import check_computed
+from rlextras.host.phases import PhaseClock
 from rlextras.onpolicy.export import write_onnx
 from rlextras.onpolicy.files import Filed
-from rlextras.onpolicy.guards import check_computed
 from rlextras.onpolicy.masking import masked, minibatches
 from rlextras.onpolicy.masks import checked_masks, mask_rows
 from rlextras.onpolicy.options import (
@@ -32,7 +33,6 @@ from rlextras.onpolicy.options import (
     UNUSED,
     OnPolicyOptions,
 )
-from rlextras.onpolicy.phases import PhaseClock
 from rlextras.validation import (
     Rule,
     check_known,
@@ -42,8 +42,6 @@ from rlextras.validation import (
     check_scheduled,
     unshared,
 )
-from rlextras.vec_env.conversion import as_vec_env
-from rlextras.vec_env.envpool import is_envpool
 
 
 class OnPolicy(Filed):
@@ -57,12 +55,11 @@ class OnPolicy(Filed):
         Where to learn; a string is the id of a registered environment, None is for loading.
     learning_rate : float or callable
         Of the optimiser; a callable maps the progress remaining, 1 to 0, to it.
-    n_steps : int
-        T, the steps per environment between two updates.
     batch_size : int
         Steps in a minibatch.
     own : mapping of str to object
-        The member's own options, checked and kept as attributes under their names.
+        The member's own options, checked and kept as attributes under their names; "n_steps" is T,
+        the steps per environment between two updates, of those that collect so.
     **common : OnPolicyOptions
         The options that all members share.
 
@@ -80,6 +77,7 @@ class OnPolicy(Filed):
         "MultiInputPolicy": MultiInputActorCriticPolicy,
     }
     rules: ClassVar[Mapping[str, Rule]] = COMMON_RULES
+    shared: ClassVar[Mapping[str, Any]] = DEFAULTS  # of the shared options, those that it has
     normalizes_by_minibatch: ClassVar[bool] = True  # or over the whole rollout
 
     batch_size: int
@@ -91,15 +89,14 @@ class OnPolicy(Filed):
         env: GymEnv | str | None,
         *,
         learning_rate: float | Schedule,
-        n_steps: int,
         batch_size: int,
         own: Mapping[str, Any],
         **common: Unpack[OnPolicyOptions],
     ) -> None:
-        named = {"learning_rate": learning_rate, "n_steps": n_steps, "batch_size": batch_size}
-        options: dict[str, Any] = {**named, **own, **DEFAULTS, **common}
+        named = {"learning_rate": learning_rate, "batch_size": batch_size}
+        options: dict[str, Any] = {**named, **own, **self.shared, **common}
         owner = type(self).__name__
-        check_known(owner, common, known=[*named, *own, *DEFAULTS])
+        check_known(owner, common, known=[*named, *own, *self.shared])
         check_options(owner, options, self.rules)
         options = {name: unshared(value) for name, value in options.items()}
         is_set_up = options.pop("_init_setup_model")
@@ -119,14 +116,14 @@ class OnPolicy(Filed):
         self.__dict__.update(options)
         self._clock = PhaseClock()
         self._find_masks()
-        n_rows = None if env is None else self.n_steps * self.n_envs
-        check_minibatches(
-            owner,
-            self.batch_size,
-            n_rows,
-            is_normalized=self.normalize_advantage,
-            by_minibatch=self.normalizes_by_minibatch,
-        )
+        if "n_steps" in own:
+            check_minibatches(
+                owner,
+                self.batch_size,
+                None if env is None else self.n_steps * self.n_envs,
+                is_normalized=self.normalize_advantage,
+                by_minibatch=self.normalizes_by_minibatch,
+            )
         if is_set_up:
             self._setup_model()
             _ = self.backend  # says at once if what was asked for cannot be
@@ -182,10 +179,7 @@ class OnPolicy(Filed):
 
     @staticmethod
     def _wrap_env(env: Any, verbose: int = 0, monitor_wrapper: bool = True) -> VecEnv:
-        is_native = isinstance(env, VectorEnv) or is_envpool(env)
-        if is_native and not isinstance(env, VecEnv):
-            env = as_vec_env(env)
-        return Filed._wrap_env(env, verbose, monitor_wrapper)
+        return Filed._wrap_env(for_host(env), verbose, monitor_wrapper)
 
     def set_env(self, env: Any, force_reset: bool = True) -> None:
         """Learn in other environments from here on.

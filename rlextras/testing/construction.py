@@ -15,7 +15,7 @@ IMPOSSIBLE = {
     "n_steps": (0, -1),
     "n_epochs": (0,),
     "buffer_size": (0, -1),
-    "tau": (-0.5, 1.5),
+    "tau": (-0.5, math.inf),
 }
 
 

@@ -63,7 +63,7 @@ def check_loaded_models_learn_on(subject: Subject) -> None:
         The algorithm under test.
     """
     model = subject.trained()
-    loaded = reloaded(subject, model, env=subject.env())
+    loaded = reloaded(subject, model, env=subject.env(has_luck=True))
     before = {name: each.clone() for name, each in loaded.policy.state_dict().items()}
     loaded.learn(N_STEPS, reset_num_timesteps=False)
     expect(

@@ -97,7 +97,7 @@ def check_learning_changes_parameters(subject: Subject) -> None:
     subject : Subject
         The algorithm under test.
     """
-    model = subject.make(seed=0)
+    model = subject.make(subject.env(has_luck=True), seed=0)
     before = {name: each.clone() for name, each in model.policy.state_dict().items()}
     model.learn(N_STEPS)
     after = dict(model.policy.state_dict())

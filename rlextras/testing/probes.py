@@ -28,6 +28,8 @@ class Probe(gymnasium.Env):
         Steps after which the task ends by itself.
     is_clock : bool
         Whether observations are the steps done and not drawn.
+    has_luck : bool
+        Whether the reward is drawn from [0, 1), so that episodes differ in what they are worth.
     """
 
     def __init__(
@@ -37,10 +39,11 @@ class Probe(gymnasium.Env):
         *,
         length: int | None = None,
         is_clock: bool = False,
+        has_luck: bool = False,
     ) -> None:
         self.observation_space = copy.deepcopy(observation_space)
         self.action_space = copy.deepcopy(action_space)
-        self.length, self.is_clock = length, is_clock
+        self.length, self.is_clock, self.has_luck = length, is_clock, has_luck
         self.n_steps = self.n_all_steps = 0
         self.refused: list[Any] = []
 
@@ -82,7 +85,8 @@ class Probe(gymnasium.Env):
             self.refused.append(action)
         self.n_steps += 1
         self.n_all_steps += 1
-        return self._observe(), 1.0, self.n_steps == self.length, False, {}
+        reward = self.np_random.random() if self.has_luck else 1.0
+        return self._observe(), reward, self.n_steps == self.length, False, {}
 
     def _observe(self) -> Any:
         if self.is_clock:

@@ -22,6 +22,8 @@ SMALL: Mapping[str, Any] = {
     "train_freq": 4,
     "target_update_interval": 8,
     "n_critic_updates": 2,
+    "group_size": 2,
+    "n_groups": 1,
 }
 """Options of a small model; of these, an algorithm is given those that it knows."""
 ACTION_SPACES: Mapping[str, spaces.Space] = {
@@ -218,6 +220,8 @@ class Subject:
         small = {name: value for name, value in SMALL.items() if name in self.known}
         if "buffer_size" in small:
             small.pop("n_steps", None)  # of an n-step return, for an algorithm with a replay buffer
+        if "group_size" in small:
+            small.pop("n_steps", None)  # the host's, for an algorithm that plays whole episodes
         usual: dict[str, Any] = {"seed": 0, "device": "cpu", "policy_kwargs": {"net_arch": [8]}}
         options = usual | small | self.own_options | given
         return self.algorithm(policy, self.env() if env is None else env, **options)

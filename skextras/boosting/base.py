@@ -15,7 +15,6 @@ from sklearn.utils._openmp_helpers import _openmp_effective_n_threads
 from sklearn.utils._param_validation import Interval, RealNotInt, StrOptions
 from sklearn.utils.validation import (
     _check_monotonic_cst,
-    _check_sample_weight,
     check_consistent_length,
     check_is_fitted,
 )
@@ -259,10 +258,7 @@ class BaseGradientBoosting(UnderstandingMixin, BaseEstimator, ABC):
         table = encode(self, self._encoder, X, reset=False)
         y = self._encode_y(y, reset=False)
         check_consistent_length(table, y)
-        weight = None
-        if sample_weight is not None:
-            like = np.empty(len(y))
-            weight = _check_sample_weight(sample_weight, like, dtype=np.float64)
+        weight = self._read_weight(sample_weight, len(y))
         return Data(source_of(table), y, weight, table.values)
 
     def _check_options(self, *, has_validation: bool) -> None:

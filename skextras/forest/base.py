@@ -93,6 +93,7 @@ class BaseForest(MultiOutputMixin, BaseEstimator, ABC):
     n_jobs: int | None = None
     verbose: int = 0
     class_weight: Any = None
+    keep_samples: bool = False
     n_outputs_: int
     _encoder: TableEncoder
     _predictor: "Predictor"
@@ -104,8 +105,14 @@ class BaseForest(MultiOutputMixin, BaseEstimator, ABC):
         """Targets for the engine; sets what there is to know of them."""
 
     @abstractmethod
-    def _set_out_of_bag(self, predictions: np.ndarray, y: np.ndarray, score: Any) -> None:
+    def _set_oob_score_and_attributes(
+        self, predictions: np.ndarray, y: np.ndarray, score: Any
+    ) -> None:
         """Keeps predictions of rows by the trees that did not see them, and their score."""
+
+    def _lanes(self, y: np.ndarray) -> np.ndarray:
+        """Targets as the values of nodes are."""
+        return np.asarray(y, np.float64)
 
     def _weigh(self, weight: np.ndarray | None, y: np.ndarray) -> np.ndarray | None:
         """Weights of the rows, times what the member knows."""
@@ -152,8 +159,11 @@ class BaseForest(MultiOutputMixin, BaseEstimator, ABC):
         seeds = self._draw_seeds()
         targets = self._encode_y(y)
         self._encoder, self.is_categorical_ = encoder, encoder.is_categorical_
-        if len(seeds) or not goes_on:
-            Fit(self, table, y, targets).run(weight, seeds)
+        fit = Fit(self, table, y, targets)
+        if seeds:
+            fit.run(weight, seeds)
+        if self.oob_score and (seeds or not hasattr(self, "oob_score_")):
+            fit.score_out_of_bag()
         if self.verbose:
             _print_fit(self._forest, time.perf_counter() - started)
         return self

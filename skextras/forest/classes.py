@@ -42,7 +42,7 @@ class ClassForest(ClassifierMixin, BaseForest):
         classes, labels = zip(
             *(np.unique(column, return_inverse=True) for column in y.T), strict=True
         )
-        if self._goes_on:
+        if self._goes_on and self.n_estimators > self._forest.n_trees:
             self._check_same(classes)
         self._all_classes = list(classes)
         is_one = len(classes) == 1
@@ -116,7 +116,9 @@ class ClassForest(ClassifierMixin, BaseForest):
             )
         return monotonic
 
-    def _set_out_of_bag(self, predictions: np.ndarray, y: np.ndarray, score: Any) -> None:
+    def _set_oob_score_and_attributes(
+        self, predictions: np.ndarray, y: np.ndarray, score: Any
+    ) -> None:
         shares = np.stack(self._shares(predictions), axis=-1)  # (n, n_classes, n_outputs)
         is_one = shares.shape[-1] == 1
         self.oob_decision_function_ = shares[..., 0] if is_one else shares
@@ -125,6 +127,13 @@ class ClassForest(ClassifierMixin, BaseForest):
             np.searchsorted(own, column) for own, column in zip(self._all_classes, y.T, strict=True)
         ]
         self.oob_score_ = (score or accuracy_score)(np.column_stack(codes), best)
+
+    def _lanes(self, y: np.ndarray) -> np.ndarray:
+        """Indicators of the classes, as the values of nodes are; twice that of one lane alone."""
+        if [len(own) for own in self._all_classes] == [2]:
+            return 2.0 * (y == self._all_classes[0][1])
+        found = [column[:, None] == own for own, column in zip(self._all_classes, y.T, strict=True)]
+        return np.concatenate(found, axis=1).astype(np.float64)
 
     # ------------------------------------------------------------ predictions
     def _shares(self, raw: np.ndarray) -> list[np.ndarray]:

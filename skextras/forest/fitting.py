@@ -9,7 +9,7 @@ import numpy as np
 
 from skextras.boosting.fitting import source_of
 from skextras.boosting.sources import Binning
-from skextras.forest.options import growth_of, n_draws
+from skextras.forest.options import growth_of, n_draws, sample_size
 from skextras.tables import DenseTable, SparseTable, value_blocks
 from skextras.trees.bagging import Bagging, grow_forest
 from skextras.trees.edges import BinMapper
@@ -97,16 +97,20 @@ class Fit:
         mapper = self._mapper(weight, n_threads)
         with Threads(n_threads) as threads:
             binned = source.binned(mapper, threads, may_share=False)
-        weight = estimator._weigh(weight, self.y)
-        rows = forest_rows(binned.words, self._numbers(), weight)
+        rows = forest_rows(binned.words, self._numbers(), estimator._weigh(weight, self.y))
         merged = rows.places[rows.firsts]
-        bagging = self._bagging(rows, weight, merged)
+        bagging = self._bagging(rows, merged, sample_size(weight, len(self.y)))
         growth = growth_of(estimator, bagging, estimator._monotonic())
         codes = codes_of(binned, merged)
         del binned  # the bins feature by feature are enough
         grower = TreeGrower(codes, mapper, self.targets.rows(merged), growth)
         forest = grow_forest(
-            grower, bagging, seeds, n_threads=n_threads, after=self._progress(len(seeds))
+            grower,
+            bagging,
+            seeds,
+            price=estimator.ccp_alpha,
+            n_threads=n_threads,
+            after=self._progress(len(seeds)),
         )
         sampled = Sampled(
             rows=rows, n_rows=len(self.y), n_draws=bagging.n_draws, strata=bagging.strata
@@ -115,8 +119,9 @@ class Fit:
             forest = joined([estimator._forest, forest])
             seeds = [*estimator._seeds, *seeds]
         estimator._keep(forest, mapper, sampled, seeds)
-        if estimator.oob_score:
-            self._score_out_of_bag()
+        if estimator.keep_samples:
+            parts = [estimator._predictor.apply(X, n_threads) for X in value_blocks(self.table)]
+            estimator._keep_leaves(np.concatenate(parts), self.y)
 
     def _mapper(self, weight: np.ndarray | None, n_threads: int) -> BinMapper:
         """The bins; a warm start keeps those that its trees were grown on."""
@@ -137,7 +142,7 @@ class Fit:
         labels = targets.labels.astype(np.float64)
         return labels if targets.labels.size else targets.numbers
 
-    def _bagging(self, rows: ForestRows, weight: np.ndarray | None, merged: np.ndarray) -> Bagging:
+    def _bagging(self, rows: ForestRows, merged: np.ndarray, n_rows: int) -> Bagging:
         estimator = self.estimator
         if not estimator.bootstrap:
             return Bagging(rows=rows, n_draws=None)
@@ -148,7 +153,7 @@ class Fit:
         if estimator.class_weight == "balanced_subsample":
             labels = self.targets.labels[merged].astype(np.int64)
             balanced = labels - labels.min(axis=0)
-        size = n_draws(estimator.max_samples, rows.size, is_weighted=weight is not None)
+        size = n_draws(estimator.max_samples, n_rows)
         return Bagging(rows=rows, n_draws=size, strata=strata, balanced=balanced)
 
     def _progress(self, n_trees: int) -> Callable[[int], None] | None:
@@ -156,7 +161,8 @@ class Fit:
             return None
         return lambda n_done: _print_tree(n_done, n_trees)
 
-    def _score_out_of_bag(self) -> None:
+    def score_out_of_bag(self) -> None:
+        """Score the rows by the trees that did not see them."""
         estimator, y = self.estimator, self.y
         predictions, n_unseen = out_of_bag(estimator, self.table)
         if (n_unseen == 0).any():
@@ -168,7 +174,7 @@ class Fit:
             )
         predictions /= np.maximum(n_unseen, 1)[:, None]
         score = estimator.oob_score if callable(estimator.oob_score) else None
-        estimator._set_out_of_bag(predictions, y, score)
+        estimator._set_oob_score_and_attributes(predictions, y, score)
 
 
 def out_of_bag(estimator: Any, table: DenseTable | SparseTable) -> tuple[np.ndarray, np.ndarray]:

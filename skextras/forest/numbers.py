@@ -14,7 +14,7 @@ from skextras.forest.base import BaseForest
 if TYPE_CHECKING:
     from skextras.trees.forest_targets import Targets
 
-CRITERIA = ("squared_error", "friedman_mse", "poisson")
+CRITERIA = ("squared_error", "absolute_error", "friedman_mse", "poisson")
 
 
 class NumberForest(RegressorMixin, BaseForest):
@@ -49,7 +49,17 @@ class NumberForest(RegressorMixin, BaseForest):
             )
         return Targets.of_numbers(y)
 
-    def _set_out_of_bag(self, predictions: np.ndarray, y: np.ndarray, score: Any) -> None:
+    def _monotonic(self) -> np.ndarray | None:
+        if self.monotonic_cst is not None and self.criterion == "absolute_error":
+            raise ValueError(
+                f"{type(self).__name__}: monotonic_cst must be None with "
+                "criterion='absolute_error', got constraints. Take 'squared_error'."
+            )
+        return super()._monotonic()
+
+    def _set_oob_score_and_attributes(
+        self, predictions: np.ndarray, y: np.ndarray, score: Any
+    ) -> None:
         is_one = predictions.shape[1] == 1
         self.oob_prediction_ = predictions[:, 0] if is_one else predictions
         y = y[:, 0] if is_one else y

@@ -39,7 +39,28 @@ def n_chosen(max_features: Any, n_features: int) -> int:
     return max(1, int(max_features * n_features))
 
 
-def n_draws(max_samples: Any, size: int, *, is_weighted: bool) -> int:
+def sample_size(weight: np.ndarray | None, n: int) -> int:
+    """Rows of a usual sample: weights that are whole numbers repeat them.
+
+    Parameters
+    ----------
+    weight : ndarray of float64 of shape (n,) or None
+        Of the rows, without those of the classes.
+    n : int
+        Rows.
+
+    Returns
+    -------
+    int
+        At least 1.
+    """
+    if weight is None:
+        return n
+    is_whole = bool((weight == np.rint(weight)).all())
+    return int(weight.sum()) if is_whole else int((weight > 0).sum())
+
+
+def n_draws(max_samples: Any, size: int) -> int:
     """Rows of a sample.
 
     Parameters
@@ -48,8 +69,6 @@ def n_draws(max_samples: Any, size: int, *, is_weighted: bool) -> int:
         How many, or which share of all.
     size : int
         Rows, with their repetitions.
-    is_weighted : bool
-        Whether they have weights.
 
     Returns
     -------
@@ -62,9 +81,8 @@ def n_draws(max_samples: Any, size: int, *, is_weighted: bool) -> int:
         return int(max_samples)
     found = max(1, int(max_samples * size))
     if found < max(FEW, size ** (1 / 3)):
-        what = "the total sum of sample weights" if is_weighted else "the number of samples"
         warn(
-            f"Using the fractional value max_samples={max_samples} when {what} is {size} "
+            f"Using the fractional value max_samples={max_samples} of {size} rows "
             f"results in a low number ({found}) of bootstrap samples. "
             "We recommend passing `max_samples` as an integer instead.",
             stacklevel=2,

@@ -1,17 +1,18 @@
 """What a fitted forest tells of itself: trees, samples, leaves, importances, Shapley values."""
 
+from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import numpy as np
 from scipy import sparse
 from sklearn.utils.validation import check_is_fitted
 
-from skextras.forest.base import BaseForest
 from skextras.forest.paths import decision_path
+from skextras.forest.samples import SampleMixin
 from skextras.forest.tree_nodes import tree_gains
 
 
-class ForestMixin(BaseForest):
+class ForestMixin(SampleMixin):
     """Methods of fitted forests."""
 
     _tree_type: ClassVar[Any]
@@ -30,6 +31,31 @@ class ForestMixin(BaseForest):
                 f"{type(self).__name__!r} object has no attribute 'estimators_' before it is fitted"
             )
         return [self._tree_type.of(self, number) for number in range(self._forest.n_trees)]
+
+    @property
+    def estimator(self) -> Any:
+        """What each tree is, before it is fitted.
+
+        Returns
+        -------
+        estimator
+            With its own defaults.
+        """
+        return self._tree_type()
+
+    estimator_ = estimator
+
+    def __len__(self) -> int:
+        """Number of trees."""
+        return self._forest.n_trees
+
+    def __getitem__(self, number: int) -> Any:
+        """A tree of the forest."""
+        return self.estimators_[number]
+
+    def __iter__(self) -> Iterator[Any]:
+        """The trees, one after the other."""
+        return iter(self.estimators_)
 
     @property
     def estimators_samples_(self) -> list[np.ndarray]:

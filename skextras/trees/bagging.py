@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from skextras.trees.forest_pruning import pruned
 from skextras.trees.forest_rows import ForestRows
 from skextras.trees.forest_store import Forest, joined, store
 from skextras.trees.whole_trees import TreeGrower, in_threads
@@ -104,6 +105,7 @@ def grow_forest(
     bagging: Bagging,
     seeds: Sequence[int],
     *,
+    price: float = 0.0,
     n_threads: int = 1,
     after: Callable[[int], None] | None = None,
 ) -> Forest:
@@ -117,6 +119,8 @@ def grow_forest(
         Their samples.
     seeds : sequence of int
         One a tree.
+    price : float, default=0.0
+        What a leaf must take away of the impurity, or be pruned.
     n_threads : int, default=1
         Trees that grow at a time.
     after : callable, default=None
@@ -133,7 +137,7 @@ def grow_forest(
     def _grow(seed: int) -> Forest:
         weights, counts = bagging.weights(seed)
         tree = grower.grow(weights, seed=seed ^ GROWTH_STREAM, counts=counts)
-        return store([tree], n_features, has_classes=has_classes)
+        return store([pruned(tree, price)], n_features, has_classes=has_classes)
 
     parts = []
     for part in in_threads(_grow, seeds, n_threads):

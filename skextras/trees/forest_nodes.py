@@ -5,6 +5,7 @@ from math import log
 import numpy as np
 
 from skextras.trees import forest_slots as at
+from skextras.trees.forest_medians import open_medians
 from skextras.trees.forest_scores import LOWER_HALF, lanes_score, sums_score
 from skextras.trees.memory import float64s, inner, int32s, int64s, word
 
@@ -163,5 +164,7 @@ def open_node(table, rows, values):  # type: ignore[no-untyped-def]
         _open_classes(table, rows, values)
     elif kind == at.NUMBER:
         _open_number(table, rows, values)
+    elif kind == at.MEDIANS:
+        open_medians(table, rows, values)
     else:
         _open_lanes(table, rows, values)

@@ -4,6 +4,7 @@ import numpy as np
 
 from skextras.trees import forest_slots as at
 from skextras.trees.forest_draws import random_below, random_word
+from skextras.trees.forest_medians import add_by_median, look_by_median, sort_by_mean
 from skextras.trees.forest_scores import (
     LOWER_HALF,
     WORST,
@@ -172,12 +173,36 @@ def _look_lanes(table, gaps, side):  # type: ignore[no-untyped-def]
 
 # ------------------------------------------------------------ a feature
 @inner
-def _look(table, gaps, is_left):  # type: ignore[no-untyped-def]
+def _add(table, feature, start, n):  # type: ignore[no-untyped-def]
+    if word(table, at.KIND) == at.MEDIANS:
+        return add_by_median(table, feature, start, n)
+    return add_rows(table, feature, start, n)
+
+
+@inner
+def _clear(table, n_seen):  # type: ignore[no-untyped-def]
+    if word(table, at.KIND) != at.MEDIANS:
+        clear(table, n_seen)
+
+
+@inner
+def _order(table, span, n_real, random):  # type: ignore[no-untyped-def]
+    if word(table, at.KIND) == at.MEDIANS:
+        sort_by_mean(table, span[0], span[1], n_real)
+    else:
+        _sort_categories(table, n_real, random)
+
+
+@inner
+def _look(table, span, gaps, is_left):  # type: ignore[no-untyped-def]
+    if word(table, at.KIND) == at.MEDIANS:
+        return look_by_median(table, span, gaps, is_left)
+    first, last, n_real, _ = gaps
     count = int64s(word(table, at.SUMS), 256)[at.MISSING]
     if word(table, at.KIND) <= at.NUMBER:
         missing = int64s(word(table, at.HISTOGRAM), 256)[at.MISSING]
-        return _look_packed(table, gaps, (missing, count, is_left))
-    return _look_lanes(table, gaps, (count, is_left))
+        return _look_packed(table, (first, last, n_real), (missing, count, is_left))
+    return _look_lanes(table, (first, last, n_real), (count, is_left))
 
 
 @inner
@@ -224,32 +249,32 @@ def search_feature(table, feature, random):  # type: ignore[no-untyped-def]
     start, n = record[at.START], record[at.END] - record[at.START]
     facts = float64s(word(table, at.FACTS), at.N_FACTS)
     facts[at.RISES] = np.float64(int64s(word(table, at.MONOTONIC), feature + 1)[feature])
-    n_seen = add_rows(table, feature, start, n)
+    n_seen = _add(table, feature, start, n)
     seen = int64s(word(table, at.SEEN), 257)
-    has_missing = seen[n_seen - 1] == at.MISSING
+    has_missing = np.int64(seen[n_seen - 1] == at.MISSING)
     n_real = n_seen - has_missing
     if n_seen < 2:
-        clear(table, n_seen)
+        _clear(table, n_seen)
         return False
     if bytes_(word(table, at.CATEGORICAL), feature + 1)[feature]:
-        _sort_categories(table, n_real, random)
+        _order(table, (start, n), n_real, random)
     first, last, way = 1, n_real, -1  # missing values go either way
     last_right = last + has_missing  # they may go alone
     if word(table, at.IS_RANDOM) != 0 and n_real > 1:
         first = _random_gap(table, feature, n_real, random)
         last = last_right = first + 1
         way = random_below(random, 2)
-    if way != 1 or not has_missing:
-        score, place = _look(table, (first, last_right, n_real), False)
+    if way != 1 or has_missing == 0:
+        score, place = _look(table, (start, n), (first, last_right, n_real, has_missing), False)
         if place > 0 and score > facts[at.BEST]:
             facts[at.BEST] = score
-            _keep(table, feature, place, n_real, np.int64(0 if has_missing else -1))
-    if has_missing and way != 0:
-        score, place = _look(table, (first, last, n_real), True)
+            _keep(table, feature, place, n_real, has_missing - 1)
+    if has_missing != 0 and way != 0:
+        score, place = _look(table, (start, n), (first, last, n_real, has_missing), True)
         if place > 0 and score > facts[at.BEST]:
             facts[at.BEST] = score
             _keep(table, feature, place, n_real, np.int64(1))
-    if has_missing:
+    if has_missing != 0:
         seen[n_real] = at.MISSING
-    clear(table, n_seen)
+    _clear(table, n_seen)
     return True

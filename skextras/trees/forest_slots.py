@@ -6,14 +6,16 @@
 (IS_MONOTONIC, SEED, N_ORDER) = range(12, 15)
 # What all trees read: bins feature by feature, what is known of each feature, targets.
 (CODES, CATEGORICAL, MONOTONIC, CENTRES, CENTRE_STARTS, TARGETS, LABELS) = range(15, 22)
-(XLOGX, OPTIONS, RANKS, RANKED) = range(22, 26)
+(XLOGX, OPTIONS) = range(22, 24)
 # What a tree is given: weights and counts of the rows, and the rows of its sample.
-(WEIGHTS, COUNTS, ORDER) = range(26, 29)
+(WEIGHTS, COUNTS, ORDER) = range(24, 27)
 # Room of one thread.
-(SPARE, PAYLOADS, DIFFERENCES, HISTOGRAM, SUMS, LANES, SEEN, GOES_LEFT, PERMUTATION) = range(29, 38)
-(SWAPS, OPEN, FACTS, FENWICK, SIDES) = range(38, 43)
+(SPARE, PAYLOADS, DIFFERENCES, HISTOGRAM, SUMS, LANES, SEEN, GOES_LEFT, PERMUTATION) = range(27, 36)
+(SWAPS, OPEN, FACTS, SIDES) = range(36, 40)
+# The same for medians: ranks in the node, places in some order, targets as rows and as ranks lie.
+(RANKS, SORTED, LOCAL_TARGETS, SORTED_TARGETS, FENWICK) = range(40, 45)
 # What comes out: records of nodes, their values, sets of categories that go left.
-(NODES, VALUES, SETS, FOUND, SPLIT, N_TABLE) = range(43, 49)
+(NODES, VALUES, SETS, FOUND, SPLIT, N_TABLE) = range(45, 51)
 
 # Kinds of sums: of classes in two parts or one number, of several lanes, of ranks for medians.
 CLASSES_2, NUMBER, CLASSES, NUMBERS, MEDIANS = range(5)

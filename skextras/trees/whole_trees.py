@@ -17,11 +17,12 @@ from skextras.trees.forest_scores import table_of_xlogx
 from skextras.trees.forest_targets import Targets
 from skextras.trees.memory import address_of
 
-Criterion = Literal["gini", "entropy", "squared_error", "poisson"]
+Criterion = Literal["gini", "entropy", "squared_error", "absolute_error", "poisson"]
 CRITERIA = {
     "gini": at.SQUARES,
     "entropy": at.ENTROPY,
     "squared_error": at.SQUARES,
+    "absolute_error": at.SQUARES,  # not asked: medians have sums of their own
     "poisson": at.POISSON,
 }
 NEVER = 1 << 40  # a limit that no tree meets
@@ -34,7 +35,7 @@ class WholeGrowth:
 
     Attributes
     ----------
-    criterion : {"gini", "entropy", "squared_error", "poisson"}
+    criterion : {"gini", "entropy", "squared_error", "absolute_error", "poisson"}
         What a split makes small.
     max_features : int or None
         Features that a node looks at, and more until one of them is not constant; None for all.
@@ -49,7 +50,8 @@ class WholeGrowth:
     is_random : bool
         Whether a feature's cut is drawn rather than searched (extremely randomised trees).
     monotonic : ndarray of int64 of shape (n_features,) or None
-        1 for rising, -1 for falling, 0 for free; two classes or one number only.
+        1 for rising, -1 for falling, 0 for free; two classes or one number only, and not by
+        absolute error.
     """
 
     criterion: Criterion
@@ -149,11 +151,11 @@ class _Room:
             at.SPARE: np.empty(n_rows + 1, np.uint32),
             at.PAYLOADS: np.empty(n_rows, np.int64),
             at.DIFFERENCES: np.empty(n_rows),
-            at.HISTOGRAM: np.zeros(256, np.int64),
+            at.HISTOGRAM: np.zeros(257, np.int64),
             at.SUMS: np.zeros(256, np.int64),
             at.LANES: np.zeros(256 * wide),
             at.SEEN: np.zeros(257, np.int64),
-            at.SIDES: np.zeros(max(256, 2 * wide)),
+            at.SIDES: np.zeros(max(257, 2 * wide)),
             at.GOES_LEFT: np.zeros(256, np.uint8),
             at.PERMUTATION: np.arange(n_features, dtype=np.int32),
             at.SWAPS: np.zeros(n_features, np.int32),
@@ -166,6 +168,14 @@ class _Room:
             at.SETS: self.sets,
             at.ORDER: self.order,
         }
+        if shared[at.KIND] == at.MEDIANS:
+            self._held |= {
+                at.RANKS: np.empty((n_lanes, n_rows), np.int32),
+                at.SORTED: np.empty(n_rows, np.int64),
+                at.LOCAL_TARGETS: np.empty(n_rows),
+                at.SORTED_TARGETS: np.empty(n_rows),
+                at.FENWICK: np.empty(2 * (n_rows + 1)),
+            }
         for slot, array in self._held.items():
             self.table[slot] = address_of(array)
 
@@ -213,7 +223,7 @@ class TreeGrower:
             at.N_FEATURES: n_features,
             at.N_OUTPUTS: targets.n_outputs,
             at.N_LANES: targets.n_lanes,
-            at.KIND: targets.kind,
+            at.KIND: at.MEDIANS if growth.criterion == "absolute_error" else targets.kind,
             at.CRITERION: CRITERIA[growth.criterion],
             at.MAX_DEPTH: growth.max_depth or NEVER,
             at.MAX_LEAVES: growth.max_leaves or 0,
@@ -226,7 +236,9 @@ class TreeGrower:
         for slot, number in limits.items():
             self._shared[slot] = number
         self._pure = EPSILON
-        if targets.kind == at.NUMBER:  # equal targets leave nothing
+        if (
+            targets.kind == at.NUMBER or growth.criterion == "absolute_error"
+        ):  # equal targets leave nothing
             self._pure = 0.0
         elif targets.kind == at.NUMBERS:  # they leave what rounding does
             self._pure = (4 * EPSILON) ** 2 * float(np.square(targets.numbers).mean())

@@ -4,6 +4,7 @@ import copy
 import inspect
 import io
 import random
+import re
 
 import gymnasium
 import numpy as np
@@ -29,8 +30,14 @@ from tests.rlextras.callbacks import AtEnd, Spy
 from tests.rlextras.environments import Keeper, Line, limited
 
 ALGORITHMS = [getattr(rlextras, name) for name in rlextras.__all__]
-ON_POLICY = [each for each in ALGORITHMS if issubclass(each, OnPolicyAlgorithm)]
-SMALL = {"n_steps": 16, "batch_size": 16, "n_epochs": 2}  # of these, what an algorithm knows
+ON_POLICY = [  # those whose rollouts have a fixed size
+    each
+    for each in ALGORITHMS
+    if issubclass(each, OnPolicyAlgorithm) and "n_steps" in inspect.signature(each).parameters
+]
+SMALL = {"n_steps": 16, "batch_size": 16, "n_epochs": 2, "learning_starts": 8, "buffer_size": 256}
+SMALL |= {"group_size": 2, "n_groups": 1}
+"""Of these, what an algorithm knows."""
 N_ENVS = 2
 ROLLOUT = SMALL["n_steps"] * N_ENVS
 
@@ -70,10 +77,11 @@ def actions_of(model, n=5):
 def test_learn_counts_its_steps_and_returns_the_model(algorithm):
     model = make(algorithm)
     assert model.learn(2 * ROLLOUT) is model
-    assert model.num_timesteps == 2 * ROLLOUT
+    n_first, surplus = model.num_timesteps, ROLLOUT // 2 if "group_size" in vars(model) else 0
+    assert 2 * ROLLOUT <= n_first <= 2 * ROLLOUT + surplus  # whole episodes are finished
     assert model._n_updates > 0
     model.learn(ROLLOUT, reset_num_timesteps=False)
-    assert model.num_timesteps == 3 * ROLLOUT
+    assert n_first + ROLLOUT <= model.num_timesteps <= n_first + ROLLOUT + surplus
 
 
 def test_same_seed_gives_the_same_model(algorithm):
@@ -158,6 +166,8 @@ def test_a_file_holds_the_whole_model(algorithm, target, tmp_path):
     assert np.array_equal(actions_of(loaded), actions_of(model))
     assert_close(loaded.get_parameters(), model.get_parameters(), atol=0, rtol=0)
     assert loaded._n_updates == model._n_updates
+    if hasattr(model, "replay_buffer"):  # the host keeps it out of the file
+        loaded.replay_buffer = copy.deepcopy(model.replay_buffer)
     for each in (loaded, model):
         each.set_random_seed(1)
         each._last_obs = None
@@ -244,9 +254,10 @@ def test_ctrl_c_leaves_a_model_to_use_save_and_train_on(algorithm, phase, tmp_pa
     model = make(algorithm)
     callback = Spy(raise_at=3)
     if phase == "update":
-        callback, step, count = None, model.policy.optimizer.step, iter([1, 1, 0])
+        owner = model.policy if hasattr(model.policy, "optimizer") else model.actor
+        callback, step, count = None, owner.optimizer.step, iter([1, 1, 0])
         monkeypatch.setattr(
-            model.policy.optimizer, "step", lambda: step() if next(count) else _interrupt()
+            owner.optimizer, "step", lambda: step() if next(count) else _interrupt()
         )
     with pytest.raises(KeyboardInterrupt):
         model.learn(4 * ROLLOUT, callback=callback)
@@ -280,7 +291,7 @@ def test_tensorboard_names_a_run_after_the_class(algorithm, tmp_path):
 @pytest.mark.filterwarnings("ignore:rich is experimental")  # tqdm says so of the host's bar
 def test_a_progress_bar_is_shown(algorithm, capsys):
     make(algorithm).learn(ROLLOUT, progress_bar=True)
-    assert f"{ROLLOUT}/{ROLLOUT}" in capsys.readouterr().out
+    assert re.search(rf"\d+/{ROLLOUT}", capsys.readouterr().out)
 
 
 def test_the_window_of_the_statistics_is_heeded(algorithm):

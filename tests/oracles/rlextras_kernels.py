@@ -63,3 +63,35 @@ def ppo_loss(twin, batch, *, clip_range, clip_range_vf, ent_coef, vf_coef):
     moved = (twin.values(observations) - old_values).clamp(-clip_range_vf, clip_range_vf)
     critic = (old_values + moved - returns).square().mean()
     return -surrogate + vf_coef * critic - ent_coef * twin.entropy(observations).mean()
+
+
+def grouped_loss(twin, rows, lengths, **options):
+    """GRPO's loss of whole episodes, one episode at a time."""
+    n_in = twin.table[1][0]
+    n = n_in + twin.n_parts
+    inputs, actions = rows[:, :n_in], rows[:, n_in:n]
+    advantages, old, reference, weights = rows[:, n:].T
+    log_prob, entropy = twin.log_prob(inputs, actions), twin.entropy(inputs)
+    low, high = 1 - options["clip_low"], 1 + options["clip_high"]
+    gains, away = [], []
+    first = 0
+    for length in lengths:
+        here = slice(first, first + int(length))
+        first += int(length)
+        log_ratio, advantage, weight = (log_prob - old)[here], advantages[here], weights[here]
+        if options["mode"] == 2:
+            whole = log_ratio.sum()
+            gains.append(weight[:1] * (advantage[0] * whole - options["tau"] / 2 * whole**2))
+        else:
+            if options["mode"] == 1:
+                log_ratio = log_ratio.mean().expand(len(advantage))
+            ratio = log_ratio.exp()
+            terms = torch.min(ratio * advantage, ratio.clamp(low, high) * advantage)
+            gains.append(weight * terms)
+        gap = (reference - log_prob)[here]
+        kind = {1: -gap, 2: gap**2 / 2, 3: gap.exp() - 1 - gap}[options["estimator"]]
+        away.append(weight * kind)
+    divisor = len(lengths) if options["mode"] == 2 else len(rows)
+    gain, divergence = (torch.cat(each).sum() / divisor for each in (gains, away))
+    bonus = (weights * entropy).mean()
+    return -gain - options["ent_coef"] * bonus + options["beta"] * divergence

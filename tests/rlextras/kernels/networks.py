@@ -54,3 +54,13 @@ def rollout(table, rng, n):
         actions = rng.standard_normal((n, n_parts))
     observations = rng.standard_normal((n, table[1, 0]))
     return np.hstack([observations, actions, rng.standard_normal((n, 4))]).astype(np.float32)
+
+
+def actor(network):
+    """The same without its critic."""
+    table, theta, rng = network
+    n_actor, n_layers = int(table[0, 3]), int(table[0, 4])
+    kept = np.delete(table, range(1 + n_actor, 1 + n_layers), axis=0)
+    size = int(table[1 + n_actor, 2])  # the critic's first weight
+    kept[0, 4:] = n_actor, size
+    return kept, theta[:size].copy(), rng
