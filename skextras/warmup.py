@@ -13,6 +13,7 @@ from sklearn.inspection import partial_dependence
 
 from skextras.adaboost import AdaBoostClassifier, AdaBoostRegressor
 from skextras.gradient_boosting import GradientBoostingClassifier, GradientBoostingRegressor
+from skextras.random_forest import RandomForestClassifier, RandomForestRegressor
 
 N_ROWS, N_FEATURES = 600, 5
 POSITIVE = ("poisson", "gamma", "tweedie")  # losses of targets above 0
@@ -76,11 +77,24 @@ class _Rows:
         numbers = AdaBoostRegressor(n_estimators=5, resample=False).fit(self.X, self.target)
         numbers.predict(self.X)
 
+    def forests(self) -> None:
+        options: dict[str, Any] = {"n_estimators": 2, "categorical_features": [0], "n_jobs": 2}
+        for model, y in (
+            (RandomForestClassifier(**options, max_depth=3), self.labels),
+            (RandomForestRegressor(**options, keep_samples=True, ccp_alpha=1e-3), self.target),
+        ):
+            fitted = model.fit(self.X, y, np.arange(N_ROWS) % 3)
+            fitted.debiased_importances(self.X, y)
+            fitted.shap_values(self.X[:20])
+            fitted.predict(self.X)
+        fitted.predict(self.X[:20], quantiles=[0.5])
+
 
 PARTS = {
     "training": _Rows.training,
     "losses": _Rows.losses,
     "prediction": _Rows.prediction,
+    "forests": _Rows.forests,
     "SHAP": _Rows.shap,
     "partial dependence": _Rows.dependence,
     "AdaBoost": _Rows.reweighting,
@@ -88,7 +102,7 @@ PARTS = {
 
 
 def warm_up(report: Callable[[str, float], None] | None = None) -> float:
-    """Compile what boosting runs, or find it compiled.
+    """Compile what trees run, or find it compiled.
 
     Parameters
     ----------

@@ -8,6 +8,7 @@ a row is repeated or weighted.
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -82,9 +83,9 @@ class ForestRows:
 
     Attributes
     ----------
-    places : ndarray of int64 of shape (n_kept,)
+    places : ndarray of int32 or int64 of shape (n_kept,)
         Rows of the table that have a weight, in the order of their hash.
-    firsts : ndarray of int64 of shape (n_merged,)
+    firsts : ndarray of int32 or int64 of shape (n_merged,)
         Where among them each merged row begins.
     weights : ndarray of float64 of shape (n_kept,) or None
         Their weights; None where each is 1.
@@ -93,6 +94,10 @@ class ForestRows:
     places: np.ndarray
     firsts: np.ndarray
     weights: np.ndarray | None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """The rows alone, not what was found out about them."""
+        return {name: self.__dict__[name] for name in ("places", "firsts", "weights")}
 
     @property
     def n_merged(self) -> int:
@@ -260,4 +265,6 @@ def forest_rows(words: np.ndarray, targets: np.ndarray, weights: np.ndarray | No
     own = None if weights is None else weights[places]
     if own is not None and (own == 1).all():
         own = None
-    return ForestRows(places=places, firsts=np.flatnonzero(is_new), weights=own)
+    kind = np.int32 if len(targets) <= np.iinfo(np.int32).max else np.int64
+    firsts = np.flatnonzero(is_new).astype(kind)
+    return ForestRows(places=places.astype(kind), firsts=firsts, weights=own)

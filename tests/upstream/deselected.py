@@ -26,6 +26,39 @@ OUR_NAME = "expects the peer's class name in a message"
 OTHER_DRAWS = "needs its seed to draw the outlier; ours draws other rows by the same seed"
 WEIGHTS_WORK = "expects a refusal of sample weights; ours weighs partial dependence by them"
 
+FOREST_INTERNALS = "looks into private attributes and functions of scikit-learn's forests"
+FORESTS = {
+    **{
+        f"test_importances[RandomForestClassifier-gini-{kind}]": (
+            "scales weights by 0.5 and 100 and asks for the same importances of ten trees; a "
+            "weight is a repetition here: a hundredfold table has samples a hundred times as large"
+        )
+        for kind in ("float64", "float32")
+    },
+    "test_forest_multioutput_integral_regression_target[RandomForestRegressor]": (
+        "draws the peer's own samples from the trees' seeds"
+    ),
+    **{
+        f"test_validate_y_class_weight[42-{n}-RandomForestClassifier]": FOREST_INTERNALS
+        for n in (2, 3, 4)
+    },
+    **{
+        f"test_class_weights_forest[42-{bootstrap}-RandomForestClassifier]": FOREST_INTERNALS
+        for bootstrap in (True, False)
+    },
+    **{
+        f"test_max_samples_geq_one[RandomForest{kind}]": FOREST_INTERNALS
+        for kind in ("Classifier", "Regressor")
+    },
+    "test_backend_respected": "counts jobs of a joblib backend; our trees grow in threads of ours",
+    "test_mse_criterion_object_segfault_smoke_test[RandomForestRegressor]": (
+        "passes a private criterion object of scikit-learn"
+    ),
+    "test_friedman_mse_deprecation[RandomForestRegressor]": (
+        "expects the warning of the constructor; ours validates in fit, and warns there"
+    ),
+}
+
 SB3_FILES = ("env_checker", "envs", "monitor", "preprocessing")
 SB3_FILES += ("utils", "vec_check_nan", "vec_stacked_obs")
 CONTRIB_FILES = ("deterministic", "distributions", "invalid_actions", "lstm", "train_eval_mode")
@@ -56,6 +89,10 @@ HISTOGRAMS = {
 }
 
 TESTS = {
+    **{
+        f"sklearn: sklearn/ensemble/tests/test_forest.py::{test}": reason
+        for test, reason in FORESTS.items()
+    },
     **{
         f"sklearn: sklearn/ensemble/_hist_gradient_boosting/tests/{test}": reason
         for test, reason in HISTOGRAMS.items()

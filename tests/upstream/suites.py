@@ -38,6 +38,8 @@ SKLEARN = Suite(
         "sklearn.ensemble:AdaBoostRegressor": "skextras:AdaBoostRegressor",
         "sklearn.ensemble:HistGradientBoostingClassifier": "skextras:GradientBoostingClassifier",
         "sklearn.ensemble:HistGradientBoostingRegressor": "skextras:GradientBoostingRegressor",
+        "sklearn.ensemble:RandomForestClassifier": "skextras:RandomForestClassifier",
+        "sklearn.ensemble:RandomForestRegressor": "skextras:RandomForestRegressor",
     },
     files=(
         "sklearn/tests/test_calibration.py",
@@ -49,6 +51,7 @@ SKLEARN = Suite(
         "sklearn/ensemble/_hist_gradient_boosting/tests/test_monotonic_constraints.py",
         "sklearn/ensemble/_hist_gradient_boosting/tests/test_warm_start.py",
         "sklearn/ensemble/tests/test_bagging.py",
+        "sklearn/ensemble/tests/test_forest.py",
         "sklearn/ensemble/tests/test_stacking.py",
         "sklearn/ensemble/tests/test_voting.py",
         "sklearn/ensemble/tests/test_weight_boosting.py",
