@@ -4,7 +4,9 @@ A weight then is a repetition exactly: a row of weight 2 and two rows of weight 
 arrays, and so does any other order of the rows, before anything random is drawn.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -61,6 +63,51 @@ def bits_of(values: np.ndarray) -> np.ndarray:
         Of the same shape.
     """
     return (np.asarray(values, np.float64) + 0.0).view(np.uint64)  # -0 is 0
+
+
+def row_keys(columns: Iterable[tuple[Any, np.ndarray]], n: int) -> np.ndarray:
+    """A word for each row, the same for rows that hold the same.
+
+    Parameters
+    ----------
+    columns : iterable of (rows, values)
+        Of each feature, where it is stored (an index of any kind) and what; the rest is 0.
+    n : int
+        Rows.
+
+    Returns
+    -------
+    ndarray of uint64 of shape (n,)
+        Rows that differ have equal words once in 2^64.
+    """
+    keys = np.zeros(n, np.uint64)
+    for number, (rows, values) in enumerate(columns):
+        own = mixed(np.array([number], np.uint64))
+        keys[rows] += np.where(values == 0, np.uint64(0), mixed(bits_of(values) ^ own))
+    return keys
+
+
+def sample_of(keys: np.ndarray, weight: np.ndarray, size: int) -> Canonical:
+    """A sample of different rows that neither order nor repetition moves.
+
+    Parameters
+    ----------
+    keys : ndarray of uint64 of shape (n,)
+        Of the rows; as good as random, so that the least of them are a sample.
+    weight : ndarray of float64 of shape (n,)
+        Of the rows; one of weight 0 is not there.
+    size : int
+        Different rows at most.
+
+    Returns
+    -------
+    Canonical
+        Rows, and all weight that rows of their keys have.
+    """
+    there = np.flatnonzero(weight > 0)
+    _, first, place = np.unique(keys[there], return_index=True, return_inverse=True)
+    total = np.bincount(place, weight[there])
+    return Canonical(there[first[:size]], total[:size])
 
 
 def canonical(columns: np.ndarray, weight: np.ndarray, *, may_merge: bool = True) -> Canonical:

@@ -18,7 +18,7 @@ from skextras.boosting.fitting import VALUES_OF_A_THREAD, source_of
 from skextras.boosting.sources import Binning
 from skextras.boosting.stopping import Patience
 from skextras.reweighting.algorithm import draws
-from skextras.reweighting.canonical import Canonical, bits_of, canonical
+from skextras.reweighting.canonical import Canonical, bits_of, canonical, row_keys, sample_of
 from skextras.reweighting.committees import Committee, EstimatorCommittee, TreeCommittee
 from skextras.reweighting.contributions import contribution_of
 from skextras.reweighting.estimators import EstimatorLearner, ask_of
@@ -27,7 +27,9 @@ from skextras.reweighting.learners import Learner
 from skextras.reweighting.rounds import Course, Watch, boost
 from skextras.reweighting.trees import counts_rows, growth_of, is_plain, whole_growth_of
 from skextras.reweighting.whole import WholeTreeLearner
+from skextras.tables import SparseTable
 from skextras.trees.binning import Binned
+from skextras.trees.sampling import SAMPLE
 from skextras.trees.threads import Threads
 
 
@@ -206,12 +208,12 @@ class TreeFit(BaseFit):
         estimator, table, y = self.estimator, self.X, self.y
         n, n_features = table.shape
         n_threads = min(estimator._n_threads(), 1 + n * n_features // VALUES_OF_A_THREAD)
-        source, there = source_of(table), np.flatnonzero(self.weight > 0)
-        seed = int(random.randint(np.iinfo(np.int32).max))
-        binning = Binning(categories=(None,) * n_features, max_bins=estimator.max_bins, seed=seed)
-        is_even = bool((self.weight[there] == 1).all())
-        weight = None if is_even else self.weight[there]
-        self._mapper = source.mapper(binning, there, weight, n_threads)
+        source = source_of(table)
+        binning = Binning(categories=(None,) * n_features, max_bins=estimator.max_bins, seed=0)
+        looked_at = self._sample()
+        is_even = bool((looked_at.weight == 1).all())
+        weight = None if is_even else looked_at.weight
+        self._mapper = source.mapper(binning, looked_at.rows, weight, n_threads)
         with Threads(n_threads) as threads:
             binned = source.binned(self._mapper, threads, may_share=False)
             rows = canonical(
@@ -222,16 +224,26 @@ class TreeFit(BaseFit):
             train, held_out = self._split(rows, random)
             kept = rows.rows[train]
             n_drawn = self.n_drawn(rows.weight[train]) if estimator.resample else None
-            looked_at = rows.rows[held_out]
-            parts = (
-                _taken(binned, kept),
-                _taken(binned, looked_at) if len(looked_at) else None,
-            )
+            watched = rows.rows[held_out]
+            parts = (_taken(binned, kept), _taken(binned, watched) if len(watched) else None)
             del binned  # each row is in one of the parts
             learner = self._learner(parts, threads, random, n_drawn)
-            shown = None if table.values is None else table.values[looked_at]
-            watch = self._watch(shown, y[looked_at], rows.weight[held_out], self.n_answers)
+            shown = None if table.values is None else table.values[watched]
+            watch = self._watch(shown, y[watched], rows.weight[held_out], self.n_answers)
             return self._boost(learner, (y[kept], rows.weight[train]), random, watch)
+
+    def _sample(self) -> Canonical:
+        """Rows on which bins are found: all, unless they are many."""
+        table, n = self.X, len(self.y)
+        there = np.flatnonzero(self.weight > 0)
+        if len(there) <= SAMPLE:
+            return Canonical(there, self.weight[there])
+        features = range(table.shape[1])
+        if table.values is None:
+            columns = (table.stored(feature) for feature in features)
+        else:
+            columns = ((slice(None), table.values[:, feature]) for feature in features)
+        return sample_of(row_keys(columns, n), self.weight, SAMPLE)
 
     def _learner(
         self,
@@ -294,7 +306,9 @@ class EstimatorFit(BaseFit):
     def _canonical(self) -> Canonical:
         X, y, weight = self.X, self.y, self.weight
         if sparse.issparse(X):
-            X = X.toarray()
+            stored = SparseTable(X).stored
+            keys = row_keys(map(stored, range(X.shape[1])), len(y))
+            return canonical(np.stack([keys, bits_of(y)]), weight)
         values = np.asarray(X).reshape(len(y), -1)
         if values.dtype.kind not in "fiub":
             there = np.flatnonzero(weight > 0)

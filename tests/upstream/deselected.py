@@ -26,7 +26,6 @@ OUR_NAME = "expects the peer's class name in a message"
 OTHER_DRAWS = "needs its seed to draw the outlier; ours draws other rows by the same seed"
 WEIGHTS_WORK = "expects a refusal of sample weights; ours weighs partial dependence by them"
 
-SB3_FILES = ("env_checker", "envs", "monitor", "preprocessing")
 FOREST_INTERNALS = "looks into private attributes and functions of scikit-learn's forests"
 FORESTS = {
     **{
@@ -60,7 +59,7 @@ FORESTS = {
     ),
 }
 
-SB3_FILES = ("buffers", "env_checker", "envs", "her", "monitor", "n_step_replay", "preprocessing")
+SB3_FILES = ("env_checker", "envs", "monitor", "preprocessing")
 SB3_FILES += ("utils", "vec_check_nan", "vec_stacked_obs")
 CONTRIB_FILES = ("deterministic", "distributions", "invalid_actions", "lstm", "train_eval_mode")
 

@@ -8,15 +8,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 from sklearn.base import clone
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import AdaBoostClassifier as HostClassifier
 from sklearn.ensemble import AdaBoostRegressor as HostRegressor
+from sklearn.ensemble import BaggingClassifier, StackingClassifier
+from sklearn.feature_selection import RFE, SelectFromModel
+from sklearn.inspection import partial_dependence, permutation_importance
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.metrics import log_loss
+from sklearn.model_selection import GridSearchCV
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
+from sklearn.pipeline import make_pipeline
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor, export_text
 
 from skextras import AdaBoostClassifier, AdaBoostRegressor
+from skextras.reweighting import fitting
 from tests.oracles import adaboost as oracle
 from tests.oracles.skextras import repeated
 from tests.skextras.boosting.tables import labels, numbers
@@ -188,6 +195,18 @@ def test_neither_matters_for_numbers(resample):
     expected = model.fit(X, y, weight).predict(X)
     found = clone(model).fit(more_X[order], more_y[order]).predict(X)
     np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
+def test_neither_matters_where_bins_are_found_on_a_part_of_the_rows(monkeypatch):
+    monkeypatch.setattr(fitting, "SAMPLE", 90)
+    X, y = labels(400)
+    weight = np.random.default_rng(0).integers(0, 4, 400)
+    more_X, more_y = repeated(X, y, weight)
+    order = np.random.default_rng(1).permutation(len(more_y))
+    for kind in (np.asarray, sparse.csc_matrix):
+        expected = AdaBoostClassifier(**QUICK).fit(kind(X), y, weight).decision_function(X)
+        found = AdaBoostClassifier(**QUICK).fit(kind(more_X[order]), more_y[order])
+        np.testing.assert_allclose(found.decision_function(X), expected, rtol=1e-12)
 
 
 @EVERY_ALGORITHM
@@ -452,3 +471,31 @@ def test_weights_that_overflow_end_the_rounds_with_a_warning():
     X, y = noisy(300, 3)
     with pytest.warns(UserWarning, match="Sample weights have reached infinite values"):
         AdaBoostClassifier(n_estimators=200, learning_rate=300.0).fit(X, y)
+
+
+# ------------------------------------------------------------ among the host's tools
+@pytest.mark.parametrize(
+    "wrapped",
+    [
+        lambda model: BaggingClassifier(model, n_estimators=2, random_state=0),
+        lambda model: StackingClassifier([("ada", model)], cv=2),
+        lambda model: CalibratedClassifierCV(model, cv=2),
+        lambda model: make_pipeline(SelectFromModel(model), model),
+        lambda model: RFE(model, n_features_to_select=2),
+        lambda model: GridSearchCV(model, {"estimator__max_depth": [1, 2]}, cv=2),
+    ],
+    ids=["bagging", "stacking", "calibration", "selection", "RFE", "search"],
+)
+def test_the_hosts_tools_take_it(wrapped):
+    X, y = noisy(200)
+    model = AdaBoostClassifier(DecisionTreeClassifier(max_depth=1), n_estimators=5)
+    assert wrapped(model).fit(X, y).score(X, y) > 0.6
+
+
+def test_permutations_and_dependence_see_what_it_uses():
+    X, y = noisy(300)
+    model = AdaBoostClassifier(n_estimators=10).fit(X, y)
+    found = permutation_importance(model, X, y, n_repeats=2, random_state=0).importances_mean
+    assert found.argmax() == model.feature_importances_.argmax() == 0
+    averages = partial_dependence(model, X, [0], grid_resolution=5)["average"][0]
+    assert averages[-1] > averages[0]

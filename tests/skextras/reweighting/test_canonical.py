@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skextras.reweighting import canonical as module
-from skextras.reweighting.canonical import bits_of, canonical
+from skextras.reweighting.canonical import bits_of, canonical, row_keys, sample_of
 
 
 @settings(max_examples=60, deadline=None)
@@ -48,3 +48,33 @@ def test_rows_of_one_key_that_differ_are_told_apart(monkeypatch):
 def test_equal_numbers_have_equal_words():
     assert len(set(bits_of(np.array([0.0, -0.0])).tolist())) == 1
     assert len(set(bits_of(np.array([0.0, 1e-300, 1.0, -1.0])).tolist())) == 4
+
+
+@settings(max_examples=30, deadline=None)
+@given(n=st.integers(1, 60), size=st.integers(1, 40), seed=st.integers(0))
+def test_a_sample_is_moved_by_neither_order_nor_repetition(n, size, seed):
+    rng = np.random.default_rng(seed)
+    X = rng.integers(0, 3, (n, 3)).astype(float)
+    counts = rng.integers(0, 3, n)
+    counts[0] = 1
+    index = rng.permutation(np.repeat(np.arange(n), counts))
+
+    def sampled(X, weight):
+        keys = row_keys(((slice(None), column) for column in X.T), len(X))
+        found = sample_of(keys, weight, size)
+        return X[found.rows].tolist(), found.weight.tolist()
+
+    rows, weight = sampled(X, counts.astype(float))
+    assert sampled(X[index], np.ones(len(index))) == (rows, weight)
+    assert len({tuple(row) for row in rows}) == len(rows) <= size
+    if len(rows) < size:
+        assert sum(weight) == counts.sum()
+
+
+def test_what_a_sparse_table_does_not_store_is_0():
+    rng = np.random.default_rng(0)
+    X = rng.integers(-1, 2, (50, 4)).astype(float)
+    dense = row_keys(((slice(None), column) for column in X.T), 50)
+    stored = row_keys(((np.flatnonzero(column), column[column != 0]) for column in X.T), 50)
+    assert np.array_equal(dense, stored)
+    assert len(set(dense.tolist())) == len(np.unique(X, axis=0))
