@@ -25,12 +25,15 @@ FAMILIES = (
     "ppo",
     "learning",
     "trpo",
+    "grpo",
+    "grpo_tokens",
+    "grpo_tasks",
     "vec_env",
     "schedulers",
     "scheduler_quality",
     "reference_scores",
 )
-HOURS = ("reference_scores",)  # run where asked for by name alone
+HOURS = ("reference_scores", "grpo_tasks")  # run where asked for by name alone
 PEERS = (
     "scikit-learn",
     "lightgbm",
