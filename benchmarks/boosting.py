@@ -11,9 +11,11 @@ from benchmarks.boosting_models import (
     EXTREME,
     HIST,
     LIGHT,
+    ONEDAL,
     OURS,
     Task,
     fit_contest,
+    onedal,
     predict_contest,
     tasks,
     usual,
@@ -29,7 +31,8 @@ def contests() -> Iterator[Contest]:
     table = partial(higgs_like, N_ROWS)
     for n_leaves, models in ((31, with_quantised), (255, usual)):
         title = f"400k x 28, {n_leaves} leaves, {N_THREADS} threads"
-        of = tasks(models(n_leaves, N_THREADS), table, N_THREADS)
+        peers = models(n_leaves, N_THREADS) | {ONEDAL: onedal(n_leaves, N_THREADS)}
+        of = tasks(peers, table, N_THREADS)
         yield fit_contest(f"fit {title}", of, tolerance=0.005)
         yield predict_contest(f"predict 100k rows, {title}", of, table(0), tolerance=0.005)
     few = partial(small, N_SMALL)

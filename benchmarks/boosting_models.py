@@ -13,6 +13,7 @@ from typing import Any
 import lightgbm
 import xgboost
 from catboost import CatBoostClassifier
+from daal4py.sklearn.ensemble import GBTDAALClassifier
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.metrics import log_loss
 from threadpoolctl import ThreadpoolController
@@ -24,6 +25,7 @@ from skextras import GradientBoostingClassifier
 N_TREES, N_SEEDS = 100, 3
 OURS, LIGHT, QUANTISED = "skextras", "LightGBM", "LightGBM, quantised"
 EXTREME, HIST, CAT = "XGBoost hist", "sklearn HistGradientBoosting", "CatBoost"
+ONEDAL = "oneDAL, by levels"
 
 
 def ours(n_leaves: int, n_threads: int, **options: Any) -> GradientBoostingClassifier:
@@ -62,6 +64,19 @@ def hist(n_leaves: int, **options: Any) -> HistGradientBoostingClassifier:
         early_stopping=False,
         random_state=0,
         **options,
+    )
+
+
+def onedal(n_leaves: int, n_threads: int) -> GBTDAALClassifier:
+    """oneDAL's, which knows no limit on leaves: a depth and trees that end at our log loss."""
+    depth, n_trees = {31: (6, 90), 255: (9, N_TREES)}[n_leaves]
+    return GBTDAALClassifier(
+        max_iterations=n_trees,
+        max_tree_depth=depth,
+        shrinkage=0.1,
+        min_observations_in_leaf_node=20,
+        reg_lambda=0,
+        n_jobs=n_threads,
     )
 
 

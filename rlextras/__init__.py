@@ -8,6 +8,7 @@ from importlib.metadata import version
 __version__ = version("mlextras")
 
 try:
+    from rlextras.ddpg import DDPG
     from rlextras.grpo import GRPO
     from rlextras.ppo import PPO
     from rlextras.trpo import TRPO
@@ -19,4 +20,4 @@ except ModuleNotFoundError as error:
         f'rlextras: {missing} is not installed. Run: pip install "mlextras[rl]".', name=error.name
     ) from error
 
-__all__ = ["PPO", "TRPO", "GRPO"]
+__all__ = ["DDPG", "GRPO", "PPO", "TRPO"]

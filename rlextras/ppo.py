@@ -31,9 +31,9 @@ from rlextras.core.objectives import (
     normalized,
     value_loss,
 )
+from rlextras.host.guards import naming_divergence
 from rlextras.onpolicy import COMMON_RULES, OnPolicy, OnPolicyOptions
 from rlextras.onpolicy.divergence import OldPolicy
-from rlextras.onpolicy.guards import naming_divergence
 from rlextras.onpolicy.masking import masked
 from rlextras.validation import OptionError, Rule, number, optional, schedule, whole
 

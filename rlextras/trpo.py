@@ -22,9 +22,9 @@ from rlextras.core.trust_region import (
     line_search,
     natural_step,
 )
+from rlextras.host.guards import naming_divergence
 from rlextras.onpolicy import COMMON_RULES, OnPolicy, OnPolicyOptions
 from rlextras.onpolicy.divergence import mean_divergence
-from rlextras.onpolicy.guards import naming_divergence
 from rlextras.onpolicy.masking import masked
 from rlextras.onpolicy.update import CRITIC, CompiledRegion, CompiledUpdate
 from rlextras.validation import OptionError, Rule, number, whole

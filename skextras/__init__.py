@@ -3,8 +3,12 @@
 from importlib.metadata import version
 
 try:
+    from skextras.adaboost import AdaBoostClassifier, AdaBoostRegressor
     from skextras.gradient_boosting import GradientBoostingClassifier, GradientBoostingRegressor
     from skextras.kernel import KernelLogisticRegression
+    from skextras.mixture import GaussianMixture
+    from skextras.random_forest import RandomForestClassifier, RandomForestRegressor
+    from skextras.som import SelfOrganizingMap
 except ModuleNotFoundError as error:
     if (error.name or "").startswith("skextras"):
         raise
@@ -14,8 +18,14 @@ except ModuleNotFoundError as error:
     ) from error
 
 __all__ = [
+    "AdaBoostClassifier",
+    "AdaBoostRegressor",
+    "GaussianMixture",
     "GradientBoostingClassifier",
     "GradientBoostingRegressor",
     "KernelLogisticRegression",
+    "RandomForestClassifier",
+    "RandomForestRegressor",
+    "SelfOrganizingMap",
 ]
 __version__ = version("mlextras")

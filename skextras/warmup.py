@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from sklearn.inspection import partial_dependence
 
+from skextras.adaboost import AdaBoostClassifier, AdaBoostRegressor
 from skextras.gradient_boosting import GradientBoostingClassifier, GradientBoostingRegressor
 
 N_ROWS, N_FEATURES = 600, 5
@@ -69,6 +70,12 @@ class _Rows:
         model = self.regressor(categorical_features=None).fit(self.X, self.target)
         partial_dependence(model, self.X, [2], method="recursion", kind="average")
 
+    def reweighting(self) -> None:
+        for classes in (self.labels, np.arange(N_ROWS) % 3):
+            AdaBoostClassifier(n_estimators=5).fit(self.X, classes).predict(self.X)
+        numbers = AdaBoostRegressor(n_estimators=5, resample=False).fit(self.X, self.target)
+        numbers.predict(self.X)
+
 
 PARTS = {
     "training": _Rows.training,
@@ -76,11 +83,12 @@ PARTS = {
     "prediction": _Rows.prediction,
     "SHAP": _Rows.shap,
     "partial dependence": _Rows.dependence,
+    "AdaBoost": _Rows.reweighting,
 }
 
 
 def warm_up(report: Callable[[str, float], None] | None = None) -> float:
-    """Compile what gradient boosting runs, or find it compiled.
+    """Compile what boosting runs, or find it compiled.
 
     Parameters
     ----------

@@ -7,7 +7,7 @@ import numpy as np
 from torch.optim import Adam
 
 from rlextras.grouped.batches import Batch
-from rlextras.onpolicy.compiling import load
+from rlextras.host.compiling import load
 from rlextras.onpolicy.network import SharedNetwork
 
 

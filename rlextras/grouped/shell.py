@@ -14,6 +14,7 @@ from rlextras.grouped.episodes import NOBODY, Cast, Episodes, Logbook
 from rlextras.grouped.snapshots import snapshot_of
 from rlextras.grouped.starts import RandomStarts, SameStarts, Starts
 from rlextras.grouped.wrappers import Outcome, group_wrappers
+from rlextras.host.guards import check_computed, check_finite
 from rlextras.onpolicy import OnPolicy
 from rlextras.onpolicy.actor import (
     ActorCnnPolicy,
@@ -21,7 +22,6 @@ from rlextras.onpolicy.actor import (
     ActorPolicy,
     CriticFree,
 )
-from rlextras.onpolicy.guards import check_computed, check_finite
 from rlextras.onpolicy.network import SharedNetwork
 from rlextras.onpolicy.options import DEFAULTS
 from rlextras.sequences import CausalTransformerPolicy, HuggingFacePolicy

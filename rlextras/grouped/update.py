@@ -23,7 +23,7 @@ from rlextras.grouped.batches import Batch, shuffled_episodes, shuffled_steps, s
 from rlextras.grouped.episodes import Episodes, joined
 from rlextras.grouped.kernels import CompiledEpochs
 from rlextras.grouped.shell import Grouped
-from rlextras.onpolicy.guards import naming_divergence
+from rlextras.host.guards import naming_divergence
 from rlextras.validation import OptionError
 
 MEASURES = ("policy_gradient_loss", "entropy_loss", "clip_fraction", "approx_kl", "reference_kl")

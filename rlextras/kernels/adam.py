@@ -9,6 +9,9 @@ from rlextras.kernels.compiler import kernel
 LEARNING_RATE, BETA_1, BETA_2, EPSILON, N_STEPS, MAX_NORM = range(6)
 """Places in the first numbers of an update's settings; N_STEPS counts those done."""
 
+_ZERO = np.float32(0.0)
+_TINY = np.float32(1e-35)  # of units that are off; smaller numbers are slow on most machines
+
 GRADIENT, MEAN, SQUARE = range(1, 4)
 """Rows of the memory of an update: behind the parameters, the gradient and Adam's two moments."""
 
@@ -64,14 +67,26 @@ def descend(memory: np.ndarray, start: np.int64, settings: np.ndarray) -> None:
     weights = (np.float32(1.0 - beta_1), np.float32(beta_2), np.float32(1.0 - beta_2))
     rates = (scale, rate, spread, np.float32(settings[EPSILON]))
     mean, square = memory[MEAN * size + start :], memory[SQUARE * size + start :]
-    _step(memory[start:size], gradient, (mean, square), rates, weights)
+    step(memory[start:size], gradient, (mean, square), rates, weights)
 
 
 @kernel()
-def _step(
+def step(
     theta: np.ndarray, gradient: np.ndarray, moments: tuple, rates: tuple, weights: tuple
 ) -> None:
-    """The part of Adam that runs over all numbers."""
+    """Move some numbers: the part of Adam that runs over all of them.
+
+    Parameters
+    ----------
+    theta, gradient : ndarray of float32, one dimension
+        What moves, and its gradient.
+    moments : tuple of ndarray of float32
+        Mean and square of the gradients so far.
+    rates : tuple of float32
+        Scale of the gradient; rate and spread, both corrected for the count of steps; ε.
+    weights : tuple of float32
+        1 - β₁, β₂ and 1 - β₂.
+    """
     mean, square = moments
     scale, rate, spread, epsilon = rates
     new_1, old_2, new_2 = weights
@@ -79,5 +94,6 @@ def _step(
         g = gradient[i] * scale
         m = mean[i] + new_1 * (g - mean[i])
         v = old_2 * square[i] + new_2 * g * g
-        mean[i], square[i] = m, v
+        mean[i] = m if abs(m) > _TINY else _ZERO
+        square[i] = v
         theta[i] -= rate * m / (math.sqrt(v) * spread + epsilon)

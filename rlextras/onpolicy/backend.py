@@ -1,10 +1,8 @@
 """Which path runs: compiled kernels for policies that they know to the last detail, or torch."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
-import torch
 from gymnasium import spaces
 from stable_baselines3.common.buffers import RolloutBuffer
 from stable_baselines3.common.distributions import (
@@ -17,15 +15,13 @@ from stable_baselines3.common.policies import ActorCriticPolicy
 from stable_baselines3.common.preprocessing import is_image_space
 from stable_baselines3.common.torch_layers import FlattenExtractor, MlpExtractor
 from torch import nn
-from torch.optim import Adam
 
+from rlextras.host.backend import layer_obstacles, module_obstacles
 from rlextras.onpolicy.actor import ActorPolicy
 
-NAMES = ("auto", "torch", "numba")
 MAX_PARAMETERS = 200_000
 """Beyond, torch's own matrix products are as fast as ours; "numba" takes larger networks, too."""
 
-ACTIVATIONS = (nn.Tanh, nn.ReLU, nn.LeakyReLU, nn.ELU, nn.Sigmoid, nn.Identity)
 DISTRIBUTIONS = (
     CategoricalDistribution,
     MultiCategoricalDistribution,
@@ -37,27 +33,6 @@ OBSERVATIONS = (spaces.Box, spaces.Discrete, spaces.MultiDiscrete, spaces.MultiB
 _REPLACEABLE = frozenset(
     name for name in dir(ActorCriticPolicy) if callable(getattr(ActorCriticPolicy, name))
 )
-_HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
-
-
-@dataclass(frozen=True)
-class Backend:
-    """What computes, and why.
-
-    Attributes
-    ----------
-    name : str
-        "numba" or "torch".
-    reason : str
-        Why, as a clause.
-    """
-
-    name: str
-    reason: str
-
-    def __str__(self) -> str:
-        """The name and the reason in one line."""
-        return f"{self.name} ({self.reason})"
 
 
 def obstacle(policy: Any, *, any_size: bool = False) -> str:
@@ -88,15 +63,8 @@ def _obstacles(policy: Any, any_size: bool) -> Iterator[str]:
     if replaced:
         yield f"the policy's {replaced[0]} was replaced"
     yield from _unknown_parts(policy)
-    for module in policy.modules():
-        if any(getattr(module, name) for name in _HOOKS) or "forward" in vars(module):
-            yield f"a {type(module).__name__} of the policy has hooks"
-    parameters = list(policy.parameters())
-    if any(each.dtype != torch.float32 or each.device.type != "cpu" for each in parameters):
-        yield "its parameters are not all float32 on the CPU"
-    if not all(each.requires_grad and not each._backward_hooks for each in parameters):
-        yield "some of its parameters are frozen or have hooks"
-    n_parameters = sum(each.numel() for each in parameters)
+    yield from module_obstacles(policy)
+    n_parameters = sum(each.numel() for each in policy.parameters())
     if n_parameters > MAX_PARAMETERS and not any_size:
         yield f"with {n_parameters} parameters, torch's own products are as fast"
 
@@ -114,19 +82,9 @@ def _unknown_parts(policy: ActorCriticPolicy) -> Iterator[str]:
         yield f"its mlp_extractor is a {type(policy.mlp_extractor).__name__}"
     if type(policy.action_dist) not in DISTRIBUTIONS:
         yield f"its distribution is a {type(policy.action_dist).__name__}"
-    yield from _unknown_layers(policy)
-
-
-def _unknown_layers(policy: ActorCriticPolicy) -> Iterator[str]:
-    """Reasons that lie in the layers."""
     trunks: Any = (policy.mlp_extractor.policy_net, policy.mlp_extractor.value_net)
-    for trunk in trunks:
-        for layer in trunk[1::2]:
-            if type(layer) not in ACTIVATIONS:
-                yield f"its activation is {type(layer).__name__}"
-    for linear in linear_layers(policy):
-        if type(linear) is not nn.Linear or linear.bias is None:
-            yield f"one of its layers is a {type(linear).__name__}"
+    activations = [layer for trunk in trunks for layer in trunk[1::2]]
+    yield from layer_obstacles(linear_layers(policy), activations)
 
 
 def linear_layers(policy: ActorCriticPolicy) -> list[nn.Module]:
@@ -147,39 +105,6 @@ def linear_layers(policy: ActorCriticPolicy) -> list[nn.Module]:
     if type(policy) is ActorPolicy:
         return actor
     return [*actor, *extractor.value_net[::2], policy.value_net]
-
-
-def optimizer_obstacle(policy: ActorCriticPolicy) -> str:
-    """Why the kernels cannot stand in for the optimiser of a policy.
-
-    Parameters
-    ----------
-    policy : ActorCriticPolicy
-        A policy that they can stand in for.
-
-    Returns
-    -------
-    str
-        A clause; empty if they can.
-    """
-    optimizer = policy.optimizer
-    if type(optimizer) is not Adam:
-        return f"its optimizer is {type(optimizer).__name__}, not Adam"
-    hooks = (optimizer._optimizer_step_pre_hooks, optimizer._optimizer_step_post_hooks)
-    if "step" in vars(optimizer) or any(hooks):
-        return "its optimizer's step was replaced or has hooks"
-    if len(optimizer.param_groups) != 1:
-        return "its optimizer has several groups of parameters"
-    [group] = optimizer.param_groups
-    unusual = ("weight_decay", "amsgrad", "maximize", "capturable", "differentiable")
-    for name in (*unusual, "decoupled_weight_decay"):
-        if group.get(name):
-            return f"its optimizer has {name}={group[name]!r}"
-    if not isinstance(group["lr"], float | int):
-        return "its learning rate is a tensor"
-    if {id(each) for each in group["params"]} != {id(each) for each in policy.parameters()}:
-        return "its optimizer moves other parameters than its own"
-    return ""
 
 
 def buffer_obstacle(buffer: object) -> str:

@@ -8,50 +8,24 @@ from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from torch import Tensor
 from torch.optim import Adam
 
-from rlextras.onpolicy.backend import (
-    Backend,
-    buffer_obstacle,
-    obstacle,
-    optimizer_obstacle,
-)
+from rlextras.host.backend import ChosenBackend, optimizer_obstacle
+from rlextras.host.prediction import batch_shape
+from rlextras.onpolicy.backend import buffer_obstacle, obstacle
 from rlextras.onpolicy.network import SharedNetwork
 from rlextras.onpolicy.update import CompiledUpdate
-from rlextras.validation import OptionError
 
 
-class CompiledPath(OnPolicyAlgorithm):
+class CompiledPath(ChosenBackend, OnPolicyAlgorithm):
     """An on-policy algorithm that runs its policy by kernels where they know it; abstract."""
 
-    _requested_backend: str = "auto"
     _shared: SharedNetwork | None = None
-
-    @property
-    def backend(self) -> Backend:
-        """Which path computes the next rollout and update, and why.
-
-        Returns
-        -------
-        Backend
-            Its name and the reason.
-        """
-        if self._requested_backend == "torch":
-            return Backend("torch", "as asked")
-        against = self._obstacle()
-        if not against:
-            return Backend("numba", "the kernels know this policy")
-        if self._requested_backend == "numba":
-            raise OptionError(
-                f"{type(self).__name__}: backend must be 'auto' or 'torch' here, got 'numba': "
-                f"{against}. 'auto' takes the kernels where they know the policy."
-            )
-        return Backend("torch", against)
 
     def _obstacle(self) -> str:
         """Why the kernels cannot run this model; empty if they can."""
         policy = self.policy
         return (
             obstacle(policy, any_size=self._requested_backend == "numba")
-            or optimizer_obstacle(policy)
+            or optimizer_obstacle(policy.optimizer, policy.parameters())
             or buffer_obstacle(getattr(self, "rollout_buffer", None))
         )
 
@@ -75,9 +49,7 @@ class CompiledPath(OnPolicyAlgorithm):
         return update if update.is_possible else None
 
     def _excluded_save_params(self) -> list[str]:
-        is_default = self._requested_backend == "auto"
-        own = ["_shared", "_requested_backend"] if is_default else ["_shared"]
-        return [*super()._excluded_save_params(), *own]
+        return [*super()._excluded_save_params(), *self._own_attributes()]
 
     def predict(
         self,
@@ -129,15 +101,8 @@ class CompiledPath(OnPolicyAlgorithm):
 
     def _predictor(self, observation: Any) -> Any:
         """Network, encoded observations and shape of the actions; None if the host predicts."""
-        space = self.observation_space
-        if type(observation) is not np.ndarray or not isinstance(space, spaces.Box):
-            return None
-        n_dims = len(space.shape)
-        if observation.shape == space.shape:
-            batch: tuple[int, ...] = ()
-        elif observation.ndim == n_dims + 1 and observation.shape[1:] == space.shape:
-            batch = observation.shape[:1]
-        else:
+        batch = batch_shape(self.observation_space, observation)
+        if batch is None:
             return None
         network = self._shared
         if network is None or not network.is_watched(self.policy):

@@ -1,10 +1,5 @@
 """A deterministic policy as an ONNX file."""
 
-import importlib.util
-import logging
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +9,7 @@ from gymnasium import spaces
 from stable_baselines3.common.policies import ActorCriticPolicy
 from torch import Tensor, nn
 
-ACTION, OBSERVATION = "action", "observation"
+from rlextras.host.export import check_packages, write_module
 
 
 class DeterministicPolicy(nn.Module):
@@ -94,33 +89,9 @@ def write_onnx(owner: str, policy: ActorCriticPolicy, path: str | Path) -> None:
     TypeError
         If the policy chooses in a way of its own.
     """
-    for name in ("onnx", "onnxscript"):
-        if importlib.util.find_spec(name) is None:
-            raise ModuleNotFoundError(
-                f'{owner}: {name} is not installed. Run: pip install "mlextras[onnx]".', name=name
-            )
+    check_packages(owner)
     _check_choice(owner, policy)
-    space = policy.observation_space
-    parts = dict(space.spaces) if isinstance(space, spaces.Dict) else {OBSERVATION: space}
-    examples = tuple(_example(part, policy.device) for part in parts.values())
-    batch = torch.export.Dim("batch", min=1)
-    was_training = policy.training
-    policy.set_training_mode(False)
-    try:
-        with _quiet():
-            torch.onnx.export(
-                DeterministicPolicy(policy).eval(),
-                examples,
-                str(path),
-                input_names=list(parts),
-                output_names=[ACTION],
-                dynamic_shapes=(tuple({0: batch} for _ in parts),),
-                dynamo=True,
-                external_data=False,
-                verbose=False,
-            )
-    finally:
-        policy.set_training_mode(was_training)
+    write_module(policy, DeterministicPolicy(policy), path)
 
 
 def _check_choice(owner: str, policy: Any) -> None:
@@ -131,21 +102,3 @@ def _check_choice(owner: str, policy: Any) -> None:
                 f"{owner}: policy must choose as the host's does to be exported, got a "
                 f"{type(policy).__name__} with a {name} of its own. Export it by torch.onnx.export."
             )
-
-
-def _example(space: Any, device: torch.device) -> Tensor:
-    """Two observations of a space, all zero."""
-    return torch.from_numpy(np.zeros((2, *space.shape), space.dtype)).to(device)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep what torch's exporter says of its own workings from the user."""
-    disabled = logging.root.manager.disable
-    logging.disable(logging.WARNING)  # its parts have levels of their own
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(disabled)

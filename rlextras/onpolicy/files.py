@@ -1,18 +1,15 @@
 """The part of the shell that saves and loads: whole files, shared with the host, and resumed."""
 
-import json
-import zipfile
-import zlib
 from collections.abc import Iterable, Mapping
 from io import BufferedIOBase
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import torch
-from stable_baselines3.common.save_util import open_path
 from stable_baselines3.common.type_aliases import GymEnv
 
-from rlextras.onpolicy.resume import STAND, check_stand, put_back, taken_down
+from rlextras.host.files import check_file
+from rlextras.host.resume import STAND, check_stand, put_back, taken_down
 from rlextras.onpolicy.rollout import Rollouts
 from rlextras.validation import Rule, check_options
 
@@ -20,7 +17,6 @@ PARTS = ("data", "policy.pth", "policy.optimizer.pth")
 """What the file of every on-policy algorithm holds."""
 KEYS = ("policy_class", "observation_space", "action_space", "gae_lambda")
 """Attributes that stand in it."""
-UNREADABLE = (zipfile.BadZipFile, EOFError, zlib.error, NotImplementedError, RuntimeError)
 
 
 class Filed(Rollouts):
@@ -86,7 +82,7 @@ class Filed(Rollouts):
         check_options(cls.__name__, kwargs, cls.rules)
         if "backend" in kwargs:
             kwargs["_requested_backend"] = kwargs.pop("backend")
-        _check_file(cls.__name__, path, (*KEYS, cls.own_key))
+        check_file(cls.__name__, path, parts=PARTS, keys=(*KEYS, cls.own_key))
         is_reset = force_reset and not resume
         model = super().load(
             path, env, device, custom_objects, print_system_info, is_reset, **kwargs
@@ -147,39 +143,3 @@ class Filed(Rollouts):
             own.append(STAND)
         own += [name for name, usual in self.beyond_host.items() if getattr(self, name) == usual]
         return [*super()._excluded_save_params(), *own]
-
-
-def _check_file(owner: str, path: Any, keys: Iterable[str]) -> None:
-    """Refuse a file that another algorithm saved, or that was cut short; a missing one passes."""
-    is_path = isinstance(path, str | Path)
-    file = open_path(path, "r", suffix="zip")
-    try:
-        why = _fault_of(file, keys)
-    finally:
-        if is_path:
-            file.close()
-    if why:
-        name = repr(str(path)) if is_path else f"a {type(path).__name__}"
-        raise ValueError(
-            f"{owner}: path must be a file that {owner}.save wrote, got {name}, which {why}. "
-            "Load a checkpoint that is whole, with the class that saved it."
-        )
-
-
-def _fault_of(file: Any, keys: Iterable[str]) -> str:
-    """Why a file is none of ours; empty if nothing speaks against it."""
-    try:
-        with zipfile.ZipFile(file) as archive:
-            missing = [name for name in PARTS if name not in archive.namelist()]
-            if missing:
-                return f"holds no {missing[0]!r}"
-            broken = archive.testzip()
-            if broken is not None:
-                return f"is damaged in {broken!r}"
-            data = json.loads(archive.read("data"))
-    except UNREADABLE:
-        return "wasn't a zip-file, or not a whole one"
-    except ValueError:
-        return "holds no readable attributes"
-    absent = [name for name in keys if name not in data]
-    return f"holds no {absent[0]!r}: another algorithm saved it" if absent else ""

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from stable_baselines3.common.buffers import RolloutBuffer
 
-from rlextras.onpolicy.compiling import load
+from rlextras.host.compiling import load
 
 FLATTENED = ("observations", "actions", "values", "log_probs", "advantages", "returns")
 """Arrays that the host's buffer turns from (T, N) into (N T) when it hands out minibatches."""

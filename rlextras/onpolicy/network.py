@@ -8,42 +8,26 @@ import torch
 from gymnasium import spaces
 from stable_baselines3.common.distributions import BernoulliDistribution, DiagGaussianDistribution
 from stable_baselines3.common.policies import ActorCriticPolicy
-from torch import Tensor, nn
+from torch import Tensor
 
-from rlextras.kernels import plan as table
+from rlextras.host.compiling import load
+from rlextras.host.layers import layers_of
+from rlextras.host.memory import THETA, SharedMemory
 from rlextras.kernels.plan import (
     ACTIONS,
     BERNOULLI,
     CATEGORICAL,
     GAUSSIAN,
     VALUES,
-    Layer,
     noise_size,
     plan,
 )
 from rlextras.onpolicy.actor import ActorPolicy
 from rlextras.onpolicy.backend import linear_layers
-from rlextras.onpolicy.compiling import load
-
-_CODES = {
-    nn.Identity: (table.IDENTITY, None),
-    nn.Tanh: (table.TANH, None),
-    nn.ReLU: (table.RELU, None),
-    nn.LeakyReLU: (table.LEAKY_RELU, "negative_slope"),
-    nn.ELU: (table.ELU, "alpha"),
-    nn.Sigmoid: (table.SIGMOID, None),
-}
-"""Codes of a plan, and the attribute that holds the slope below zero."""
-
-THETA, MEAN, SQUARE = 0, 2, 3
 
 
-class SharedNetwork:
+class SharedNetwork(SharedMemory):
     """Actor and critic of a policy, run by the kernels.
-
-    Parameters and Adam's moments are views of one array, so that the policy and its optimiser see
-    every step of the kernels, and the kernels see what is loaded into them. Whoever replaces the
-    memory of a parameter is found by its address, and the values are taken over.
 
     Parameters
     ----------
@@ -54,14 +38,8 @@ class SharedNetwork:
     def __init__(self, policy: ActorCriticPolicy) -> None:
         self._acting = load("acting")
         self.table = _plan_of(policy)
-        self.memory = np.zeros((4, int(self.table[0, 5])), np.float32)
-        self.parameters = _parameters(policy)
+        super().__init__(_parameters(policy))
         self._space = policy.observation_space
-        views = [_views(row, self.parameters) for row in torch.from_numpy(self.memory)]
-        self._homes, self._means, self._squares = views[THETA], views[MEAN], views[SQUARE]
-        self._counts = np.zeros(len(self.parameters), np.float32)
-        self._steps = torch.from_numpy(self._counts).unbind()
-        self._addresses = [home.data_ptr() for home in self._homes]
         self.n_parts = int(self.table[0, 1])
         self._has_critic = bool(self.table[0, 4] > self.table[0, 3])
         self._n_noise = noise_size(self.table)
@@ -71,12 +49,6 @@ class SharedNetwork:
         self.n_in = int(self.table[1, 0])
         self._act = _unchecked(self._acting.act)
         self._n_rows = len(load("network").workspace(self.table, 1))
-        self._watched: Any = None
-        self.refresh()
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Copies share nothing: a copied model makes its own."""
-        return type(None), ()
 
     def fits(self, policy: ActorCriticPolicy) -> bool:
         """Whether the policy still has the parameters that this network shares.
@@ -95,58 +67,6 @@ class SharedNetwork:
         return len(now) == len(self.parameters) and all(
             one is other for one, other in zip(now, self.parameters, strict=True)
         )
-
-    def watch(self, policy: ActorCriticPolicy) -> None:
-        """Note what a policy is made of, so that a change to it is seen at little cost.
-
-        Parameters
-        ----------
-        policy : ActorCriticPolicy
-            One that the kernels know.
-        """
-        self._watched = policy
-        self._n_entries = len(vars(policy))
-        self._hooks = [
-            getattr(module, name)
-            for module in policy.modules()
-            for name in ("_forward_hooks", "_forward_pre_hooks")
-        ]
-        self._parts = [
-            (owner, name, part)
-            for module in policy.modules()
-            for owner in (module._modules, module._parameters)
-            for name, part in owner.items()
-        ]
-
-    def is_watched(self, policy: Any) -> bool:
-        """Whether a policy is the one that is watched, and made of the same parts.
-
-        Parameters
-        ----------
-        policy : object
-            The policy that is about to be used.
-
-        Returns
-        -------
-        bool
-            Whether nothing was added, replaced or hooked.
-        """
-        return (
-            policy is self._watched
-            and len(vars(policy)) == self._n_entries
-            and not any(self._hooks)
-            and all([owner[name] is part for owner, name, part in self._parts])  # noqa: C419  # fast
-        )
-
-    def refresh(self) -> None:
-        """Take over parameters whose memory was replaced."""
-        if [each.data_ptr() for each in self.parameters] == self._addresses:
-            return
-        with torch.no_grad():
-            for parameter, home in zip(self.parameters, self._homes, strict=True):
-                if parameter.data_ptr() != home.data_ptr():
-                    home.copy_(parameter)
-                    parameter.data = home
 
     def encoded(self, observations: np.ndarray) -> np.ndarray:
         """Observations as the network reads them.
@@ -242,54 +162,6 @@ class SharedNetwork:
         units = np.empty(self._n_rows * ld, np.float32)
         self._act(self.theta, self.table, observations, noise, out, units, ld, asked)
 
-    def n_adam_steps(self, optimizer: torch.optim.Adam, parameters: Sequence[Tensor]) -> int | None:
-        """Share Adam's moments of some parameters.
-
-        Parameters
-        ----------
-        optimizer : Adam
-            Its state becomes views of the shared memory, with the same values.
-        parameters : sequence of Tensor
-            Of this network.
-
-        Returns
-        -------
-        int or None
-            The steps done so far; None, and nothing is shared, if they differ.
-        """
-        counts = {int(state["step"]) if (state := optimizer.state[p]) else 0 for p in parameters}
-        if len(counts) != 1:
-            return None
-        [n_steps] = counts
-        wanted = {id(parameter) for parameter in parameters}
-        rows = zip(self.parameters, self._means, self._squares, self._steps, strict=True)
-        for parameter, mean, square, step in rows:
-            if id(parameter) not in wanted:
-                continue
-            state = optimizer.state[parameter]
-            for name, home in {"step": step, "exp_avg": mean, "exp_avg_sq": square}.items():
-                if name not in state:
-                    home.zero_()
-                elif state[name].data_ptr() != home.data_ptr():
-                    home.copy_(state[name])
-                state[name] = home
-        return n_steps
-
-    def count_adam_steps(self, n_steps: float, parameters: Sequence[Tensor]) -> None:
-        """Tell the optimiser how many steps the kernels have done.
-
-        Parameters
-        ----------
-        n_steps : float
-            In all.
-        parameters : sequence of Tensor
-            For these.
-        """
-        wanted = {id(parameter) for parameter in parameters}
-        for i, parameter in enumerate(self.parameters):
-            if id(parameter) in wanted:
-                self._counts[i] = n_steps
-
     @property
     def critic_parameters(self) -> list[Tensor]:
         """Weights and biases of the critic's layers.
@@ -341,19 +213,14 @@ def _parameters(policy: ActorCriticPolicy) -> list[Tensor]:
     return [*first, *(parameter for pair in pairs for parameter in pair)]
 
 
-def _views(row: Tensor, parameters: Sequence[Tensor]) -> list[Tensor]:
-    """Pieces of a vector in the shapes of parameters."""
-    pieces = row.split([parameter.numel() for parameter in parameters])
-    return [piece.view_as(p) for piece, p in zip(pieces, parameters, strict=True)]
-
-
 def _plan_of(policy: ActorCriticPolicy) -> np.ndarray:
     """The table of a policy."""
     extractor: Any = policy.mlp_extractor
     distribution = policy.action_dist
-    actor = _layers(extractor.policy_net, policy.action_net)
-    has_critic = type(policy) is not ActorPolicy
-    critic = _layers(extractor.value_net, policy.value_net) if has_critic else []
+    actor = layers_of([*extractor.policy_net[::2], policy.action_net], extractor.policy_net[1::2])
+    critic = []
+    if type(policy) is not ActorPolicy:
+        critic = layers_of([*extractor.value_net[::2], policy.value_net], extractor.value_net[1::2])
     n_out = actor[-1].n_out
     if isinstance(distribution, DiagGaussianDistribution):
         return plan(actor, critic, kind=GAUSSIAN, sizes=[1] * n_out)
@@ -361,17 +228,6 @@ def _plan_of(policy: ActorCriticPolicy) -> np.ndarray:
         return plan(actor, critic, kind=BERNOULLI, sizes=[1] * n_out)
     sizes = [int(n) for n in getattr(distribution, "action_dims", [n_out])]
     return plan(actor, critic, kind=CATEGORICAL, sizes=sizes)
-
-
-def _layers(trunk: Any, head: Any) -> list[Layer]:
-    """Layers of a trunk with its activations, and of the head behind it."""
-    layers = []
-    for linear, activation in zip(trunk[::2], trunk[1::2], strict=True):
-        code, name = _CODES[type(activation)]
-        slope = getattr(activation, name) if name else 0.0
-        widths = {"n_in": linear.in_features, "n_out": linear.out_features}
-        layers.append(Layer(**widths, activation=code, slope=float(slope)))
-    return [*layers, Layer(n_in=int(head.in_features), n_out=int(head.out_features))]
 
 
 def _one_hot(choices: np.ndarray, sizes: Sequence[int]) -> np.ndarray:

@@ -1,6 +1,5 @@
 """Options that on-policy algorithms share: their kinds, defaults and rules."""
 
-import os
 from collections.abc import Mapping
 from typing import Any, TypedDict
 
@@ -9,8 +8,8 @@ import torch
 from gymnasium import spaces
 from stable_baselines3.common.buffers import RolloutBuffer
 
-from rlextras.onpolicy.backend import NAMES
-from rlextras.validation import Rule, number, of_kind, optional, schedule, whole
+from rlextras.host.options import FLAG, KEYWORDS, RULES
+from rlextras.validation import Rule, number, optional, whole
 
 
 class OnPolicyOptions(TypedDict, total=False):
@@ -70,18 +69,6 @@ UNUSED: dict[str, Any] = {
 """What the host's constructor demands, for algorithms that have no such options."""
 ACTION_SPACES = (spaces.Box, spaces.Discrete, spaces.MultiDiscrete, spaces.MultiBinary)
 
-_FLAG = of_kind("True or False", (bool, np.bool_), cure="Give a bool.")
-_KEYWORDS = optional(of_kind("a dict", dict, cure="Give a dict of keyword arguments."))
-
-
-def _is_device(value: Any) -> bool:
-    try:
-        torch.device(value)
-    except RuntimeError:
-        return False
-    return True
-
-
 _BUFFER_CLASS = Rule(
     kind="a RolloutBuffer class",
     is_kind=callable,  # functools.partial of one included
@@ -91,41 +78,19 @@ _BUFFER_CLASS = Rule(
 )
 
 COMMON_RULES: Mapping[str, Rule] = {
-    "learning_rate": schedule(number("0 or more", lambda x: x >= 0, cure="Typical is 3e-4.")),
+    **RULES,
     "n_steps": whole(1, cure="Typical is 2048 divided by the number of environments."),
-    "batch_size": whole(1, cure="Typical is 64."),
-    "gamma": number("in [0, 1]", lambda x: 0 <= x <= 1, cure="Typical is 0.99."),
     "gae_lambda": number("in [0, 1]", lambda x: 0 <= x <= 1, cure="Typical is 0.95."),
     "ent_coef": number("0 or more", lambda x: x >= 0, cure="Typical is 0 to 0.01."),
     "vf_coef": number("0 or more", lambda x: x >= 0, cure="Typical is 0.5."),
     "max_grad_norm": number(
         "above 0", lambda x: x > 0, cure="Typical is 0.5; inf clips nothing.", allow_infinity=True
     ),
-    "normalize_advantage": _FLAG,
-    "use_sde": _FLAG,
+    "normalize_advantage": FLAG,
+    "use_sde": FLAG,
     "sde_sample_freq": whole(-1, cure="-1 samples once per rollout."),
     "rollout_buffer_class": optional(_BUFFER_CLASS),
-    "rollout_buffer_kwargs": _KEYWORDS,
-    "stats_window_size": whole(1, cure="Typical is 100."),
-    "tensorboard_log": optional(
-        of_kind("a path", (str, os.PathLike), cure="Give the path of a folder.")
-    ),
-    "policy_kwargs": _KEYWORDS,
-    "verbose": of_kind("an int", (int, np.integer), cure="0 is silent, 1 informs, 2 debugs."),
-    "device": Rule(
-        kind="a str or a torch.device",
-        is_kind=lambda value: isinstance(value, str | torch.device),
-        allowed="'auto' or a device of torch",
-        is_allowed=lambda value: value == "auto" or _is_device(value),
-        cure="'auto' takes CUDA where there is one.",
-    ),
-    "backend": Rule(
-        kind="a str",
-        is_kind=lambda value: isinstance(value, str),
-        allowed="'auto', 'torch' or 'numba'",
-        is_allowed=lambda value: value in NAMES,
-        cure="'auto' takes the kernels where they know the policy.",
-    ),
+    "rollout_buffer_kwargs": KEYWORDS,
     "use_masks": Rule(
         kind="True, False or 'auto'",
         is_kind=lambda value: isinstance(value, bool | np.bool_ | str),
@@ -133,6 +98,5 @@ COMMON_RULES: Mapping[str, Rule] = {
         is_allowed=lambda value: not isinstance(value, str) or value == "auto",
         cure="'auto' takes masks where the environment has some.",
     ),
-    "seed": optional(whole(0, maximum=2**32 - 1, cure="None seeds nothing.")),
 }
 """Rules of the options that several algorithms share."""

@@ -13,20 +13,20 @@ from stable_baselines3.common.utils import obs_as_tensor
 from stable_baselines3.common.vec_env import VecEnv
 from torch import Tensor
 
-from rlextras.onpolicy.compiled import CompiledPath
-from rlextras.onpolicy.guards import (
+from rlextras.host.guards import (
     StepGuard,
     check_computed,
     check_finite,
     naming_divergence,
     note_the_environment,
 )
+from rlextras.host.phases import PhaseClock
+from rlextras.host.resume import MIDWAY, taken_down
+from rlextras.onpolicy.compiled import CompiledPath
 from rlextras.onpolicy.ledger import has_host_advantages, stack, write_advantages, write_step
 from rlextras.onpolicy.masking import masked
 from rlextras.onpolicy.masks import MaskReader, find_reader, forbids
 from rlextras.onpolicy.network import SharedNetwork
-from rlextras.onpolicy.phases import PhaseClock
-from rlextras.onpolicy.resume import MIDWAY, taken_down
 
 
 class Rollouts(CompiledPath):

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, ClassVar, Self, Unpack
 
 import numpy as np
-from gymnasium.vector import VectorEnv
 from stable_baselines3.common.policies import (
     ActorCriticCnnPolicy,
     ActorCriticPolicy,
@@ -19,9 +18,11 @@ from stable_baselines3.common.policies import (
 from stable_baselines3.common.type_aliases import GymEnv, MaybeCallback, Schedule
 from stable_baselines3.common.vec_env import VecEnv
 
+from rlextras.host.environments import for_host
+from rlextras.host.guards import check_computed
+from rlextras.host.phases import PhaseClock
 from rlextras.onpolicy.export import write_onnx
 from rlextras.onpolicy.files import Filed
-from rlextras.onpolicy.guards import check_computed
 from rlextras.onpolicy.masking import masked, minibatches
 from rlextras.onpolicy.masks import checked_masks, mask_rows
 from rlextras.onpolicy.options import (
@@ -32,7 +33,6 @@ from rlextras.onpolicy.options import (
     UNUSED,
     OnPolicyOptions,
 )
-from rlextras.onpolicy.phases import PhaseClock
 from rlextras.validation import (
     Rule,
     check_known,
@@ -42,8 +42,6 @@ from rlextras.validation import (
     check_scheduled,
     unshared,
 )
-from rlextras.vec_env.conversion import as_vec_env
-from rlextras.vec_env.envpool import is_envpool
 
 
 class OnPolicy(Filed):
@@ -181,10 +179,7 @@ class OnPolicy(Filed):
 
     @staticmethod
     def _wrap_env(env: Any, verbose: int = 0, monitor_wrapper: bool = True) -> VecEnv:
-        is_native = isinstance(env, VectorEnv) or is_envpool(env)
-        if is_native and not isinstance(env, VecEnv):
-            env = as_vec_env(env)
-        return Filed._wrap_env(env, verbose, monitor_wrapper)
+        return Filed._wrap_env(for_host(env), verbose, monitor_wrapper)
 
     def set_env(self, env: Any, force_reset: bool = True) -> None:
         """Learn in other environments from here on.

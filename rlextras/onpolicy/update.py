@@ -11,7 +11,7 @@ from torch.optim import Adam
 
 from rlextras.core.objectives import normalized
 from rlextras.core.trust_region import Product
-from rlextras.onpolicy.compiling import load
+from rlextras.host.compiling import load
 from rlextras.onpolicy.ledger import flatten
 from rlextras.onpolicy.network import SharedNetwork
 

@@ -15,14 +15,13 @@ from sklearn.utils._openmp_helpers import _openmp_effective_n_threads
 from sklearn.utils._param_validation import Interval, RealNotInt, StrOptions
 from sklearn.utils.validation import (
     _check_monotonic_cst,
-    _check_sample_weight,
     check_consistent_length,
     check_is_fitted,
 )
 
 from skextras.boosting.constraints import interaction_sets
 from skextras.boosting.understanding import UnderstandingMixin
-from skextras.tables import TableEncoder, as_blocks, encode
+from skextras.tables import TableEncoder, as_blocks, encode, row_weights, value_blocks
 from skextras.trees.arrays import Ensemble
 
 if TYPE_CHECKING:  # the engine compiles when it is imported, so that it waits for the first fit
@@ -33,8 +32,6 @@ if TYPE_CHECKING:  # the engine compiles when it is imported, so that it waits f
     from skextras.losses import Loss
     from skextras.trees.binning import BinMapper
     from skextras.trees.workspace import Growth
-
-ROWS_AT_ONCE = 4096  # of a sparse table that is made dense for prediction
 
 
 class BaseGradientBoosting(UnderstandingMixin, BaseEstimator, ABC):
@@ -246,14 +243,8 @@ class BaseGradientBoosting(UnderstandingMixin, BaseEstimator, ABC):
         y = self._encode_y(y, reset=reset)
         if values is not None:
             check_consistent_length(values, y)
-        weight = self._read_weight(sample_weight, len(y))
+        weight = row_weights(sample_weight, len(y))
         return Data(source, y, self._weigh(weight, y), values)
-
-    def _read_weight(self, sample_weight: Any, n: int) -> np.ndarray | None:
-        if sample_weight is None:
-            return None
-        rows = np.empty((n, 1))
-        return _check_sample_weight(sample_weight, rows, dtype=np.float64, ensure_non_negative=True)
 
     def _read_validation(self, X: Any, y: Any, sample_weight: Any) -> "Data | None":
         if X is None and y is None:
@@ -267,10 +258,7 @@ class BaseGradientBoosting(UnderstandingMixin, BaseEstimator, ABC):
         table = encode(self, self._encoder, X, reset=False)
         y = self._encode_y(y, reset=False)
         check_consistent_length(table, y)
-        weight = None
-        if sample_weight is not None:
-            like = np.empty(len(y))
-            weight = _check_sample_weight(sample_weight, like, dtype=np.float64)
+        weight = self._read_weight(sample_weight, len(y))
         return Data(source_of(table), y, weight, table.values)
 
     def _check_options(self, *, has_validation: bool) -> None:
@@ -400,12 +388,7 @@ class BaseGradientBoosting(UnderstandingMixin, BaseEstimator, ABC):
 
     def _values_of(self, X: Any) -> Iterator[np.ndarray]:
         """Numbers of a table, in one piece, or in blocks if it is sparse."""
-        table = encode(self, self._encoder, X, reset=False)
-        if table.values is not None:
-            yield table.values
-            return
-        for first in range(0, table.shape[0], ROWS_AT_ONCE):
-            yield table.rows(first, min(table.shape[0], first + ROWS_AT_ONCE))
+        return value_blocks(encode(self, self._encoder, X, reset=False))
 
     def _raw_predict(self, X: Any) -> np.ndarray:
         """Sum of the trees, (n, n_outputs)."""

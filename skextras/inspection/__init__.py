@@ -1,6 +1,7 @@
 """Pictures of what a model has learnt, in the manner of scikit-learn's Display classes."""
 
+from skextras.inspection.margin_display import MarginDisplay
 from skextras.inspection.shap_display import ShapDisplay
 from skextras.inspection.tree_display import TreeDisplay
 
-__all__ = ["ShapDisplay", "TreeDisplay"]
+__all__ = ["MarginDisplay", "ShapDisplay", "TreeDisplay"]

@@ -1,6 +1,6 @@
 """A table that users have, as the numbers that the engine bins."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from numbers import Real
@@ -18,6 +18,7 @@ from sklearn.utils.validation import (
 from skextras.tables.columns import distinct, is_missing, is_number, library_of, select
 
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+ROWS_AT_ONCE = 4096  # of a sparse table that is made dense for prediction
 
 
 @dataclass(frozen=True)
@@ -388,6 +389,29 @@ def encode(estimator: Any, encoder: TableEncoder, X: Any, *, reset: bool) -> Tab
     if reset or not is_table:
         _check_n_features(estimator, table, reset=reset)
     return table
+
+
+def value_blocks(table: Table, n_rows: int | None = None) -> Iterator[np.ndarray]:
+    """Numbers of a table in blocks of rows.
+
+    Parameters
+    ----------
+    table : DenseTable or SparseTable
+        The table.
+    n_rows : int, default=None
+        Of a block; None gives a dense table in one piece.
+
+    Yields
+    ------
+    ndarray of shape (n, n_features)
+        Dense; of a dense table a view.
+    """
+    if n_rows is None and table.values is not None:
+        yield table.values
+        return
+    size = n_rows or ROWS_AT_ONCE
+    for first in range(0, table.shape[0], size):
+        yield table.rows(first, min(table.shape[0], first + size))
 
 
 def _with_shape(X: Any) -> Any:

@@ -90,20 +90,24 @@ def _once_for_constants(dispatcher: Any) -> Any:
     return dispatcher
 
 
-def compiled(function: Any) -> Any:
+def compiled(function: Any = None, **options: Any) -> Any:
     """Compile a function when it is first called, from Python or from compiled code.
 
     Parameters
     ----------
-    function : callable
-        It must not raise.
+    function : callable, optional
+        It must not raise; None gives a decorator.
+    **options : object
+        Of ``numba.njit``.
 
     Returns
     -------
     Dispatcher
         Compiled code; it holds no interpreter lock.
     """
-    dispatcher = _once_for_constants(njit(**OPTIONS)(function))
+    if function is None:
+        return lambda function: compiled(function, **options)
+    dispatcher = _once_for_constants(njit(**{**OPTIONS, **options})(function))
     dispatcher._cache = _Cache(function)
     return dispatcher
 

@@ -26,6 +26,7 @@ from skextras.trees.memory import (
     inner,
     int64s,
     operation,
+    prefetch,
     uint32s,
     uint64s,
     view,
@@ -191,13 +192,14 @@ def gather_group(table, group, thread):  # type: ignore[no-untyped-def]
 def _part_rows(table, record, start, end):  # type: ignore[no-untyped-def]
     """Stable partition without a branch: left rows stay in order, right ones go to the spare."""
     n = word(table, at.N_ROWS)
-    order, spare = uint32s(word(table, at.ORDER), n), uint32s(word(table, at.SPARE), n)
+    order, spare = uint32s(word(table, at.ORDER), n + AHEAD), uint32s(word(table, at.SPARE), n)
     place = place_of(table, record[splitting.FEATURE])
     bins = codes_of(table, place)
     left, right = U(start), U(start)
     if record[splitting.IS_CATEGORICAL]:
         for i in range(U(start), U(end)):
             row = order[i]
+            prefetch(bins, np.int64(order[i + U(AHEAD)]) << 3)
             b = U(bins[U(row) << U(3)])
             goes = (U(record[U(splitting.LEFT_SET) + (b >> U(6))]) >> (b & U(63))) & U(1)
             order[left], spare[right] = row, row
@@ -207,6 +209,7 @@ def _part_rows(table, record, start, end):  # type: ignore[no-untyped-def]
     shift, limit = left_codes(record[splitting.BIN], record[splitting.MISSING_LEFT], place)
     for i in range(U(start), U(end)):
         row = order[i]
+        prefetch(bins, np.int64(order[i + U(AHEAD)]) << 3)
         goes = U(np.uint8(bins[U(row) << U(3)] + shift) <= limit)
         order[left], spare[right] = row, row
         left += goes

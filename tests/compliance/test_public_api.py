@@ -10,10 +10,17 @@ import skextras
 
 # Add a line with a new class; never change one: pickles, SB3 zips and model_index.json hold them.
 FROZEN = {
+    "skextras.AdaBoostClassifier": "skextras.adaboost",
+    "skextras.AdaBoostRegressor": "skextras.adaboost",
     "skextras.GradientBoostingClassifier": "skextras.gradient_boosting",
     "skextras.GradientBoostingRegressor": "skextras.gradient_boosting",
     "skextras.KernelLogisticRegression": "skextras.kernel.logistic",
+    "rlextras.DDPG": "rlextras.ddpg",
     "rlextras.GRPO": "rlextras.grpo",
+    "skextras.RandomForestClassifier": "skextras.random_forest",
+    "skextras.RandomForestRegressor": "skextras.random_forest",
+    "skextras.GaussianMixture": "skextras.mixture.gaussian",
+    "skextras.SelfOrganizingMap": "skextras.som.self_organizing_map",
     "rlextras.PPO": "rlextras.ppo",
     "rlextras.TRPO": "rlextras.trpo",
     "genextras.AnnealedLangevinScheduler": "genextras.schedulers.langevin",

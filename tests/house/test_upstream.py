@@ -8,7 +8,7 @@ from tests.upstream.__main__ import Outcome, deselected
 from tests.upstream.deselected import DESELECTED, TESTS
 from tests.upstream.suites import SUITES
 
-SUITE = SUITES["stable_baselines3"]
+SUITE = SUITES["sb3_contrib"]  # of one class
 [HOST] = SUITE.substitutes
 
 

@@ -11,7 +11,7 @@ from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv, VecEnvW
 from torch.distributions import Distribution
 
 from rlextras import PPO, TRPO
-from rlextras.onpolicy.guards import naming_divergence
+from rlextras.host.guards import naming_divergence
 from tests.rlextras.environments import Clock, Line, limited
 
 SMALL = {"n_steps": 16, "batch_size": 16, "seed": 0, "device": "cpu"}

@@ -7,7 +7,7 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import Logger
 
 from rlextras import PPO, TRPO
-from rlextras.onpolicy import phases
+from rlextras.host import phases
 from rlextras.testing.probes import Record
 from tests.rlextras.environments import Line, limited
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from rlextras import validation
-from rlextras.onpolicy import guards
+from rlextras.host import guards
 from rlextras.validation import check_options, number, of_kind, optional, schedule, whole
 
 SHARE = number("in [0, 1]", lambda x: 0 <= x <= 1, cure="Typical is 0.5.")

@@ -23,9 +23,10 @@ NEAR_TIES = (
     "of weight 2 is rounded once and two rows twice, so that splits of equal gain may differ"
 )
 OUR_NAME = "expects the peer's class name in a message"
+OTHER_DRAWS = "needs its seed to draw the outlier; ours draws other rows by the same seed"
 WEIGHTS_WORK = "expects a refusal of sample weights; ours weighs partial dependence by them"
 
-SB3_FILES = ("buffers", "env_checker", "envs", "her", "monitor", "n_step_replay", "preprocessing")
+SB3_FILES = ("env_checker", "envs", "monitor", "preprocessing")
 SB3_FILES += ("utils", "vec_check_nan", "vec_stacked_obs")
 CONTRIB_FILES = ("deterministic", "distributions", "invalid_actions", "lstm", "train_eval_mode")
 
@@ -59,6 +60,8 @@ TESTS = {
         f"sklearn: sklearn/ensemble/_hist_gradient_boosting/tests/{test}": reason
         for test, reason in HISTOGRAMS.items()
     },
+    "sklearn: sklearn/ensemble/tests/test_weight_boosting.py"
+    "::test_adaboostregressor_sample_weight": OTHER_DRAWS,
     "sklearn: sklearn/inspection/tests/test_partial_dependence.py"
     "::test_hist_gbdt_sw_not_supported": WEIGHTS_WORK,
     "sklearn: sklearn/tests/test_multiclass.py::test_ovr_multilabel_predict_proba": (

@@ -34,6 +34,8 @@ SKLEARN = Suite(
     substitutes={
         "sklearn.svm:SVC": "tests.upstream.adapters:SVC",
         "sklearn.linear_model:LogisticRegression": "tests.upstream.adapters:LogisticRegression",
+        "sklearn.ensemble:AdaBoostClassifier": "skextras:AdaBoostClassifier",
+        "sklearn.ensemble:AdaBoostRegressor": "skextras:AdaBoostRegressor",
         "sklearn.ensemble:HistGradientBoostingClassifier": "skextras:GradientBoostingClassifier",
         "sklearn.ensemble:HistGradientBoostingRegressor": "skextras:GradientBoostingRegressor",
     },
@@ -49,6 +51,7 @@ SKLEARN = Suite(
         "sklearn/ensemble/tests/test_bagging.py",
         "sklearn/ensemble/tests/test_stacking.py",
         "sklearn/ensemble/tests/test_voting.py",
+        "sklearn/ensemble/tests/test_weight_boosting.py",
         "sklearn/feature_selection/tests/test_from_model.py",
         "sklearn/feature_selection/tests/test_rfe.py",
         "sklearn/inspection/tests/test_partial_dependence.py",
@@ -71,16 +74,21 @@ SKLEARN = Suite(
         "sklearn/ensemble/_hist_gradient_boosting/tests/test_warm_start.py",
         "sklearn/ensemble/tests/test_stacking.py",
         "sklearn/ensemble/tests/test_voting.py",
+        "sklearn/ensemble/tests/test_weight_boosting.py",
     ),
 )
 
-SB3_PPO = {"stable_baselines3.ppo.ppo:PPO": "rlextras.ppo:PPO"}
+SB3_ALGORITHMS = {
+    "stable_baselines3.ppo.ppo:PPO": "rlextras.ppo:PPO",
+    "stable_baselines3.ddpg.ddpg:DDPG": "rlextras.ddpg:DDPG",
+}
 
 STABLE_BASELINES3 = Suite(
     name="stable_baselines3",
     distribution="stable-baselines3",
-    substitutes=SB3_PPO,
+    substitutes=SB3_ALGORITHMS,
     files=(
+        "tests/test_buffers.py",
         "tests/test_callbacks.py",
         "tests/test_cnn.py",
         "tests/test_custom_policy.py",
@@ -88,8 +96,10 @@ STABLE_BASELINES3 = Suite(
         "tests/test_dict_env.py",
         "tests/test_distributions.py",
         "tests/test_gae.py",
+        "tests/test_her.py",
         "tests/test_identity.py",
         "tests/test_logger.py",
+        "tests/test_n_step_replay.py",
         "tests/test_predict.py",
         "tests/test_run.py",
         "tests/test_save_load.py",
@@ -107,12 +117,13 @@ STABLE_BASELINES3 = Suite(
         "tests/test_custom_policy.py",
         "tests/test_deterministic.py",
         "tests/test_gae.py",
+        "tests/test_her.py",
         "tests/test_predict.py",
         "tests/test_run.py",
         "tests/test_save_load.py",
         "tests/test_spaces.py",
     ),
-    quick_options=("-k", "PPO or ppo"),
+    quick_options=("-k", "PPO or ppo or DDPG or ddpg"),
 )
 
 SB3_CONTRIB = Suite(

@@ -30,7 +30,7 @@ UPSTREAM = {
     | {OPTIONS: "upstream: n_critics is written into the caller's policy_kwargs"},
     sb3_contrib.TRPO: UNCHECKED | BOOTSTRAPS,
 }
-OURS = {rlextras.PPO: {}, rlextras.TRPO: {}, rlextras.GRPO: {}}
+OURS = {getattr(rlextras, name): {} for name in rlextras.__all__}
 
 
 @parametrize_with_checks([*UPSTREAM, *OURS], expected_failed_checks=(UPSTREAM | OURS).get)

@@ -26,6 +26,19 @@ def test_scores_are_those_of_the_held_out_rows():
     np.testing.assert_allclose(-model.train_score_[1:], stages, rtol=1e-5)
 
 
+def test_weights_of_the_held_out_rows_are_repetitions_and_not_negative():
+    X, y = labels(300)
+    X_val, y_val = labels(80, seed=9)
+    model = GradientBoostingClassifier(**QUICK, early_stopping=True)
+    times = np.random.default_rng(0).integers(0, 3, 80)
+    weighted = model.fit(X, y, X_val=X_val, y_val=y_val, sample_weight_val=times).validation_score_
+    X_more, y_more = np.repeat(X_val, times, axis=0), np.repeat(y_val, times)
+    repeated = model.fit(X, y, X_val=X_more, y_val=y_more).validation_score_
+    np.testing.assert_allclose(weighted, repeated, rtol=1e-6)
+    with pytest.raises(ValueError, match="Negative values in data passed to `sample_weight`"):
+        model.fit(X, y, X_val=X_val, y_val=y_val, sample_weight_val=-times)
+
+
 def test_it_stops_when_the_score_no_longer_rises():
     X, y = labels(600)
     y = np.random.default_rng(0).permutation(y)  # nothing to learn

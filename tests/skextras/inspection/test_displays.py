@@ -5,8 +5,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from skextras import GradientBoostingClassifier, GradientBoostingRegressor
-from skextras.inspection import ShapDisplay, TreeDisplay
+from skextras import AdaBoostClassifier, GradientBoostingClassifier, GradientBoostingRegressor
+from skextras.inspection import MarginDisplay, ShapDisplay, TreeDisplay
 from tests.skextras.boosting.tables import labels, numbers
 
 QUICK = {"max_iter": 5, "min_samples_leaf": 5, "random_state": 0}
@@ -102,3 +102,26 @@ def test_a_class_has_a_picture_of_its_own():
 def test_a_picture_that_does_not_exist_is_refused(model):
     with pytest.raises(ValueError, match="kind must be one of beeswarm, bar, row, got 'pie'"):
         ShapDisplay.from_estimator(model, numbers(5)[0], kind="pie")
+
+
+def test_margins_are_curves_from_the_error_on():
+    X, y = labels(300)
+    y[::10] = 1 - y[::10]
+    model = AdaBoostClassifier(n_estimators=30, random_state=0).fit(X, y)
+    display = MarginDisplay.from_estimator(model, X, y, rounds=(1, 30))
+    for line, (number, score) in zip(
+        display.lines_, [*enumerate(model.staged_score(X, y), 1)][:: 30 - 1], strict=True
+    ):
+        margins, share = line.get_data()
+        assert (np.diff(margins) >= 0).all()
+        assert share[-1] == 1
+        assert (margins <= 0).mean() == pytest.approx(1 - score)
+        assert line.get_label() == ("1 round" if number == 1 else "30 rounds")
+    assert len(MarginDisplay.from_estimator(model, X, y).lines_) == 2
+
+
+def test_margins_of_rounds_that_are_not_there_are_refused():
+    X, y = labels(100)
+    model = AdaBoostClassifier(n_estimators=5).fit(X, y)
+    with pytest.raises(ValueError, match="rounds must be from 1 to"):
+        MarginDisplay.from_estimator(model, X, y, rounds=(99,))

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
+from stable_baselines3.common.base_class import BaseAlgorithm
 
 STAND = "_stand"
 """The attribute that holds it in a file; the host's own classes carry it along unread."""
@@ -14,12 +14,12 @@ MIDWAY = {"is_midway": True}
 """In place of it while a rollout is collected: from there nobody can go on exactly."""
 
 
-def taken_down(model: OnPolicyAlgorithm) -> dict[str, Any]:
+def taken_down(model: BaseAlgorithm) -> dict[str, Any]:
     """Where every generator stands that the training draws from, and a ``VecNormalize``.
 
     Parameters
     ----------
-    model : OnPolicyAlgorithm
+    model : BaseAlgorithm
         Between two rollouts.
 
     Returns
@@ -45,12 +45,12 @@ STATISTICS = ("obs_rms", "ret_rms", "returns")
 """What a ``VecNormalize`` learns; the last is what its own ``save`` leaves out."""
 
 
-def check_stand(model: OnPolicyAlgorithm, state: dict[str, Any] | None) -> None:
+def check_stand(model: BaseAlgorithm, state: dict[str, Any] | None) -> None:
     """Refuse to resume where it could not be exact.
 
     Parameters
     ----------
-    model : OnPolicyAlgorithm
+    model : BaseAlgorithm
         Just loaded.
     state : dict or None
         From ``taken_down``.
@@ -99,12 +99,12 @@ def check_stand(model: OnPolicyAlgorithm, state: dict[str, Any] | None) -> None:
         )
 
 
-def put_back(model: OnPolicyAlgorithm, state: dict[str, Any]) -> None:
+def put_back(model: BaseAlgorithm, state: dict[str, Any]) -> None:
     """Let every generator stand where it stood, and a ``VecNormalize``.
 
     Parameters
     ----------
-    model : OnPolicyAlgorithm
+    model : BaseAlgorithm
         Just loaded, and checked by ``check_stand``.
     state : dict
         From ``taken_down``.
@@ -124,6 +124,6 @@ def put_back(model: OnPolicyAlgorithm, state: dict[str, Any]) -> None:
         model.env.unwrapped._reset_seeds()  # loading seeded the next reset; this run was under way
 
 
-def _cuda_states(model: OnPolicyAlgorithm) -> list[torch.Tensor]:
+def _cuda_states(model: BaseAlgorithm) -> list[torch.Tensor]:
     """States of the generators on CUDA devices, if the model draws from them."""
     return torch.cuda.get_rng_state_all() if model.device.type == "cuda" else []

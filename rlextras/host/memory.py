@@ -1,0 +1,170 @@
+"""Parameters of torch and Adam's moments, on memory that they share with the kernels."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+THETA, FOLLOWER, MEAN, SQUARE = range(4)
+"""Rows of the memory."""
+
+
+class SharedMemory:
+    """Parameters and Adam's moments as views of one array.
+
+    So torch and its optimiser see every step of the kernels, and the kernels see what is loaded
+    into them. Whoever replaces the memory of a parameter is found by its address, and the values
+    are taken over.
+
+    Parameters
+    ----------
+    parameters : sequence of Tensor
+        In the order in which they stand in a row of the memory.
+    followers : sequence of Tensor, optional
+        Parameters of target networks, in the same order; without them their row is the kernels'.
+    """
+
+    def __init__(self, parameters: Sequence[Tensor], followers: Sequence[Tensor] = ()) -> None:
+        self.parameters = list(parameters)
+        size = sum(parameter.numel() for parameter in self.parameters)
+        self.memory = np.zeros((4, size), np.float32)
+        views = [_views(row, self.parameters) for row in torch.from_numpy(self.memory)]
+        self._means, self._squares = views[MEAN], views[SQUARE]
+        self._residents = [*self.parameters, *followers]
+        self._homes = [*views[THETA], *(views[FOLLOWER] if followers else ())]
+        self._counts = np.zeros(len(self.parameters), np.float32)
+        self._steps = torch.from_numpy(self._counts).unbind()
+        self._places = {id(parameter): i for i, parameter in enumerate(self.parameters)}
+        self._addresses = [home.data_ptr() for home in self._homes]
+        self._watched: Any = None
+        self.refresh()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copies share nothing: a copied model makes its own."""
+        return type(None), ()
+
+    def watch(self, policy: nn.Module) -> None:
+        """Note what a policy is made of, so that a change to it is seen at little cost.
+
+        Parameters
+        ----------
+        policy : Module
+            One that the kernels know.
+        """
+        self._watched = policy
+        self._entries = [(vars(module), len(vars(module))) for module in policy.modules()]
+        self._hooks = [
+            getattr(module, name)
+            for module in policy.modules()
+            for name in ("_forward_hooks", "_forward_pre_hooks")
+        ]
+        self._parts = [
+            (owner, name, part)
+            for module in policy.modules()
+            for owner in (module._modules, module._parameters)
+            for name, part in owner.items()
+        ]
+
+    def is_watched(self, policy: Any) -> bool:
+        """Whether a policy is the one that is watched, and made of the same parts.
+
+        Parameters
+        ----------
+        policy : object
+            The policy that is about to be used.
+
+        Returns
+        -------
+        bool
+            Whether nothing was added, replaced or hooked.
+        """
+        return (
+            policy is self._watched
+            and all([len(entries) == n for entries, n in self._entries])  # noqa: C419  # fast
+            and not any(self._hooks)
+            and all([owner[name] is part for owner, name, part in self._parts])  # noqa: C419  # fast
+        )
+
+    def refresh(self) -> None:
+        """Take over parameters whose memory was replaced."""
+        if [each.data_ptr() for each in self._residents] == self._addresses:
+            return
+        with torch.no_grad():
+            for parameter, home in zip(self._residents, self._homes, strict=True):
+                if parameter.data_ptr() != home.data_ptr():
+                    home.copy_(parameter)
+                    parameter.data = home
+
+    def n_adam_steps(self, optimizer: torch.optim.Adam, parameters: Sequence[Tensor]) -> int | None:
+        """Share Adam's moments of some parameters.
+
+        Parameters
+        ----------
+        optimizer : Adam
+            Its state becomes views of the shared memory, with the same values.
+        parameters : sequence of Tensor
+            Of this network.
+
+        Returns
+        -------
+        int or None
+            The steps done so far; None, and nothing is shared, if they differ.
+        """
+        done = self._steps_if_shared(optimizer, parameters)
+        if done is not None:
+            return done
+        counts = {int(state["step"]) if (state := optimizer.state[p]) else 0 for p in parameters}
+        if len(counts) != 1:
+            return None
+        [n_steps] = counts
+        wanted = {id(parameter) for parameter in parameters}
+        rows = zip(self.parameters, self._means, self._squares, self._steps, strict=True)
+        for parameter, mean, square, step in rows:
+            if id(parameter) not in wanted:
+                continue
+            state = optimizer.state[parameter]
+            for name, home in {"step": step, "exp_avg": mean, "exp_avg_sq": square}.items():
+                if name not in state:
+                    home.zero_()
+                elif state[name].data_ptr() != home.data_ptr():
+                    home.copy_(state[name])
+                state[name] = home
+        return n_steps
+
+    def _steps_if_shared(
+        self, optimizer: torch.optim.Adam, parameters: Sequence[Tensor]
+    ) -> int | None:
+        """Steps done, where the state of the optimiser is what was put there; None otherwise."""
+        places = [self._places[id(parameter)] for parameter in parameters]
+        for parameter, i in zip(parameters, places, strict=True):
+            state = optimizer.state.get(parameter, {})
+            is_here = state.get("exp_avg") is self._means[i]
+            if not is_here or state.get("exp_avg_sq") is not self._squares[i]:
+                return None
+            if state.get("step") is not self._steps[i]:
+                return None
+        counts = set(self._counts[places].tolist())
+        return int(counts.pop()) if len(counts) == 1 else None
+
+    def count_adam_steps(self, n_steps: float, parameters: Sequence[Tensor]) -> None:
+        """Tell the optimiser how many steps the kernels have done.
+
+        Parameters
+        ----------
+        n_steps : float
+            In all.
+        parameters : sequence of Tensor
+            For these.
+        """
+        wanted = {id(parameter) for parameter in parameters}
+        for i, parameter in enumerate(self.parameters):
+            if id(parameter) in wanted:
+                self._counts[i] = n_steps
+
+
+def _views(row: Tensor, parameters: Sequence[Tensor]) -> list[Tensor]:
+    """Pieces of a vector in the shapes of parameters."""
+    pieces = row.split([parameter.numel() for parameter in parameters])
+    return [piece.view_as(p) for piece, p in zip(pieces, parameters, strict=True)]

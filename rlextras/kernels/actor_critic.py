@@ -1,0 +1,141 @@
+"""The table that tells kernels what an actor, its critics and the room around them look like.
+
+One row a layer, the actor's first, then those of each critic. The networks stand in one vector of
+parameters; their targets stand in another one, in the same places.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from rlextras.kernels.panels import PANEL
+from rlextras.kernels.plan import Layer
+
+N_IN, N_OUT, WEIGHT, BIAS, ACTIVATION, SLOPE = range(6)
+"""Columns of a layer, as in ``plan``."""
+DELTA, INPUTS, LD, UNIT = range(6, 10)
+"""Places of a layer: its deltas in a panel of them; its inputs, one row a sample of LD numbers; and
+its outputs in the units of its network."""
+N_COLUMNS = 10
+
+MAX_ROWS = 16
+"""Rows of weights that one piece of a phase takes."""
+
+
+def padded(n: int) -> int:
+    """Columns that n numbers take in a row of inputs.
+
+    Parameters
+    ----------
+    n : int
+        Numbers.
+
+    Returns
+    -------
+    int
+        The next multiple of ``PANEL``.
+    """
+    return -(-n // PANEL) * PANEL
+
+
+@dataclass(frozen=True)
+class Blueprint:
+    """An actor and critics, and the room that a batch takes.
+
+    Attributes
+    ----------
+    table : ndarray of int64, shape (layers, N_COLUMNS)
+        The layers.
+    ends : ndarray of int64, shape (1 + critics,)
+        Row after the last one of each network, the actor's first.
+    n_panels : int
+        Panels of a batch.
+    """
+
+    table: np.ndarray
+    ends: np.ndarray
+    n_panels: int
+
+    @property
+    def n_deltas(self) -> int:
+        """Numbers of a panel of deltas.
+
+        Returns
+        -------
+        int
+            A row of ``PANEL`` for each unit of each layer.
+        """
+        return int(self.table[:, N_OUT].sum()) * PANEL
+
+    @property
+    def n_inputs(self) -> int:
+        """Numbers of the inputs of all layers for a batch.
+
+        Returns
+        -------
+        int
+            A padded row for each sample and layer.
+        """
+        return int(self.table[:, LD].sum()) * self.n_panels * PANEL
+
+    @property
+    def n_units(self) -> int:
+        """Numbers of the units of the largest network in a panel, inputs included.
+
+        Returns
+        -------
+        int
+            A row of ``PANEL`` for each.
+        """
+        starts = [0, *self.ends[:-1]]
+        widths = [
+            int(self.table[start, N_IN] + self.table[start:end, N_OUT].sum())
+            for start, end in zip(starts, self.ends, strict=True)
+        ]
+        return max(widths) * PANEL
+
+    @property
+    def n_work(self) -> int:
+        """Numbers of the room that a thread works in.
+
+        Returns
+        -------
+        int
+            Units of two networks, or some rows of gradients; and a panel of targets.
+        """
+        rows = MAX_ROWS * int(self.table[:, LD].max()) + PANEL
+        return max(2 * self.n_units, rows) + PANEL
+
+
+def blueprint(actor: Sequence[Layer], critics: Sequence[Sequence[Layer]], n: int) -> Blueprint:
+    """Lay out an actor and its critics, for batches of some size.
+
+    Parameters
+    ----------
+    actor : sequence of Layer
+        From the observation to the action.
+    critics : sequence of sequence of Layer
+        Of each, from observation and action to one value.
+    n : int
+        Samples in a batch.
+
+    Returns
+    -------
+    Blueprint
+        The table and its room; of a layer the weights (n_out, n_in) come first, then the biases.
+    """
+    n_panels = -(-n // PANEL)
+    rows, ends = [], []
+    place = deltas = inputs = 0
+    for layers in (actor, *critics):
+        unit = layers[0].n_in * PANEL
+        for layer in layers:
+            bias, ld = place + layer.n_in * layer.n_out, padded(layer.n_in)
+            slope = int(np.float32(layer.slope).view(np.int32))
+            widths = (layer.n_in, layer.n_out, place, bias, layer.activation, slope)
+            rows.append([*widths, deltas, inputs, ld, unit])
+            place, deltas = bias + layer.n_out, deltas + layer.n_out * PANEL
+            inputs, unit = inputs + ld * n_panels * PANEL, unit + layer.n_out * PANEL
+        ends.append(len(rows))
+    return Blueprint(np.array(rows, np.int64), np.array(ends, np.int64), n_panels)

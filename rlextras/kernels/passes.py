@@ -1,0 +1,179 @@
+"""Forward and backward through networks of a blueprint, a panel of samples at a time."""
+
+import numpy as np
+
+from rlextras.kernels.activations import activate, from_bits, scale_by_derivative
+from rlextras.kernels.actor_critic import (
+    ACTIVATION,
+    BIAS,
+    DELTA,
+    INPUTS,
+    LD,
+    N_IN,
+    N_OUT,
+    SLOPE,
+    UNIT,
+    WEIGHT,
+)
+from rlextras.kernels.compiler import kernel
+from rlextras.kernels.panels import PANEL, add_product
+
+_ZERO = np.float32(0.0)
+
+
+@kernel()
+def forward(
+    theta: np.ndarray, table: np.ndarray, layers: tuple, units: np.ndarray, start: np.int64
+) -> None:
+    """Compute the units of a network in a panel.
+
+    Parameters
+    ----------
+    theta : ndarray of float32
+        The parameters.
+    table : ndarray of int64
+        The layers.
+    layers : tuple of (int, int)
+        Rows of the network in the table.
+    units : ndarray of float32, one dimension
+        Its input is set at ``start``; its units follow.
+    start : int64
+        Where they begin.
+    """
+    first, end = layers
+    one, none, wide = np.int64(1), np.int64(0), np.int64(PANEL)
+    x_at = start
+    for i in range(first, end):
+        n_in, n_out, bias = table[i, N_IN], table[i, N_OUT], table[i, BIAS]
+        out_at = start + table[i, UNIT]
+        for r in range(n_out):
+            for k in range(out_at + r * PANEL, out_at + (r + 1) * PANEL):
+                units[k] = theta[bias + r]
+        at, steps = (out_at, table[i, WEIGHT], x_at), (wide, n_in, one, none, wide, none)
+        add_product(units, theta, units, at, steps, (n_out, wide, n_in, one))
+        outputs = units[out_at : out_at + n_out * PANEL]
+        activate(outputs, table[i, ACTIVATION], from_bits(table[i, SLOPE]))
+        x_at = out_at
+
+
+@kernel()
+def backward(
+    theta: np.ndarray,
+    table: np.ndarray,
+    layers: tuple,
+    units: np.ndarray,
+    deltas: np.ndarray,
+    at: tuple,
+) -> None:
+    """Compute deltas of all layers but the last, whose own are set.
+
+    Parameters
+    ----------
+    theta : ndarray of float32
+        The parameters.
+    table : ndarray of int64
+        The layers.
+    layers : tuple of (int, int)
+        Rows of the network in the table.
+    units : ndarray of float32, one dimension
+        What ``forward`` computed.
+    deltas : ndarray of float32, one dimension
+        Gradients by what stands before each activation.
+    at : tuple of (int64, int64)
+        Where units and deltas of this panel begin.
+    """
+    first, end = layers
+    start, delta_at = at
+    one, none, wide = np.int64(1), np.int64(0), np.int64(PANEL)
+    for i in range(end - 1, first, -1):
+        n_in, n_out = table[i, N_IN], table[i, N_OUT]
+        here, below = delta_at + table[i, DELTA], delta_at + table[i - 1, DELTA]
+        below_end = below + n_in * PANEL
+        deltas[below:below_end] = _ZERO
+        steps = (wide, one, n_in, none, wide, none)
+        where = (below, table[i, WEIGHT], here)
+        add_product(deltas, theta, deltas, where, steps, (n_in, wide, n_out, one))
+        from_unit = start + table[i - 1, UNIT]
+        outputs = units[from_unit : from_unit + n_in * PANEL]
+        kind, slope = table[i - 1, ACTIVATION], from_bits(table[i - 1, SLOPE])
+        scale_by_derivative(deltas[below:below_end], outputs, kind, slope)
+
+
+@kernel()
+def keep_inputs(
+    table: np.ndarray, layers: tuple, units: np.ndarray, start: np.int64, at: tuple
+) -> None:
+    """Write the inputs of each layer down for the gradients: one row a sample.
+
+    Parameters
+    ----------
+    table : ndarray of int64
+        The layers.
+    layers : tuple of (int, int)
+        Rows of the network in the table.
+    units : ndarray of float32, one dimension
+        What ``forward`` computed.
+    start : int64
+        Where it begins.
+    at : tuple of (ndarray, int64)
+        Where to, and the number of the panel.
+    """
+    first, end = layers
+    inputs, panel = at
+    x_at = start
+    for i in range(first, end):
+        n_in, ld = table[i, N_IN], table[i, LD]
+        to = table[i, INPUTS] + panel * PANEL * ld
+        for r0 in range(0, n_in, 16):
+            last = min(n_in, r0 + 16)
+            for b in range(PANEL):
+                for r in range(r0, last):
+                    inputs[to + b * ld + r] = units[x_at + r * PANEL + b]
+        x_at = start + table[i, UNIT]
+
+
+@kernel()
+def gather(
+    rows: np.ndarray, indices: np.ndarray, span: tuple, units: np.ndarray, at: np.int64
+) -> None:
+    """Put rows side by side; columns beyond the last sample become zero.
+
+    Parameters
+    ----------
+    rows : ndarray of float32, shape (N, n)
+        Samples.
+    indices : ndarray of int64
+        Which of them.
+    span : tuple of (int64, int64)
+        First of the indices, and how many.
+    units : ndarray of float32, one dimension
+        Where to.
+    at : int64
+        Where in it.
+    """
+    start, n = span
+    for b in range(PANEL):
+        if b < n:
+            k = indices[start + b]
+            for d in range(rows.shape[1]):
+                units[at + d * PANEL + b] = rows[k, d]
+        else:
+            for d in range(rows.shape[1]):
+                units[at + d * PANEL + b] = _ZERO
+
+
+@kernel()
+def copy_rows(units: np.ndarray, source: np.int64, to: np.int64, n_rows: np.int64) -> None:
+    """Copy rows of a panel.
+
+    Parameters
+    ----------
+    units : ndarray of float32, one dimension
+        The panel.
+    source, to : int64
+        From where, and where to.
+    n_rows : int64
+        How many.
+    """
+    for k in range(n_rows * PANEL):
+        units[to + k] = units[source + k]

@@ -1,0 +1,258 @@
+"""Actor, critics and targets of a policy of the host, on memory shared with the kernels."""
+
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+import torch
+from stable_baselines3.td3.policies import TD3Policy
+from torch import Tensor
+
+from rlextras.host.compiling import load
+from rlextras.host.layers import layers_of
+from rlextras.host.memory import SharedMemory
+from rlextras.offpolicy.backend import activations, linear_layers, networks
+
+FEW_PRODUCTS = 20_000_000
+"""Products of a batch below which a second thread costs more than it brings."""
+
+
+@dataclass(frozen=True)
+class AdamCounts:
+    """The optimisers of actor and critics, and the steps that they have done.
+
+    Attributes
+    ----------
+    actor, critic : Adam
+        With one group each.
+    n_actor, n_critic : int
+        Steps.
+    """
+
+    actor: Any
+    critic: Any
+    n_actor: int
+    n_critic: int
+
+    @property
+    def settings(self) -> tuple[float, ...]:
+        """What their steps go by, as the kernels read it.
+
+        Returns
+        -------
+        tuple of float
+            Learning rate, β₁, β₂, ε and steps of the actor's, then of the critics'.
+        """
+        parts = ((self.actor, self.n_actor), (self.critic, self.n_critic))
+        groups = [(each.param_groups[0], n_steps) for each, n_steps in parts]
+        return tuple(
+            number
+            for group, n_steps in groups
+            for number in (group["lr"], *group["betas"], group["eps"], n_steps)
+        )
+
+
+class SharedActorCritic(SharedMemory):
+    """Actor and critics of a policy with their targets, run by the kernels.
+
+    Parameters
+    ----------
+    policy : TD3Policy
+        One that ``backend.obstacle`` has nothing against.
+    """
+
+    def __init__(self, policy: TD3Policy) -> None:
+        super().__init__(_parameters(policy), _parameters(policy, "_target"))
+        self._kernels = load("deterministic")
+        self.n_actor = len(list(policy.actor.parameters()))
+        self._layers = [
+            layers_of(linear_layers(each), activations(each)) for each in networks(policy)
+        ]
+        self._rooms: dict[int, Any] = {}  # by the size of the batch
+        self._known: list[Any] = []  # of each optimiser: itself, its attributes, its settings
+
+    def fits(self, policy: Any) -> bool:
+        """Whether the policy still has the parameters that this memory shares.
+
+        Parameters
+        ----------
+        policy : TD3Policy
+            The policy, perhaps changed.
+
+        Returns
+        -------
+        bool
+            Compared by identity; their values are ``refresh``'s business.
+        """
+        now = [*_parameters(policy), *_parameters(policy, "_target")]
+        return len(now) == len(self._residents) and all(
+            one is other for one, other in zip(now, self._residents, strict=True)
+        )
+
+    def know(self, optimizers: Iterable[Any]) -> None:
+        """Note optimisers that the kernels can stand in for.
+
+        Parameters
+        ----------
+        optimizers : iterable of Adam
+            Of actor and critics.
+        """
+        self._known = [_settled(optimizer) for optimizer in optimizers]
+
+    def knows(self, optimizers: Iterable[Any]) -> bool:
+        """Whether optimisers are those that were noted, and unchanged but for the learning rate.
+
+        Parameters
+        ----------
+        optimizers : iterable of Optimizer
+            Of actor and critics.
+
+        Returns
+        -------
+        bool
+            Whether nothing was replaced, added or hooked.
+        """
+        return self._known == [_settled(optimizer) for optimizer in optimizers]
+
+    def act(self, observations: np.ndarray) -> np.ndarray:
+        """Run the actor.
+
+        Parameters
+        ----------
+        observations : ndarray of float32, shape (n, n_in)
+            What is seen.
+
+        Returns
+        -------
+        ndarray of float32, shape (n, A)
+            Actions, scaled to [-1, 1].
+        """
+        plan, _, works = self._room(1)
+        actions = np.empty((len(observations), plan.table[plan.ends[0] - 1, 1]), np.float32)
+        vector = self.memory.reshape(-1)
+        self._kernels.act(vector, plan.table, plan.ends[0], observations, actions, works[0])
+        return actions
+
+    def update(
+        self,
+        storage: tuple[tuple[np.ndarray, ...], tuple[np.ndarray, ...]],
+        indices: np.ndarray,
+        noise: np.ndarray,
+        options: Sequence[float],
+        counts: AdamCounts,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Run updates.
+
+        Parameters
+        ----------
+        storage : tuple
+            Matrices and columns of transitions.
+        indices : ndarray of int64, shape (updates, B)
+            Which of them are in each batch.
+        noise : ndarray of float32, shape (updates, B, A) or (updates, 0, 0)
+            For the targets' actions.
+        options : sequence of float
+            The first settings of ``kernels.deterministic``, up to Adam's.
+        counts : AdamCounts
+            The optimisers; it is told what was done.
+
+        Returns
+        -------
+        told : ndarray of shape (updates, 2)
+            Losses of critics and actor.
+        errors : ndarray of float32, shape (updates, B)
+            How far the critics were from their targets.
+        """
+        n_updates, n = indices.shape
+        plan, field, works = self._room(n)
+        settings = np.array([*options, *counts.settings], np.float64)
+        told = np.zeros((n_updates, plan.n_panels, 2))
+        errors = np.empty((n_updates, n), np.float32)
+        words = np.zeros(n_updates * self._kernels.N_PHASES * load("teams").WORDS, np.int64)
+        vector = self.memory.reshape(-1)
+        given: Any = (vector, plan.table, plan.ends, *storage, indices, noise, settings)
+        n_products = n * int((plan.table[:, 0] * plan.table[:, 1]).sum())
+        n_threads = min(torch.get_num_threads(), plan.n_panels) if n_products > FEW_PRODUCTS else 1
+        calls: list[Any] = [
+            (*given, (*field, self._work(works, i)), words, told, errors) for i in range(n_threads)
+        ]
+        helpers = [_pool().submit(self._kernels.update, *call) for call in calls[1:]]
+        self._kernels.update(*calls[0])
+        for helper in helpers:
+            helper.result()
+        n_before, delay = int(options[4]), int(options[3])
+        self._note(counts, n_updates, (n_before + n_updates) // delay - n_before // delay)
+        return told.sum(axis=1), errors
+
+    def count_steps(self, actor: Any, critic: Any) -> AdamCounts | None:
+        """Share the moments of both optimisers.
+
+        Parameters
+        ----------
+        actor, critic : Adam
+            With one group each.
+
+        Returns
+        -------
+        AdamCounts or None
+            How far they are; None, and torch has to go on, if their parameters differ in that.
+        """
+        parts = self.parameters[: self.n_actor], self.parameters[self.n_actor :]
+        pairs = zip((actor, critic), parts, strict=True)
+        steps = [self.n_adam_steps(optimizer, own) for optimizer, own in pairs]
+        if steps[0] is None or steps[1] is None:
+            return None
+        return AdamCounts(actor, critic, steps[0], steps[1])
+
+    def _note(self, counts: AdamCounts, n_critic: int, n_actor: int) -> None:
+        """Tell the optimisers how many steps they have done."""
+        self.count_adam_steps(counts.n_actor + n_actor, self.parameters[: self.n_actor])
+        self.count_adam_steps(counts.n_critic + n_critic, self.parameters[self.n_actor :])
+
+    def _room(self, n: int) -> Any:
+        """Blueprint, shared field and works of the threads for batches of n."""
+        found = self._rooms.get(n)
+        if found is None:
+            maker = load("actor_critic")
+            plan = maker.blueprint(self._layers[0], self._layers[1:], n)
+            field = tuple(
+                np.zeros(size, np.float32)
+                for size in (plan.n_deltas * plan.n_panels, plan.n_inputs)
+            )
+            found = self._rooms[n] = (plan, field, [np.zeros(plan.n_work, np.float32)])
+        return found
+
+    def _work(self, works: list[np.ndarray], i: int) -> np.ndarray:
+        while len(works) <= i:
+            works.append(np.zeros_like(works[0]))
+        return works[i]
+
+
+@cache
+def _pool() -> ThreadPoolExecutor:
+    """Threads that help; they are made when the first one is needed."""
+    return ThreadPoolExecutor(thread_name_prefix="rlextras")
+
+
+def _settled(optimizer: Any) -> tuple[Any, ...]:
+    """What of an optimiser the kernels rely on; its learning rate is read for each update."""
+    groups = [
+        [value for name, value in group.items() if name not in {"params", "lr"}]
+        for group in optimizer.param_groups
+    ]
+    kinds = [type(group["lr"]) for group in optimizer.param_groups]
+    hooks = (optimizer._optimizer_step_pre_hooks, optimizer._optimizer_step_post_hooks)
+    return id(optimizer), len(vars(optimizer)), groups, kinds, any(hooks)
+
+
+def _parameters(policy: Any, suffix: str = "") -> list[Tensor]:
+    """Parameters in the order of a blueprint."""
+    return [
+        parameter
+        for network in networks(policy, suffix)
+        for linear in linear_layers(network)
+        for parameter in (linear.weight, linear.bias)
+    ]

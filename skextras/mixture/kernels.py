@@ -1,0 +1,245 @@
+"""Compiled loops that every mixture runs on a block of rows.
+
+A block is turned so that rows stand side by side, shape (features, rows): the innermost loop of
+every kernel runs over rows, and the compiler fills its vector registers with them. Features are
+padded with zeros to a multiple of four, since kernels take four at a time.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from skextras.mixture.exponential import exponential
+from skextras.trees.compiling import compiled
+
+TILE = 128  # rows whose arrays stay in the first-level cache
+FOUR = 4
+LEAST_SINGLE, LEAST_DOUBLE = 1e-25, 1e-200  # share of a row in a component
+# Sums over rows may be reordered into lanes; infinities and NaN keep their meaning.
+REORDER = {"fastmath": {"reassoc", "contract", "nsz"}}
+
+
+@compiled
+def load(rows: Any, centre: Any, out: Any) -> None:
+    """Turn a block of rows and centre it.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n, d)
+        Rows.
+    centre : ndarray of shape (d,), float64
+        Taken away in double precision before rounding to the block's.
+    out : ndarray of shape (D, B), D >= d, B >= n
+        Filled; rows of padding stay as they are.
+    """
+    n, d = rows.shape
+    for start in range(0, n, 16):
+        for p in range(d):
+            to, c = out[p], centre[p]
+            for r in range(start, min(start + 16, n)):
+                to[r] = rows[r, p] - c
+
+
+@compiled
+def _add_weights(table: Any, n: int, log_weights: Any, top: Any) -> None:
+    """Joint log densities in place, and the largest of each row."""
+    for r in range(n):
+        top[r] = -math.inf
+    for j in range(len(log_weights)):
+        column, shift = table[j], log_weights[j]
+        for r in range(n):
+            value = column[r] + shift
+            column[r] = value
+            top[r] = max(top[r], value)
+
+
+@compiled
+def _hold_to_labels(table: Any, k: int, labels: Any, top: Any) -> None:
+    """Leave a row of known component no other."""
+    for r in range(len(labels)):
+        known = labels[r]
+        if known >= 0:
+            top[r] = table[known, r]
+            for j in range(k):
+                if j != known:
+                    table[j, r] = -math.inf
+
+
+@compiled
+def _to_shares(table: Any, n: int, k: int, top: Any, total: Any) -> None:
+    """exp(joint - top) in place, and the sum of each row; top of an impossible row becomes 0.
+
+    Shares that could bring about subnormal products, which take a hundred times as long, become 0.
+    """
+    least = LEAST_SINGLE if table.itemsize == 4 else LEAST_DOUBLE
+    for r in range(n):
+        total[r] = 0.0
+        top[r] = 0.0 if top[r] == -math.inf else top[r]
+    for j in range(k):
+        column = table[j]
+        for r in range(n):
+            share = exponential(column[r] - top[r])
+            share = share if share > least else 0.0
+            column[r] = share
+            total[r] += share
+
+
+@compiled
+def posterior(
+    table: Any, n: int, log_weights: Any, weight: Any, labels: Any, likelihood: Any
+) -> float:
+    """Responsibilities from log densities, in place.
+
+    Parameters
+    ----------
+    table : ndarray of shape (K, B)
+        Log densities of the first k rows come in, responsibilities times weights go out.
+    n : int
+        Rows of the block.
+    log_weights : ndarray of shape (k,), float64
+        Of the components.
+    weight : ndarray of shape (n,) or (0,), float64
+        Of the rows; empty stands for ones.
+    labels : ndarray of shape (n,) or (0,), int64
+        Known components, -1 where unknown; empty stands for all unknown.
+    likelihood : ndarray of shape (B,), float64
+        Log-likelihood of each row goes out.
+
+    Returns
+    -------
+    float
+        Weighted sum of the log-likelihoods.
+    """
+    k, top, total = len(log_weights), likelihood, np.empty(n)
+    _add_weights(table, n, log_weights, top)
+    _hold_to_labels(table, k, labels, top)
+    _to_shares(table, n, k, top, total)
+    whole = 0.0
+    for r in range(n):
+        counted = weight[r] if len(weight) > 0 else 1.0
+        likelihood[r] = top[r] + math.log(total[r])
+        if counted > 0.0:
+            whole += counted * likelihood[r]
+        total[r] = counted / total[r] if total[r] > 0.0 else 0.0
+    for j in range(k):
+        column = table[j]
+        for r in range(n):
+            column[r] *= total[r]
+    return whole
+
+
+@compiled(**REORDER)
+def add_totals(table: Any, n: int, totals: Any) -> None:
+    """Add up each row of a table.
+
+    Parameters
+    ----------
+    table : ndarray of shape (K, B)
+        Responsibilities.
+    n : int
+        Rows of the block.
+    totals : ndarray of shape (k,), float64
+        Sums are added to it.
+    """
+    for j in range(len(totals)):
+        column = table[j]
+        total = 0.0
+        for r in range(n):
+            total += column[r]
+        totals[j] += total
+
+
+@compiled(**REORDER)
+def add_products(left: Any, right: Any, n: int, is_symmetric: bool, out: Any) -> None:
+    """Add left right' over the rows of a tile: sixteen sums at a time.
+
+    Parameters
+    ----------
+    left, right : ndarray of shape (P, T), (Q, T)
+        P and Q multiples of four.
+    n : int
+        Rows of the tile.
+    is_symmetric : bool
+        Whether only blocks on and above the diagonal are wanted.
+    out : ndarray of shape (P, Q), float64
+        Sums are added to it.
+    """
+    kind = left.dtype.type
+    for p in range(0, left.shape[0], FOUR):
+        a0, a1, a2, a3 = left[p], left[p + 1], left[p + 2], left[p + 3]
+        o0, o1, o2, o3 = out[p], out[p + 1], out[p + 2], out[p + 3]
+        for q in range(p if is_symmetric else 0, right.shape[0], FOUR):
+            b0, b1, b2, b3 = right[q], right[q + 1], right[q + 2], right[q + 3]
+            s00, s01, s02, s03 = kind(0), kind(0), kind(0), kind(0)
+            s10, s11, s12, s13 = kind(0), kind(0), kind(0), kind(0)
+            s20, s21, s22, s23 = kind(0), kind(0), kind(0), kind(0)
+            s30, s31, s32, s33 = kind(0), kind(0), kind(0), kind(0)
+            for r in range(n):
+                x0, x1, x2, x3 = a0[r], a1[r], a2[r], a3[r]
+                y0, y1, y2, y3 = b0[r], b1[r], b2[r], b3[r]
+                s00 += x0 * y0
+                s01 += x0 * y1
+                s02 += x0 * y2
+                s03 += x0 * y3
+                s10 += x1 * y0
+                s11 += x1 * y1
+                s12 += x1 * y2
+                s13 += x1 * y3
+                s20 += x2 * y0
+                s21 += x2 * y1
+                s22 += x2 * y2
+                s23 += x2 * y3
+                s30 += x3 * y0
+                s31 += x3 * y1
+                s32 += x3 * y2
+                s33 += x3 * y3
+            o0[q] += s00
+            o0[q + 1] += s01
+            o0[q + 2] += s02
+            o0[q + 3] += s03
+            o1[q] += s10
+            o1[q + 1] += s11
+            o1[q + 2] += s12
+            o1[q + 3] += s13
+            o2[q] += s20
+            o2[q + 1] += s21
+            o2[q + 2] += s22
+            o2[q + 3] += s23
+            o3[q] += s30
+            o3[q + 1] += s31
+            o3[q + 2] += s32
+            o3[q + 3] += s33
+
+
+@compiled(**REORDER)
+def linear(coefficients: Any, block: Any, n: int, out: Any) -> None:
+    """Add coefficients times block to a table.
+
+    Parameters
+    ----------
+    coefficients : ndarray of shape (K, D)
+        K and D multiples of four.
+    block : ndarray of shape (D, B)
+        Turned rows.
+    n : int
+        Rows of the block.
+    out : ndarray of shape (K, B)
+        Products are added to it.
+    """
+    for first in range(0, n, TILE):
+        m = min(TILE, n - first)
+        for j in range(0, coefficients.shape[0], FOUR):
+            w0, w1 = coefficients[j], coefficients[j + 1]
+            w2, w3 = coefficients[j + 2], coefficients[j + 3]
+            y0, y1 = out[j, first : first + m], out[j + 1, first : first + m]
+            y2, y3 = out[j + 2, first : first + m], out[j + 3, first : first + m]
+            for p in range(0, coefficients.shape[1], FOUR):
+                x0, x1 = block[p, first : first + m], block[p + 1, first : first + m]
+                x2, x3 = block[p + 2, first : first + m], block[p + 3, first : first + m]
+                for r in range(m):
+                    u0, u1, u2, u3 = x0[r], x1[r], x2[r], x3[r]
+                    y0[r] += w0[p] * u0 + w0[p + 1] * u1 + w0[p + 2] * u2 + w0[p + 3] * u3
+                    y1[r] += w1[p] * u0 + w1[p + 1] * u1 + w1[p + 2] * u2 + w1[p + 3] * u3
+                    y2[r] += w2[p] * u0 + w2[p + 1] * u1 + w2[p + 2] * u2 + w2[p + 3] * u3
+                    y3[r] += w3[p] * u0 + w3[p + 1] * u1 + w3[p + 2] * u2 + w3[p + 3] * u3

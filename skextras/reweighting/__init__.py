@@ -1,0 +1,1 @@
+"""SHELL and loop of AdaBoost, under ``skextras.adaboost``."""

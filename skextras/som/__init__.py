@@ -1,0 +1,5 @@
+"""Self-organising maps."""
+
+from skextras.som.self_organizing_map import SelfOrganizingMap
+
+__all__ = ["SelfOrganizingMap"]

@@ -1,0 +1,205 @@
+"""The batch algorithm: find the unit of every row, then let the neighbourhood act once.
+
+Rows are summed by unit in float64, in stripes that do not depend on the number of threads and are
+added in their order, so that the map is the same bit for bit. What a unit learns from all rows is
+then a sum over units, not over rows (Kohonen, "Essentials of the self-organizing map", 2013).
+"""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+
+from skextras.som.grid import Grid
+from skextras.som.passes import add_known, add_rows
+from skextras.som.schedules import neighborhood
+from skextras.som.search import Codebook, rows_of, stripes
+
+SMALLEST = 1e-290  # a weight below has lost its digits
+Result = TypeVar("Result")
+
+
+def in_stripes(task: Callable[[slice], Result], n_rows: int, n_threads: int) -> Iterator[Result]:
+    """Do a task for each stripe of rows, on several threads.
+
+    Parameters
+    ----------
+    task : callable
+        What to do with a slice of the rows.
+    n_rows : int
+        Rows in total.
+    n_threads : int
+        How many threads.
+
+    Yields
+    ------
+    object
+        Results in the order of the stripes.
+    """
+    if n_threads == 1 or n_rows <= 1:
+        yield from map(task, stripes(n_rows))
+        return
+    with ThreadPoolExecutor(n_threads) as pool:
+        yield from pool.map(task, stripes(n_rows))
+
+
+@dataclass
+class Tally:
+    """What rows leave behind at the units that they are nearest to.
+
+    Attributes
+    ----------
+    sums : ndarray of shape (n_units, n_features)
+        Weighted sums of the rows; missing values count as 0.
+    counts : ndarray of shape (n_units, 1) or (n_units, n_features)
+        Sums of their weights, by feature where values are missing.
+    """
+
+    sums: np.ndarray
+    counts: np.ndarray
+
+    def __add__(self, other: "Tally") -> "Tally":
+        return Tally(self.sums + other.sums, self.counts + other.counts)
+
+    def scaled(self, factor: float) -> "Tally":
+        """Make rows count less, or more.
+
+        Parameters
+        ----------
+        factor : float
+            By which each weight is multiplied.
+
+        Returns
+        -------
+        Tally
+            A new one.
+        """
+        return Tally(self.sums * factor, self.counts * factor)
+
+
+def tally_of(codebook: Codebook, X: np.ndarray, weights: np.ndarray) -> Tally:
+    """Sum some rows by their nearest unit.
+
+    Parameters
+    ----------
+    codebook : Codebook
+        The units.
+    X : ndarray of shape (n, n_features)
+        Rows of ``rows_of``.
+    weights : ndarray of float64 of shape (n,)
+        Of the rows.
+
+    Returns
+    -------
+    Tally
+        Sums and counts.
+    """
+    labels = codebook.nearest(X)[0][:, 0]
+    sums = np.zeros((codebook.n_units, codebook.n_features))
+    if np.isnan(X.sum()):
+        counts = np.zeros_like(sums)
+        add_known(X, weights, labels, sums, counts)
+    else:
+        counts = np.zeros((codebook.n_units, 1))
+        add_rows(X, weights, labels, sums, counts)
+    return Tally(sums, counts)
+
+
+def tally(codebook: Codebook, X: Any, weights: np.ndarray | None, n_threads: int = 1) -> Tally:
+    """Sum all rows by their nearest unit.
+
+    Parameters
+    ----------
+    codebook : Codebook
+        The units.
+    X : ndarray or CSR matrix of shape (n, n_features)
+        Rows.
+    weights : ndarray of float64 of shape (n,) or None
+        Of the rows; None is 1 for all.
+    n_threads : int, default=1
+        How many threads; the sums are the same for any number.
+
+    Returns
+    -------
+    Tally
+        Sums and counts.
+    """
+
+    def _task(rows: slice) -> Tally:
+        part = rows_of(X, rows)
+        return tally_of(codebook, part, np.ones(len(part)) if weights is None else weights[rows])
+
+    results = in_stripes(_task, X.shape[0], n_threads)
+    total = next(results)
+    for part in results:
+        total += part
+    return total
+
+
+def smoothed(grid: Grid, h: Callable[[np.ndarray], np.ndarray], values: np.ndarray) -> np.ndarray:
+    """Let the neighbourhood act on what lies at the units: H V, one row of the map at a time.
+
+    Within two rows of units h depends on the difference of the columns alone, so that it is
+    computed once for each difference and laid out as a matrix by strides.
+
+    Parameters
+    ----------
+    grid : Grid
+        Where units lie.
+    h : callable
+        The neighbourhood as a function of squared distances.
+    values : ndarray of shape (n_units, n_values)
+        V.
+
+    Returns
+    -------
+    ndarray of shape (n_units, n_values)
+        H V.
+    """
+    out = np.empty_like(values)
+    for row in range(grid.n_rows):
+        by_step = h(grid.squared_offsets(row))  # (n_rows, 2 n_cols - 1), by c' - c
+        windows = np.lib.stride_tricks.sliding_window_view(by_step, grid.n_cols, axis=1)
+        H = windows[:, ::-1].transpose(1, 0, 2).reshape(grid.n_cols, grid.n_units)
+        out[row * grid.n_cols : (row + 1) * grid.n_cols] = H @ values
+    return out
+
+
+def learnt(weights: np.ndarray, tally: Tally, grid: Grid, shape: str, radius: float) -> np.ndarray:
+    """Move each unit to the mean of the rows around it.
+
+    A unit j goes by (Σ_k h_jk (S_k - c_k w_j)) / (Σ_k |h_jk| c_k), with S_k the sum of the rows of
+    unit k and c_k their number: to the weighted mean where h is nowhere negative (Kohonen's
+    rule), and away from the rows that repel it where h is negative (Mexican hat).
+
+    Parameters
+    ----------
+    weights : ndarray of shape (n_units, n_features)
+        w, before.
+    tally : Tally
+        S and c.
+    grid : Grid
+        Where units lie.
+    shape : str
+        Name of the neighbourhood.
+    radius : float
+        Its radius.
+
+    Returns
+    -------
+    ndarray of shape (n_units, n_features)
+        w, after; a unit that no row reaches stays where it is.
+    """
+    n_features = weights.shape[1]
+
+    def _pull(squared: np.ndarray) -> np.ndarray:
+        return neighborhood(shape, squared, radius)
+
+    both = smoothed(grid, _pull, np.hstack([tally.sums, tally.counts]))
+    sums, counts = both[:, :n_features], both[:, n_features:]
+    if shape != "mexican_hat":
+        return np.where(counts > SMALLEST, sums / np.maximum(counts, SMALLEST), weights)
+    mass = smoothed(grid, lambda squared: np.abs(_pull(squared)), tally.counts)
+    return weights + (sums - counts * weights) / np.maximum(mass, SMALLEST)

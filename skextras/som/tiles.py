@@ -1,0 +1,121 @@
+"""The innermost part of the search: a tile of rows times a panel of units, in vector registers.
+
+For each row x and each unit j of a panel the score is ½|w_j|² - x·w_j, which orders units as the
+distance does. The products of 6 rows with 64 units stay in registers while the features go by;
+then each lane takes its best score so far, the unit, and its second best score. The matrix of
+scores is never written, which is what a product followed by an argmin spends half of its time on.
+
+Numba has no vector types, so that the code is written as LLVM's own; LLVM cuts the vectors of 16
+numbers into what the machine has.
+"""
+
+from typing import Any
+
+from llvmlite import binding, ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+LANES = 16
+ROWS = 6  # accumulators: ROWS x VECTORS registers of 32 (AVX-512), or twice ROWS of 16 (AVX2)
+VECTORS = 4 if binding.get_host_cpu_features().get("avx512f", False) else 1
+PANEL = LANES * VECTORS
+
+_FLOATS = ir.VectorType(ir.FloatType(), LANES)
+_INTS = ir.VectorType(ir.IntType(32), LANES)
+_INT, _WORD = ir.IntType(32), ir.IntType(64)
+
+
+def _at(context: Any, builder: Any, kind: Any, array: Any, index: Any, to: Any) -> Any:
+    """Address of an entry of a flat array, as one of another type."""
+    data = context.make_array(kind)(context, builder, array).data
+    return builder.bitcast(builder.gep(data, [index]), to.as_pointer())
+
+
+def _splat(builder: Any, value: Any, to: Any) -> Any:
+    one = builder.insert_element(ir.Constant(to, ir.Undefined), value, ir.Constant(_INT, 0))
+    zeros = ir.Constant(_INTS, [0] * LANES)
+    return builder.shuffle_vector(one, ir.Constant(to, ir.Undefined), zeros)
+
+
+def _vectors(builder: Any, start: Any, count: int) -> list[Any]:
+    """Load vectors that follow one another in memory."""
+    return [builder.load(builder.gep(start, [_WORD(i)]), align=4) for i in range(count)]
+
+
+def _scores(builder: Any, x: Any, d: Any, w: Any, bias: Any) -> list[list[Any]]:
+    """Scores of the tile: bias + Σ_k x_k w_k, w being minus the weights."""
+    sums = [[cgutils.alloca_once(builder, _FLOATS) for _ in range(VECTORS)] for _ in range(ROWS)]
+    for v, start in enumerate(_vectors(builder, bias, VECTORS)):
+        for row in sums:
+            builder.store(start, row[v])
+    kind = ir.FunctionType(_FLOATS, [_FLOATS] * 3)
+    multiply_add = cgutils.get_or_insert_function(builder.module, kind, f"llvm.fmuladd.v{LANES}f32")
+    places = [builder.gep(x, [builder.mul(d, _WORD(r))]) for r in range(ROWS)]
+    with cgutils.for_range(builder, d) as loop:
+        weights = _vectors(
+            builder, builder.gep(w, [builder.mul(loop.index, _WORD(VECTORS))]), VECTORS
+        )
+        for place, row in zip(places, sums, strict=True):
+            value = _splat(
+                builder, builder.load(builder.gep(place, [loop.index]), align=4), _FLOATS
+            )
+            for weight, total in zip(weights, row, strict=True):
+                builder.store(
+                    builder.call(multiply_add, [value, weight, builder.load(total)]), total
+                )
+    return [[builder.load(total) for total in row] for row in sums]
+
+
+def _merge(
+    builder: Any, score: Any, vector: Any, state: tuple[Any, Any, Any]
+) -> tuple[Any, Any, Any]:
+    """Best, second best and place of the best, lane by lane; an equal score does not replace."""
+    best, second, place = state
+    is_better = builder.fcmp_ordered("<", score, best)
+    loser = builder.select(is_better, best, score)
+    best = builder.select(is_better, score, best)
+    second = builder.select(builder.fcmp_ordered("<", loser, second), loser, second)
+    return best, second, builder.select(is_better, _splat(builder, vector, _INTS), place)
+
+
+@intrinsic
+def tile(
+    typingctx: Any,
+    x: Any,
+    x_start: Any,
+    d: Any,
+    w: Any,
+    w_start: Any,
+    bias: Any,
+    bias_start: Any,
+    best: Any,
+    second: Any,
+    place: Any,
+    state_start: Any,
+    panel: Any,
+) -> Any:
+    """Compare ROWS rows of x with the units of one panel, and keep the best of each lane."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        def at(array: int, start: int, to: Any) -> Any:
+            return _at(context, builder, signature.args[array], args[array], args[start], to)
+
+        table = _scores(
+            builder, at(0, 1, ir.FloatType()), args[2], at(3, 4, _FLOATS), at(5, 6, _FLOATS)
+        )
+        starts = at(7, 10, _FLOATS), at(8, 10, _FLOATS), at(9, 10, _INTS)
+        first = builder.trunc(builder.mul(args[11], _WORD(VECTORS)), _INT)
+        for r, scores in enumerate(table):
+            places = [builder.gep(start, [_WORD(r)]) for start in starts]
+            best, second, place = (builder.load(p, align=4) for p in places)
+            state = best, second, place
+            for v, score in enumerate(scores):
+                state = _merge(builder, score, builder.add(first, _INT(v)), state)
+            for value, p in zip(state, places, strict=True):
+                builder.store(value, p, align=4)
+        return context.get_dummy_value()
+
+    words = types.int64
+    kinds = (x, words, words, w, words, bias, words, best, second, place, words, words)
+    return types.void(*kinds), generate

@@ -1,0 +1,173 @@
+"""A fit as a course of epochs: which algorithm, how long, with which neighbourhood."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from skextras.som.batch import in_stripes, learnt, tally
+from skextras.som.grid import Grid
+from skextras.som.schedules import decayed, share_done
+from skextras.som.search import Codebook, rows_of
+
+Decay = str | Callable[[float, float, float], float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """How a map learns.
+
+    Attributes
+    ----------
+    metric : str
+        Distance of a row and a unit.
+    neighborhood : str
+        How much units learn from rows that others won.
+    radius : tuple of float
+        Of the neighbourhood, in the first step and in the last one.
+    decay : str or callable
+        How it goes from one to the other.
+    n_epochs : int
+        Passes over the rows.
+    learning_rate : tuple of float, default=(0.5, 0.01)
+        First and last, where steps are smaller than epochs.
+    batch_size : int, default=1024
+        Rows of a mini-batch.
+    algorithm : str, default="batch"
+        One of ``ALGORITHMS``.
+    n_threads : int, default=1
+        How many threads.
+    """
+
+    metric: str
+    neighborhood: str
+    radius: tuple[float, float]
+    decay: Decay
+    n_epochs: int
+    learning_rate: tuple[float, float] = (0.5, 0.01)
+    batch_size: int = 1024
+    algorithm: str = "batch"
+    n_threads: int = 1
+
+    def radius_at(self, share: float) -> float:
+        """Radius when a share of the steps is done.
+
+        Parameters
+        ----------
+        share : float
+            From 0 to 1.
+
+        Returns
+        -------
+        float
+            At least 0.
+        """
+        return max(decayed(self.decay, self.radius, share), 0.0)
+
+
+@dataclass
+class Course:
+    """A map while it learns.
+
+    Attributes
+    ----------
+    weights : ndarray of float64 of shape (n_units, n_features)
+        Of the units.
+    grid : Grid
+        Where they lie.
+    epoch : int, default=0
+        Epochs done.
+    """
+
+    weights: np.ndarray
+    grid: Grid
+    epoch: int = 0
+
+
+def _batch_epoch(course: Course, plan: Plan, X: Any, weights: np.ndarray | None) -> None:
+    total = tally(Codebook(course.weights, plan.metric), X, weights, plan.n_threads)
+    radius = plan.radius_at(share_done(course.epoch, plan.n_epochs))
+    course.weights = learnt(course.weights, total, course.grid, plan.neighborhood, radius)
+
+
+ALGORITHMS: Mapping[str, Callable[[Course, Plan, Any, np.ndarray | None], None]] = {
+    "batch": _batch_epoch,
+}
+
+
+def train(course: Course, plan: Plan, X: Any, weights: np.ndarray | None, n_epochs: int) -> None:
+    """Let a map learn from rows.
+
+    Parameters
+    ----------
+    course : Course
+        The map, which is changed.
+    plan : Plan
+        How it learns.
+    X : ndarray or CSR matrix of shape (n, n_features)
+        Rows.
+    weights : ndarray of float64 of shape (n,) or None
+        Of the rows; None is 1 for all.
+    n_epochs : int
+        How many epochs to do now.
+    """
+    for _ in range(n_epochs):
+        ALGORITHMS[plan.algorithm](course, plan, X, weights)
+        course.epoch += 1
+
+
+@dataclass(frozen=True)
+class Fate:
+    """Where rows fall on a map.
+
+    Attributes
+    ----------
+    labels : ndarray of int32 of shape (n,)
+        Nearest unit of each row.
+    runners_up : ndarray of int32 of shape (n,)
+        Second nearest; the nearest again where there is one unit alone.
+    distances : ndarray of float64 of shape (n,)
+        To the nearest.
+    """
+
+    labels: np.ndarray
+    runners_up: np.ndarray
+    distances: np.ndarray
+
+
+def fates(
+    codebook: Codebook, X: Any, n_threads: int = 1, *, n_best: int = 1, with_distance: bool = False
+) -> Fate:
+    """Find the nearest units of all rows.
+
+    Parameters
+    ----------
+    codebook : Codebook
+        The units.
+    X : ndarray or CSR matrix of shape (n, n_features)
+        Rows.
+    n_threads : int, default=1
+        How many threads.
+    n_best : {1, 2}, default=1
+        Whether the second nearest units are wanted.
+    with_distance : bool, default=False
+        Whether distances are wanted.
+
+    Returns
+    -------
+    Fate
+        What is not wanted repeats the nearest unit, or is empty.
+    """
+    n_best = min(n_best, codebook.n_units)
+    found = np.empty((X.shape[0], n_best), np.int32)
+    distances = np.empty(X.shape[0] if with_distance else 0)
+
+    def _task(rows: slice) -> None:
+        units, near = codebook.nearest(rows_of(X, rows), n_best=n_best, with_distance=with_distance)
+        found[rows] = units
+        distances[rows] = near
+
+    for _ in in_stripes(_task, X.shape[0], n_threads):
+        pass
+    return Fate(found[:, 0], found[:, -1], distances)

@@ -1,0 +1,76 @@
+"""Slow and obvious twins of the self-organising maps."""
+
+import math
+from itertools import product
+
+import numpy as np
+
+NEIGHBORHOODS = {
+    "gaussian": lambda d, r: math.exp(-d * d / (2 * r * r)),
+    "bubble": lambda d, r: float(d <= r + 1e-9),
+    "mexican_hat": lambda d, r: (1 - d * d / (r * r)) * math.exp(-d * d / (2 * r * r)),
+    "epanechnikov": lambda d, r: max(1 - d * d / (r * r), 0.0),
+}
+
+
+def place(grid, unit):
+    """Where a unit lies: row by row, every second row of hexagons half a unit to the right."""
+    row, column = divmod(unit, grid.n_cols)
+    if grid.topology == "hexagonal":
+        return column + 0.5 * (row % 2), row * math.sqrt(3) / 2
+    return float(column), float(row)
+
+
+def map_distance(grid, first, second):
+    """The shortest way between two units, over all copies of the map that its edges lead to."""
+    width, height = grid.n_cols, grid.n_rows * (0.75**0.5 if grid.topology == "hexagonal" else 1)
+    turns_x = (0,) if grid.boundary == "planar" else (-1, 0, 1)
+    turns_y = (-1, 0, 1) if grid.boundary == "toroidal" else (0,)
+    (x, y), (u, v) = place(grid, first), place(grid, second)
+    return min(
+        math.hypot(x - u + a * width, y - v + b * height) for a, b in product(turns_x, turns_y)
+    )
+
+
+def neighborhood(grid, name, radius, first, second):
+    distance = map_distance(grid, first, second)
+    if radius < 1e-3:
+        return float(first == second)
+    return NEIGHBORHOODS[name](distance, radius)
+
+
+def score(x, w, metric):
+    """Exact distance, feature after feature, up to what does not depend on the unit."""
+    if metric in ("cosine", "correlation"):
+        x, w = np.asarray(x, float), np.asarray(w, float)
+        if metric == "correlation":
+            x, w = x - x.mean(), w - w.mean()
+        lengths = np.linalg.norm(x) * np.linalg.norm(w)
+        return 1 - float(x @ w) / lengths if lengths else 1.0
+    power = 2 if metric == "euclidean" else 1
+    total = 0.0
+    for a, b in zip(np.asarray(x, float).tolist(), np.asarray(w, float).tolist(), strict=True):
+        if a == a:
+            total += abs(a - b) ** power
+    return total
+
+
+def nearest(X, W, metric="euclidean", n_best=1):
+    """Units by brute force, ties to the lowest: a stable sort."""
+    return np.array(
+        [np.argsort([score(x, w, metric) for w in W], kind="stable")[:n_best] for x in X]
+    )
+
+
+def batch_epoch(X, W, grid, name, radius, weights=None, metric="euclidean"):
+    """Kohonen's batch rule as it is written, a row and a unit at a time."""
+    weights = np.ones(len(X)) if weights is None else weights
+    best, out = nearest(X, W, metric)[:, 0], W.copy()
+    for j in range(len(W)):
+        h = np.array([neighborhood(grid, name, radius, int(c), j) for c in best]) * weights
+        for k in range(X.shape[1]):
+            known = ~np.isnan(X[:, k])
+            mass = np.abs(h[known]).sum()
+            if mass > 1e-250:
+                out[j, k] += h[known] @ (X[known, k] - W[j, k]) / mass
+    return out

@@ -1,0 +1,50 @@
+"""Rows in canonical order: no other order, and no repetition, makes a difference."""
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from skextras.reweighting import canonical as module
+from skextras.reweighting.canonical import bits_of, canonical
+
+
+@settings(max_examples=60, deadline=None)
+@given(n=st.integers(1, 60), k=st.integers(1, 4), few=st.integers(1, 6), seed=st.integers(0))
+def test_repetitions_in_any_order_become_the_weighted_rows(n, k, few, seed):
+    rng = np.random.default_rng(seed)
+    columns = rng.integers(0, few, (k, n)).astype(np.uint64)
+    counts = rng.integers(0, 4, n)
+    counts[0] = 1
+    index = rng.permutation(np.repeat(np.arange(n), counts))
+    ours = canonical(columns, counts.astype(float))
+    theirs = canonical(columns[:, index], np.ones(len(index)))
+    assert np.array_equal(columns[:, ours.rows], columns[:, index][:, theirs.rows])
+    assert np.array_equal(ours.weight, theirs.weight)
+    kept = columns[:, ours.rows].T.tolist()
+    assert len({tuple(row) for row in kept}) == len(kept)  # each is there once
+
+
+@given(seed=st.integers(0))
+def test_rows_that_may_not_merge_are_only_ordered(seed):
+    rng = np.random.default_rng(seed)
+    columns = rng.integers(0, 3, (2, 40)).astype(np.uint64)
+    weight = rng.random(40)
+    order = rng.permutation(40)
+    one = canonical(columns, weight, may_merge=False)
+    other = canonical(columns[:, order], weight[order], may_merge=False)
+    assert np.array_equal(np.sort(one.rows), np.arange(40))
+    assert np.array_equal(one.weight, other.weight)
+    assert np.array_equal(columns[:, one.rows], columns[:, order][:, other.rows])
+
+
+def test_rows_of_one_key_that_differ_are_told_apart(monkeypatch):
+    monkeypatch.setattr(module, "mixed", lambda words: np.zeros_like(words))
+    columns = np.array([[1, 2, 1, 3]], np.uint64)
+    found = canonical(columns, np.array([1.0, 1.0, 2.0, 0.0]))
+    assert columns[0, found.rows].tolist() == [1, 2]
+    assert found.weight.tolist() == [3.0, 1.0]
+
+
+def test_equal_numbers_have_equal_words():
+    assert len(set(bits_of(np.array([0.0, -0.0])).tolist())) == 1
+    assert len(set(bits_of(np.array([0.0, 1e-300, 1.0, -1.0])).tolist())) == 4
