@@ -28,6 +28,9 @@ FAMILIES = (
     "ppo",
     "learning",
     "trpo",
+    "grpo",
+    "grpo_tokens",
+    "grpo_tasks",
     "ddpg",
     "ddpg_learning",
     "vec_env",
@@ -35,7 +38,7 @@ FAMILIES = (
     "scheduler_quality",
     "reference_scores",
 )
-HOURS = ("reference_scores",)  # run where asked for by name alone
+HOURS = ("reference_scores", "grpo_tasks")  # run where asked for by name alone
 PEERS = (
     "scikit-learn",
     "lightgbm",
