@@ -47,12 +47,13 @@ class SelfOrganizingMap(TransformerMixin, BaseSelfOrganizingMap):
         share of the steps done).
     metric : {"euclidean", "cosine", "correlation", "manhattan"}, default="euclidean"
         Which unit is the nearest. Units move to means of rows for all of them.
-    algorithm : {"batch"}, default="batch"
-        How units learn.
+    algorithm : {"batch", "online", "minibatch"}, default="batch"
+        "online" moves the units by each row in turn, in the order given. "minibatch" takes batch
+        steps on a memory of rows: the last mini-batch counts by the learning rate, older ones fade.
     n_epochs : int, default=20
         Passes over the rows.
     learning_rate : tuple of float, default=(0.5, 0.01)
-        First and last, for algorithms whose steps are smaller than an epoch.
+        First and last, for "online" and "minibatch".
     batch_size : int, default=1024
         Rows of a mini-batch.
     init : {"pca", "sample", "random"} or array-like, default="pca"
