@@ -5,7 +5,7 @@ from importlib.metadata import version
 try:
     from skextras.gradient_boosting import GradientBoostingClassifier, GradientBoostingRegressor
     from skextras.kernel import KernelLogisticRegression
-    from skextras.som import SelfOrganizingMap
+    from skextras.som import SelfOrganizingMap, SOMClassifier, SOMRegressor
 except ModuleNotFoundError as error:
     if (error.name or "").startswith("skextras"):
         raise
@@ -19,5 +19,7 @@ __all__ = [
     "GradientBoostingRegressor",
     "KernelLogisticRegression",
     "SelfOrganizingMap",
+    "SOMClassifier",
+    "SOMRegressor",
 ]
 __version__ = version("mlextras")

@@ -2,5 +2,6 @@
 
 from skextras.inspection.shap_display import ShapDisplay
 from skextras.inspection.tree_display import TreeDisplay
+from skextras.som.display import SOMDisplay
 
-__all__ = ["ShapDisplay", "TreeDisplay"]
+__all__ = ["ShapDisplay", "SOMDisplay", "TreeDisplay"]

@@ -14,6 +14,8 @@ FROZEN = {
     "skextras.GradientBoostingRegressor": "skextras.gradient_boosting",
     "skextras.KernelLogisticRegression": "skextras.kernel.logistic",
     "skextras.SelfOrganizingMap": "skextras.som.self_organizing_map",
+    "skextras.SOMClassifier": "skextras.som.som_classifier",
+    "skextras.SOMRegressor": "skextras.som.som_regressor",
     "rlextras.PPO": "rlextras.ppo",
     "rlextras.TRPO": "rlextras.trpo",
     "genextras.AnnealedLangevinScheduler": "genextras.schedulers.langevin",

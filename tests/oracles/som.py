@@ -87,3 +87,19 @@ def online_epoch(X, W, grid, name, steps, weights, metric):
                 known = ~np.isnan(x)
                 W[j, known] += rate * h * (x[known] - W[j, known])
     return W
+
+
+def topographic_product(grid, W):
+    """Bauer and Pawelzik's P, a unit and an order at a time."""
+    n, total = len(W), 0.0
+    for j in range(n):
+        others = [i for i in range(n) if i != j]
+        by_map = sorted(others, key=lambda i: (round(map_distance(grid, i, j), 9), i))
+        by_weight = sorted(others, key=lambda i: np.linalg.norm(W[i] - W[j]))
+        for k in range(1, n):
+            product = 1.0
+            for near, like in zip(by_map[:k], by_weight[:k], strict=True):
+                product *= np.linalg.norm(W[j] - W[near]) / np.linalg.norm(W[j] - W[like])
+                product *= map_distance(grid, j, near) / map_distance(grid, j, like)
+            total += math.log(product) / (2 * k)
+    return total / (n * (n - 1))
