@@ -8,7 +8,7 @@ try:
     from skextras.kernel import KernelLogisticRegression
     from skextras.mixture import GaussianMixture
     from skextras.random_forest import RandomForestClassifier, RandomForestRegressor
-    from skextras.som import SelfOrganizingMap
+    from skextras.som import SelfOrganizingMap, SOMClassifier, SOMRegressor
 except ModuleNotFoundError as error:
     if (error.name or "").startswith("skextras"):
         raise
@@ -26,6 +26,8 @@ __all__ = [
     "KernelLogisticRegression",
     "RandomForestClassifier",
     "RandomForestRegressor",
+    "SOMClassifier",
+    "SOMRegressor",
     "SelfOrganizingMap",
 ]
 __version__ = version("mlextras")

@@ -3,5 +3,6 @@
 from skextras.inspection.margin_display import MarginDisplay
 from skextras.inspection.shap_display import ShapDisplay
 from skextras.inspection.tree_display import TreeDisplay
+from skextras.som.display import SOMDisplay
 
-__all__ = ["MarginDisplay", "ShapDisplay", "TreeDisplay"]
+__all__ = ["MarginDisplay", "SOMDisplay", "ShapDisplay", "TreeDisplay"]

@@ -1,5 +1,7 @@
 """Self-organising maps."""
 
 from skextras.som.self_organizing_map import SelfOrganizingMap
+from skextras.som.som_classifier import SOMClassifier
+from skextras.som.som_regressor import SOMRegressor
 
-__all__ = ["SelfOrganizingMap"]
+__all__ = ["SelfOrganizingMap", "SOMClassifier", "SOMRegressor"]

@@ -1,6 +1,7 @@
 """What changes while a map learns: the neighbourhood of a unit, its radius, the learning rate."""
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -55,19 +56,19 @@ def neighborhood(name: str, squared: np.ndarray, radius: float) -> np.ndarray:
     return NEIGHBORHOODS[name](squared, radius)
 
 
-def _linear(start: float, end: float, progress: float) -> float:
-    return start + (end - start) * progress
+def _linear(start: float, end: float, share: Any) -> Any:
+    return start + (end - start) * share
 
 
-def _exponential(start: float, end: float, progress: float) -> float:
-    return float(start * (end / start) ** progress)
+def _exponential(start: float, end: float, share: Any) -> Any:
+    return start * (end / start) ** share
 
 
-def _inverse(start: float, end: float, progress: float) -> float:
-    return start / (1 + (start / end - 1) * progress)
+def _inverse(start: float, end: float, share: Any) -> Any:
+    return start / (1 + (start / end - 1) * share)
 
 
-DECAYS: Mapping[str, Callable[[float, float, float], float]] = {
+DECAYS: Mapping[str, Callable[[float, float, Any], Any]] = {
     "linear": _linear,
     "exponential": _exponential,
     "inverse": _inverse,
@@ -75,9 +76,11 @@ DECAYS: Mapping[str, Callable[[float, float, float], float]] = {
 
 
 def decayed(
-    decay: str | Callable[[float, float, float], float], ends: tuple[float, float], share: float
-) -> float:
-    """Value of a quantity that goes from a start to an end.
+    decay: str | Callable[[float, float, float], float],
+    ends: tuple[float, float],
+    shares: np.ndarray,
+) -> np.ndarray:
+    """Values of a quantity that goes from a start to an end.
 
     Parameters
     ----------
@@ -85,31 +88,38 @@ def decayed(
         One of ``DECAYS``, or a function of (start, end, share).
     ends : tuple of float
         Start and end.
-    share : float
+    shares : ndarray of shape (n,)
         Which share of the steps is done: 0 in the first step, 1 in the last one.
 
     Returns
     -------
-    float
-        The value.
+    ndarray of float64 of shape (n,)
+        The values, at least 0.
     """
-    function = DECAYS[decay] if isinstance(decay, str) else decay
-    return float(function(*ends, share))
+    if isinstance(decay, str):
+        values = DECAYS[decay](*ends, shares)
+    else:
+        values = [decay(*ends, share) for share in shares.tolist()]
+    return np.maximum(np.asarray(values, dtype=np.float64), 0.0)
 
 
-def share_done(step: int, n_steps: int) -> float:
-    """Share of the steps that is done.
+def shares_done(first: int, n: int, n_steps: int) -> np.ndarray:
+    """Shares of the steps that are done, for some steps in turn.
 
     Parameters
     ----------
-    step : int
-        Number of the step, from 0.
+    first : int
+        Number of the first of them, from 0.
+    n : int
+        How many.
     n_steps : int
         Steps in total; later steps count as the last one.
 
     Returns
     -------
-    float
+    ndarray of shape (n,)
         From 0 to 1.
     """
-    return min(step / (n_steps - 1), 1.0) if n_steps > 1 else 0.0
+    if n_steps <= 1:
+        return np.zeros(n)
+    return np.minimum(np.arange(first, first + n) / (n_steps - 1), 1.0)

@@ -23,6 +23,8 @@ PANEL = LANES * VECTORS
 
 _FLOATS = ir.VectorType(ir.FloatType(), LANES)
 _INTS = ir.VectorType(ir.IntType(32), LANES)
+_DOUBLES = ir.VectorType(ir.DoubleType(), 8)
+SWEEP = 4 * _DOUBLES.count  # units that are moved and compared together
 _INT, _WORD = ir.IntType(32), ir.IntType(64)
 
 
@@ -34,7 +36,7 @@ def _at(context: Any, builder: Any, kind: Any, array: Any, index: Any, to: Any) 
 
 def _splat(builder: Any, value: Any, to: Any) -> Any:
     one = builder.insert_element(ir.Constant(to, ir.Undefined), value, ir.Constant(_INT, 0))
-    zeros = ir.Constant(_INTS, [0] * LANES)
+    zeros = ir.Constant(ir.VectorType(_INT, to.count), [0] * to.count)
     return builder.shuffle_vector(one, ir.Constant(to, ir.Undefined), zeros)
 
 
@@ -43,14 +45,18 @@ def _vectors(builder: Any, start: Any, count: int) -> list[Any]:
     return [builder.load(builder.gep(start, [_WORD(i)]), align=4) for i in range(count)]
 
 
+def _multiply_add(builder: Any, kind: Any, name: str) -> Any:
+    function = ir.FunctionType(kind, [kind] * 3)
+    return cgutils.get_or_insert_function(builder.module, function, f"llvm.fmuladd.{name}")
+
+
 def _scores(builder: Any, x: Any, d: Any, w: Any, bias: Any) -> list[list[Any]]:
     """Scores of the tile: bias + Σ_k x_k w_k, w being minus the weights."""
     sums = [[cgutils.alloca_once(builder, _FLOATS) for _ in range(VECTORS)] for _ in range(ROWS)]
     for v, start in enumerate(_vectors(builder, bias, VECTORS)):
         for row in sums:
             builder.store(start, row[v])
-    kind = ir.FunctionType(_FLOATS, [_FLOATS] * 3)
-    multiply_add = cgutils.get_or_insert_function(builder.module, kind, f"llvm.fmuladd.v{LANES}f32")
+    multiply_add = _multiply_add(builder, _FLOATS, f"v{LANES}f32")
     places = [builder.gep(x, [builder.mul(d, _WORD(r))]) for r in range(ROWS)]
     with cgutils.for_range(builder, d) as loop:
         weights = _vectors(
@@ -119,3 +125,49 @@ def tile(
     words = types.int64
     kinds = (x, words, words, w, words, bias, words, best, second, place, words, words)
     return types.void(*kinds), generate
+
+
+@intrinsic
+def sweep(
+    typingctx: Any,
+    panel: Any,
+    start: Any,
+    first: Any,
+    d: Any,
+    x: Any,
+    y: Any,
+    shares: Any,
+    apart: Any,
+) -> Any:
+    """Move SWEEP units their shares of the way to x, and write their squared distances to y."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        def at(array: int, start: Any, to: Any) -> Any:
+            return _at(context, builder, signature.args[array], args[array], start, to)
+
+        count = SWEEP // _DOUBLES.count
+        ways = _vectors(builder, at(6, args[2], _DOUBLES), count)
+        sums = [cgutils.alloca_once(builder, _DOUBLES) for _ in range(count)]
+        for total in sums:
+            builder.store(ir.Constant(_DOUBLES, [0.0] * _DOUBLES.count), total)
+        panels = at(0, args[1], _DOUBLES)
+        multiply_add = _multiply_add(builder, _DOUBLES, f"v{_DOUBLES.count}f64")
+        with cgutils.for_range(builder, args[3]) as loop:
+            place = builder.gep(panels, [builder.mul(loop.index, _WORD(count))])
+            pull, goal = (
+                _splat(builder, builder.load(at(array, loop.index, ir.DoubleType())), _DOUBLES)
+                for array in (4, 5)
+            )
+            units = _vectors(builder, place, count)
+            for v, (unit, way, total) in enumerate(zip(units, ways, sums, strict=True)):
+                moved = builder.call(multiply_add, [way, builder.fsub(pull, unit), unit])
+                builder.store(moved, builder.gep(place, [_WORD(v)]), align=4)
+                gap = builder.fsub(goal, moved)
+                builder.store(builder.call(multiply_add, [gap, gap, builder.load(total)]), total)
+        out = at(7, args[2], _DOUBLES)
+        for v, total in enumerate(sums):
+            builder.store(builder.load(total), builder.gep(out, [_WORD(v)]), align=4)
+        return context.get_dummy_value()
+
+    words = types.int64
+    return types.void(panel, words, words, words, x, y, shares, apart), generate

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from skextras.som.batch import in_stripes, learnt, tally
+from skextras.som.batch import Tally, in_stripes, learnt, tally
 from skextras.som.grid import Grid
-from skextras.som.schedules import decayed, share_done
+from skextras.som.online import Steps, learn_online
+from skextras.som.schedules import decayed, shares_done
 from skextras.som.search import Codebook, rows_of
 
 Decay = str | Callable[[float, float, float], float]
@@ -50,20 +51,26 @@ class Plan:
     algorithm: str = "batch"
     n_threads: int = 1
 
-    def radius_at(self, share: float) -> float:
-        """Radius when a share of the steps is done.
+    def steps(self, epoch: int, n: int) -> Steps:
+        """Radius and learning rate of the steps of one epoch.
 
         Parameters
         ----------
-        share : float
-            From 0 to 1.
+        epoch : int
+            Number of the epoch, from 0.
+        n : int
+            Steps of an epoch.
 
         Returns
         -------
-        float
-            At least 0.
+        Steps
+            Of each step.
         """
-        return max(decayed(self.decay, self.radius, share), 0.0)
+        shares = shares_done(epoch * n, n, self.n_epochs * n)
+        return Steps(
+            decayed(self.decay, self.radius, shares),
+            decayed(self.decay, self.learning_rate, shares),
+        )
 
 
 @dataclass
@@ -78,21 +85,53 @@ class Course:
         Where they lie.
     epoch : int, default=0
         Epochs done.
+    memory : Tally or None, default=None
+        Rows that mini-batches remember.
     """
 
     weights: np.ndarray
     grid: Grid
     epoch: int = 0
+    memory: Tally | None = None
 
 
-def _batch_epoch(course: Course, plan: Plan, X: Any, weights: np.ndarray | None) -> None:
+def _batch_epoch(course: Course, plan: Plan, X: Any, weights: np.ndarray) -> None:
     total = tally(Codebook(course.weights, plan.metric), X, weights, plan.n_threads)
-    radius = plan.radius_at(share_done(course.epoch, plan.n_epochs))
+    radius = plan.steps(course.epoch, 1).radii[0]
     course.weights = learnt(course.weights, total, course.grid, plan.neighborhood, radius)
 
 
-ALGORITHMS: Mapping[str, Callable[[Course, Plan, Any, np.ndarray | None], None]] = {
+def _online_epoch(course: Course, plan: Plan, X: Any, weights: np.ndarray) -> None:
+    steps = plan.steps(course.epoch, X.shape[0])
+    course.weights = learn_online(
+        course.weights,
+        course.grid,
+        X,
+        weights,
+        steps,
+        metric=plan.metric,
+        neighborhood=plan.neighborhood,
+    )
+
+
+def _minibatch_epoch(course: Course, plan: Plan, X: Any, weights: np.ndarray) -> None:
+    """Batch steps on what is remembered of the rows: old ones fade by the learning rate."""
+    starts = range(0, X.shape[0], plan.batch_size)
+    steps = plan.steps(course.epoch, len(starts))
+    for start, radius, rate in zip(starts, steps.radii, steps.rates, strict=True):
+        rows = slice(start, start + plan.batch_size)
+        codebook = Codebook(course.weights, plan.metric)
+        now = tally(codebook, X[rows], weights[rows], plan.n_threads)
+        if course.memory is not None:
+            now = course.memory.scaled(1 - rate) + now.scaled(rate)
+        course.memory = now
+        course.weights = learnt(course.weights, now, course.grid, plan.neighborhood, radius)
+
+
+ALGORITHMS: Mapping[str, Callable[[Course, Plan, Any, np.ndarray], None]] = {
     "batch": _batch_epoch,
+    "online": _online_epoch,
+    "minibatch": _minibatch_epoch,
 }
 
 
@@ -112,6 +151,7 @@ def train(course: Course, plan: Plan, X: Any, weights: np.ndarray | None, n_epoc
     n_epochs : int
         How many epochs to do now.
     """
+    weights = np.ones(X.shape[0]) if weights is None else weights
     for _ in range(n_epochs):
         ALGORITHMS[plan.algorithm](course, plan, X, weights)
         course.epoch += 1

@@ -21,6 +21,8 @@ FROZEN = {
     "skextras.RandomForestRegressor": "skextras.random_forest",
     "skextras.GaussianMixture": "skextras.mixture.gaussian",
     "skextras.SelfOrganizingMap": "skextras.som.self_organizing_map",
+    "skextras.SOMClassifier": "skextras.som.som_classifier",
+    "skextras.SOMRegressor": "skextras.som.som_regressor",
     "rlextras.PPO": "rlextras.ppo",
     "rlextras.TRPO": "rlextras.trpo",
     "genextras.AnnealedLangevinScheduler": "genextras.schedulers.langevin",

@@ -9,7 +9,7 @@ NEIGHBORHOODS = {
     "gaussian": lambda d, r: math.exp(-d * d / (2 * r * r)),
     "bubble": lambda d, r: float(d <= r + 1e-9),
     "mexican_hat": lambda d, r: (1 - d * d / (r * r)) * math.exp(-d * d / (2 * r * r)),
-    "epanechnikov": lambda d, r: max(1 - d * d / (r * r), 0.0),
+    "epanechnikov": lambda d, r: max(round(1 - d * d / (r * r), 12), 0.0),  # √3/2 is rounded
 }
 
 
@@ -74,3 +74,32 @@ def batch_epoch(X, W, grid, name, radius, weights=None, metric="euclidean"):
             if mass > 1e-250:
                 out[j, k] += h[known] @ (X[known, k] - W[j, k]) / mass
     return out
+
+
+def online_epoch(X, W, grid, name, steps, weights, metric):
+    """Kohonen's rule as it is written; a row of weight 2 is gone to twice."""
+    W = W.copy()
+    for x, radius, rate, weight in zip(X, steps.radii, steps.rates, weights, strict=True):
+        [[best]] = nearest(x[None], W, metric)
+        for _ in range(int(weight)):
+            for j in range(len(W)):
+                h = neighborhood(grid, name, radius, int(best), j)
+                known = ~np.isnan(x)
+                W[j, known] += rate * h * (x[known] - W[j, known])
+    return W
+
+
+def topographic_product(grid, W):
+    """Bauer and Pawelzik's P, a unit and an order at a time."""
+    n, total = len(W), 0.0
+    for j in range(n):
+        others = [i for i in range(n) if i != j]
+        by_map = sorted(others, key=lambda i: (round(map_distance(grid, i, j), 9), i))
+        by_weight = sorted(others, key=lambda i: np.linalg.norm(W[i] - W[j]))
+        for k in range(1, n):
+            product = 1.0
+            for near, like in zip(by_map[:k], by_weight[:k], strict=True):
+                product *= np.linalg.norm(W[j] - W[near]) / np.linalg.norm(W[j] - W[like])
+                product *= map_distance(grid, j, near) / map_distance(grid, j, like)
+            total += math.log(product) / (2 * k)
+    return total / (n * (n - 1))

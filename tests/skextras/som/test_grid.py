@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skextras.som.grid import BOUNDARIES, TOPOLOGIES, Grid
-from skextras.som.schedules import DECAYS, NEIGHBORHOODS, decayed, neighborhood, share_done
+from skextras.som.schedules import DECAYS, NEIGHBORHOODS, decayed, neighborhood, shares_done
 from tests.oracles import som as oracle
 
 
@@ -85,9 +85,9 @@ def test_a_neighbourhood_is_1_at_the_unit_and_shrinks_to_it(name):
 
 @pytest.mark.parametrize("decay", DECAYS)
 def test_a_decay_goes_from_its_start_to_its_end_and_never_back(decay):
-    values = [decayed(decay, (8.0, 0.5), share_done(step, 10)) for step in range(10)]
+    values = decayed(decay, (8.0, 0.5), shares_done(0, 10, 10))
     assert values[0] == 8.0
     assert values[-1] == pytest.approx(0.5)
     assert np.all(np.diff(values) < 0)
-    assert share_done(99, 10) == 1.0
-    assert share_done(0, 1) == 0.0
+    assert shares_done(99, 1, 10) == 1.0
+    assert shares_done(0, 1, 1) == 0.0
