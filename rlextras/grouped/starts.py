@@ -9,7 +9,6 @@ from stable_baselines3.common.vec_env.vec_normalize import VecNormalize
 from rlextras.grouped.episodes import NOBODY
 from rlextras.grouped.snapshots import Snapshot, rehearse, singles_of
 from rlextras.grouped.wrappers import start_chooser
-from rlextras.vec_env.batch import BatchVecEnv
 from rlextras.vec_env.rows import row, write_row
 
 MAX_SEED = 2**31 - 1  # whatever environments do with a seed, they take this one
@@ -229,13 +228,23 @@ class SameStarts:
 
     def _give_noise(self, env: VecEnv, playing: np.ndarray) -> None:
         """Let each episode draw its noise from a generator of its own."""
-        if isinstance(env.unwrapped, BatchVecEnv):
-            return  # its environments share one generator, or have no noise
+        if not getattr(env.unwrapped, "draws_noise", True):
+            return
         for i, episode in enumerate(playing.tolist()):
             if episode != NOBODY:
                 member = episode % self._group_size
                 seed = [int(self._seeds[episode // self._group_size]), member]
-                env.set_attr("np_random", np.random.default_rng(seed), indices=i)
+                self._set_generator(env, i, np.random.default_rng(seed))
+
+    def _set_generator(self, env: VecEnv, i: int, generator: np.random.Generator) -> None:
+        """Let one environment draw from a generator."""
+        try:
+            env.set_attr("np_random", generator, indices=i)
+        except AttributeError as error:
+            raise ValueError(
+                f"{self._owner}: common_noise must be True with a {type(env.unwrapped).__name__} "
+                f"whose generators are out of reach ({error}). Set it, or use a DummyVecEnv."
+            ) from error
 
     def _check_place(self, env: VecEnv) -> None:
         """Refuse wrappers that remember what was seen before a state was put back."""

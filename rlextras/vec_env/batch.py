@@ -26,6 +26,9 @@ class BatchVecEnv(VecEnv):
         Of one environment.
     """
 
+    draws_noise: bool = False
+    """Whether its steps draw random numbers."""
+
     def __init__(
         self, n_envs: int, observation_space: spaces.Space, action_space: spaces.Space
     ) -> None:

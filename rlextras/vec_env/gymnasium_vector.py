@@ -58,6 +58,8 @@ class GymnasiumVecEnv(BatchVecEnv):
     (3, 4)
     """
 
+    draws_noise = True
+
     def __init__(self, env: VectorEnv, *, resets_by_mask: bool | None = None) -> None:
         if not isinstance(env, VectorEnv):
             raise TypeError(
@@ -85,12 +87,19 @@ class GymnasiumVecEnv(BatchVecEnv):
                 "GymnasiumVecEnv: options must be the same for all environments, got several. "
                 "Give set_options one dict."
             )
-        observations, infos = self.env.reset(seed=self._seeds[0], options=options or None)
+        observations, infos = self.env.reset(seed=self._chosen_seeds(), options=options or None)
         self.reset_infos = [info_of(infos, i) for i in range(self.num_envs)]
         self._reset_seeds()
         self._reset_options()
         self._begin_episodes()
         return copied(observations)
+
+    def _chosen_seeds(self) -> Any:
+        """Seeds as Gymnasium wants them: the first, which others follow, or one for each."""
+        first = self._seeds[0]
+        follow = [None if first is None else first + i for i in range(self.num_envs)]
+        has_own = isinstance(self.env.unwrapped, SyncVectorEnv | AsyncVectorEnv)
+        return self._seeds if has_own and self._seeds != follow else first
 
     def step_wait(self) -> VecEnvStepReturn:
         """Take the step.

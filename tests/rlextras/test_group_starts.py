@@ -1,5 +1,6 @@
 """Groups begin in one state: by seeds, copies, MuJoCo or a function; what cannot is refused."""
 
+import gymnasium
 import numpy as np
 import pytest
 from stable_baselines3.common.env_util import make_vec_env
@@ -39,6 +40,22 @@ def test_processes_start_groups_as_well():
     finally:
         env.close()
     assert np.array_equal(there, episodes_of(make(noisy(2)).learn(1)))
+
+
+def test_vector_environments_of_gymnasium_start_groups_as_well():
+    there = episodes_of(make(gymnasium.vector.SyncVectorEnv([Noisy] * 2)).learn(1))
+    assert np.array_equal(there, episodes_of(make(noisy(2)).learn(1)))
+
+
+def test_generators_out_of_reach_are_refused_unless_noise_is_common():
+    env = gymnasium.vector.AsyncVectorEnv([Noisy] * 2)
+    try:
+        with pytest.raises(ValueError, match=r"^GRPO: common_noise must be True with a Gymnasium"):
+            make(env).learn(1)
+        seen = episodes_of(make(env, common_noise=True).learn(1))
+    finally:
+        env.close()
+    assert (seen == seen[:, :1]).all()
 
 
 def test_an_environment_that_does_not_heed_its_seed_is_refused_with_the_cure():
