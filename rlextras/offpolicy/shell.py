@@ -278,10 +278,22 @@ class OffPolicy(Filed):
         """Write the log; ``time/env_pct`` and its like say where the time of ``learn`` went."""
         for name, share in self._clock.shares().items():
             self.logger.record(f"time/{name}_pct", round(share, 1))
-        if self._episodes is not None:
-            for name, value in self._episodes.bias(self.policy, self.gamma).items():
-                self.logger.record(f"train/{name}", value)
+        for name, value in self.critic_bias().items():
+            self.logger.record(f"train/{name}", value)
         super().dump_logs()
+
+    def critic_bias(self) -> dict[str, float]:
+        """Compare what the critic says of the last ``bias_episodes`` episodes with what they gave.
+
+        Returns
+        -------
+        dict of str to float
+            Means of Q and of Q less the discounted return, and the latter's standard deviation, as
+            the log has them: ``q_mean``, ``q_bias``, ``q_bias_std``. Empty without episodes.
+        """
+        if self._episodes is None:
+            return {}
+        return self._episodes.bias(self.policy, self.gamma)
 
     def _begin_update(self) -> None:
         """Make policy and optimisers ready for an update."""

@@ -197,8 +197,8 @@ def test_the_log_holds_the_bias_where_it_is_asked_for(env):
     model.dump_logs()
     episodes = model._episodes
     assert len(episodes._finished) == 3
-    assert set(episodes.bias(model.policy, model.gamma)) == {"q_mean", "q_bias", "q_bias_std"}
-    assert DDPG(policy, env(), **made()).learn(20)._episodes is None
+    assert set(model.critic_bias()) == {"q_mean", "q_bias", "q_bias_std"}
+    assert DDPG(policy, env(), **made()).learn(20).critic_bias() == {}
 
 
 @pytest.mark.parametrize("n_critics", [1, 2])
