@@ -24,7 +24,7 @@ import rlextras
 from benchmarks.harness import Contest, Contestant
 
 PEERS = (rlextras, stable_baselines3)
-SEED, N_LEAVES, N_DRAWN, WARM_UP = 0, 1_000_000, 256, 300
+SEED, N_LEAVES, N_DRAWN, WARM_UP = 0, 1_000_000, 256, 150
 BUFFER_SIZE = 100_000
 LARGE = {"policy_kwargs": {"net_arch": [400, 300]}, "batch_size": 256}
 SMALL = {"policy_kwargs": {"net_arch": [64, 64]}, "batch_size": 100}
@@ -33,11 +33,11 @@ SMALL = {"policy_kwargs": {"net_arch": [64, 64]}, "batch_size": 100}
 def contests() -> Iterator[Contest]:
     """Large and small networks on one core, large ones on two, priorities, goals."""
     torch.set_num_threads(1)
-    yield training("Pendulum-v1, [400, 300], batch 256, one thread", 200, LARGE)
-    yield training("Pendulum-v1, [64, 64], batch 100, one thread", 1000, SMALL)
+    yield training("Pendulum-v1, [400, 300], batch 256, one thread", 100, LARGE)
+    yield training("Pendulum-v1, [64, 64], batch 100, one thread", 500, SMALL)
     best = better_threads()
     task = f"Pendulum-v1, [400, 300], batch 256, two cores (the peer on {best})"
-    yield training(task, 200, LARGE, threads={rlextras: 2, stable_baselines3: best})
+    yield training(task, 100, LARGE, threads={rlextras: 2, stable_baselines3: best})
     torch.set_num_threads(1)
     yield prioritizing()
     yield hindsight()
@@ -210,7 +210,7 @@ def sum_error(tree: OneByOne) -> float:
 
 def hindsight() -> Contest:
     """Dict observations and hindsight goals: the path of torch."""
-    n_steps = 200
+    n_steps = 100
 
     def make(module: Any) -> Any:
         env = BitFlippingEnv(n_bits=4, continuous=True, max_steps=8)

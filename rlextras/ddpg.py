@@ -65,7 +65,8 @@ class DDPG(OffPolicy):
         "torch" does not, "numba" refuses what the kernels do not know. ``model.backend`` says which
         it is and why. ``prioritized=False``: True draws the transitions in proportion to how wrong
         the critics were about them, with weights that correct for it; ``replay_buffer_kwargs`` may
-        hold ``alpha`` and ``beta``. And ``bias_episodes=0``: how many of the last episodes are
+        hold ``alpha`` and ``beta``. ``layer_norm=False``: True puts layer norm behind all linear
+        layers but the last, by torch. And ``bias_episodes=0``: how many of the last episodes are
         compared with what the critic said of them; the log has the bias.
 
     Raises

@@ -13,6 +13,7 @@ from stable_baselines3.common.vec_env import VecEnv
 from rlextras.host.guards import StepGuard, check_computed, check_finite, note_the_environment
 from rlextras.host.phases import PhaseClock
 from rlextras.host.resume import MIDWAY
+from rlextras.offpolicy.bias import Episodes
 from rlextras.offpolicy.compiled import CompiledPath
 from rlextras.offpolicy.replay import end_trajectories, final_observations, write_step
 
@@ -25,6 +26,8 @@ class Collection(CompiledPath):
     _clock: PhaseClock
     _guard: StepGuard  # of the environments of this learn
     _stand: dict[str, Any] | None = None  # where a file could be resumed from; None is here
+    _episodes: Episodes | None = None  # those that the critic is compared with
+    bias_episodes: int
     _is_under_way: bool = False  # whether learn runs
     _is_resumed: bool = False  # whether the next learn goes on where a file stood in another
 
@@ -35,6 +38,9 @@ class Collection(CompiledPath):
             end_trajectories(self.replay_buffer)  # a reset cut off what was under way
         check_finite(type(self).__name__, "observation", self._last_obs)
         self._is_under_way = True
+        n_kept, n_envs = self.bias_episodes, self.n_envs
+        if n_kept and (self._episodes is None or self._last_obs is not before):
+            self._episodes = Episodes(n_kept, n_envs)
         self._clock = PhaseClock()
         self._guard = StepGuard(type(self).__name__, self.env)  # type: ignore[arg-type]  # it is set
         return done
@@ -170,6 +176,8 @@ class Collection(CompiledPath):
             check_finite(type(self).__name__, "terminal_observation", next_obs)
         step = (self._last_original_obs, next_obs, buffer_action, reward_, dones, infos)
         write_step(replay_buffer, step)
+        if self._episodes is not None:
+            self._episodes.note(self._last_obs, buffer_action, reward, dones, infos)
         self._last_obs = new_obs
         if normalizer is not None:
             self._last_original_obs = new_obs_

@@ -27,7 +27,11 @@ class Filed(Collection):
     """An off-policy algorithm that is saved and loaded; abstract."""
 
     rules: ClassVar[Mapping[str, Rule]]
-    beyond_host: ClassVar[Mapping[str, Any]] = {"prioritized": False, "bias_episodes": 0}
+    beyond_host: ClassVar[Mapping[str, Any]] = {
+        "prioritized": False,
+        "bias_episodes": 0,
+        "layer_norm": False,
+    }
     """Options that the host does not have: in files only where they are not these."""
     own_key: ClassVar[str] = KEYS[0]
     """An attribute that tells the member's files from those of other algorithms."""

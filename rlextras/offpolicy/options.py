@@ -33,6 +33,7 @@ class OffPolicyOptions(TypedDict, total=False):
     device: torch.device | str
     backend: str
     prioritized: bool
+    layer_norm: bool
     bias_episodes: int
     _init_setup_model: bool
 
@@ -55,6 +56,7 @@ DEFAULTS: OffPolicyOptions = {
     "device": "auto",
     "backend": "auto",
     "prioritized": False,
+    "layer_norm": False,
     "bias_episodes": 0,
     "_init_setup_model": True,
 }
@@ -108,6 +110,7 @@ COMMON_RULES: Mapping[str, Rule] = {
     "optimize_memory_usage": FLAG,
     "n_steps": whole(1, cure="1 is the usual target; typical beyond it is 3."),
     "prioritized": FLAG,
+    "layer_norm": FLAG,
     "bias_episodes": whole(0, cure="0 measures no bias; 4 are enough to see one."),
 }
 """Rules of the options that several algorithms share."""

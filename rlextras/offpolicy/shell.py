@@ -24,6 +24,7 @@ from stable_baselines3.td3.policies import CnnPolicy, MlpPolicy, MultiInputPolic
 from rlextras.host.environments import for_host
 from rlextras.host.guards import check_computed
 from rlextras.host.phases import PhaseClock
+from rlextras.offpolicy.compact import CompactReplayBuffer
 from rlextras.offpolicy.export import write_onnx
 from rlextras.offpolicy.files import Filed
 from rlextras.offpolicy.options import (
@@ -33,6 +34,7 @@ from rlextras.offpolicy.options import (
     HOST_OPTIONS,
     OffPolicyOptions,
 )
+from rlextras.offpolicy.policies import NORMALIZED
 from rlextras.offpolicy.prioritized import KIN, Prioritized
 from rlextras.offpolicy.replay import bytes_needed, check_memory
 from rlextras.validation import (
@@ -78,7 +80,7 @@ class OffPolicy(Filed):
     rules: ClassVar[Mapping[str, Rule]] = COMMON_RULES
 
     prioritized: bool
-    bias_episodes: int
+    layer_norm: bool
 
     def __init__(
         self,
@@ -103,6 +105,8 @@ class OffPolicy(Filed):
             env = maybe_make_env(env, options["verbose"])
             check_actions(owner, env.action_space)
 
+        if options["layer_norm"] and env is not None:
+            policy = normalized(owner, policy)
         host = {name: options.pop(name) for name in HOST_OPTIONS}
         super().__init__(
             policy,
@@ -140,6 +144,8 @@ class OffPolicy(Filed):
                 )
         if self.prioritized and self.replay_buffer is None:
             self._choose_prioritized()
+        if self._keeps_time_limits():
+            self.replay_buffer_class = CompactReplayBuffer
         with warnings.catch_warnings():
             if self.prioritized:  # the buffer chosen has the host's n_steps among its own options
                 warnings.filterwarnings("ignore", "`n_steps=")
@@ -165,6 +171,13 @@ class OffPolicy(Filed):
                 )
             chosen = KIN[chosen]
         self.replay_buffer_class = chosen
+
+    def _keeps_time_limits(self) -> bool:
+        """Whether the host's buffer with one array would be asked for what it cannot do."""
+        is_plain = self.replay_buffer_class is None and self.n_steps == 1
+        is_asked = self.replay_buffer_kwargs.get("handle_timeout_termination", True)
+        is_dict = isinstance(self.observation_space, spaces.Dict)
+        return self.optimize_memory_usage and is_plain and is_asked and not is_dict
 
     def _name_networks(self) -> None:
         """Let the model name the networks of its policy, as the host's does."""
@@ -265,7 +278,22 @@ class OffPolicy(Filed):
         """Write the log; ``time/env_pct`` and its like say where the time of ``learn`` went."""
         for name, share in self._clock.shares().items():
             self.logger.record(f"time/{name}_pct", round(share, 1))
+        for name, value in self.critic_bias().items():
+            self.logger.record(f"train/{name}", value)
         super().dump_logs()
+
+    def critic_bias(self) -> dict[str, float]:
+        """Compare what the critic says of the last ``bias_episodes`` episodes with what they gave.
+
+        Returns
+        -------
+        dict of str to float
+            Means of Q and of Q less the discounted return, and the latter's standard deviation, as
+            the log has them: ``q_mean``, ``q_bias``, ``q_bias_std``. Empty without episodes.
+        """
+        if self._episodes is None:
+            return {}
+        return self._episodes.bias(self.policy, self.gamma)
 
     def _begin_update(self) -> None:
         """Make policy and optimisers ready for an update."""
@@ -283,6 +311,34 @@ class OffPolicy(Filed):
     def _check_update(self, *told: np.ndarray) -> None:
         """Refuse an update whose losses are no numbers."""
         check_computed(type(self).__name__, *told)
+
+
+def normalized(owner: str, policy: Any) -> Any:
+    """Find the policy with layer norm that goes by a name.
+
+    Parameters
+    ----------
+    owner : str
+        Who speaks.
+    policy : str or type
+        What was asked for.
+
+    Returns
+    -------
+    type
+        Its class.
+
+    Raises
+    ------
+    ValueError
+        If it is a class of the user's own.
+    """
+    if policy not in NORMALIZED:
+        raise OptionError(
+            f"{owner}: layer_norm must be False with a policy class, got True with "
+            f"{policy.__name__}. Build the norm into the class, or give a name."
+        )
+    return NORMALIZED[policy]
 
 
 def check_actions(owner: str, space: spaces.Space) -> None:

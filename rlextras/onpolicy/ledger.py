@@ -98,22 +98,3 @@ def flatten(buffer: RolloutBuffer) -> None:
     for name in FLATTENED:
         setattr(buffer, name, buffer.swap_and_flatten(getattr(buffer, name)))
     buffer.generator_ready = True
-
-
-def stack(observations: Sequence[Any]) -> Any:
-    """One array of several observations.
-
-    Parameters
-    ----------
-    observations : sequence of ndarray, or of dicts of them
-        k of a kind.
-
-    Returns
-    -------
-    ndarray of shape (k, ...), or dict of them
-        All of them.
-    """
-    first = observations[0]
-    if isinstance(first, dict):
-        return {key: np.stack([each[key] for each in observations]) for key in first}
-    return np.stack(observations)

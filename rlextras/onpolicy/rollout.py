@@ -22,8 +22,9 @@ from rlextras.host.guards import (
 )
 from rlextras.host.phases import PhaseClock
 from rlextras.host.resume import MIDWAY, taken_down
+from rlextras.host.stacking import stack
 from rlextras.onpolicy.compiled import CompiledPath
-from rlextras.onpolicy.ledger import has_host_advantages, stack, write_advantages, write_step
+from rlextras.onpolicy.ledger import has_host_advantages, write_advantages, write_step
 from rlextras.onpolicy.masking import masked
 from rlextras.onpolicy.masks import MaskReader, find_reader, forbids
 from rlextras.onpolicy.network import SharedNetwork

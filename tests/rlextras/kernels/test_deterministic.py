@@ -1,0 +1,78 @@
+"""The kernels of DDPG beside autograd, on random networks and data."""
+
+from itertools import pairwise
+
+import numpy as np
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.testing import assert_close
+
+from rlextras.kernels import deterministic
+from rlextras.kernels.actor_critic import blueprint
+from rlextras.kernels.plan import IDENTITY, TANH, Layer
+from rlextras.kernels.teams import WORDS
+from tests.oracles.rlextras_deterministic import twin_of_updates
+
+SLOPE, N_ROWS, NONE = 0.3, 60, np.empty(0, np.float32)
+ADAM = (1e-3, 0.9, 0.999, 1e-8, 0)
+
+
+def layers(widths, activation, last):
+    kinds = [activation] * (len(widths) - 2) + [last]
+    pairs = zip(pairwise(widths), kinds, strict=True)
+    return [Layer(n_in=a, n_out=b, activation=kind, slope=SLOPE) for (a, b), kind in pairs]
+
+
+def drawn_storage(rng, n_seen, n_actions, *, is_full):
+    """Transitions, with discounts and weights of their own or without."""
+
+    def rows(n):
+        return rng.normal(size=(N_ROWS, n)).astype(np.float32)
+
+    def column():
+        return rng.random(N_ROWS).astype(np.float32)
+
+    flags = [(column() < 0.3).astype(np.float32) for _ in range(2)]
+    optional = (column(), column()) if is_full else (NONE, NONE)
+    return (rows(n_seen), rows(n_actions), rows(n_seen)), (column(), *flags, *optional)
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    st.lists(st.integers(1, 40), max_size=3),
+    st.integers(0, 5),
+    st.integers(1, 9),
+    st.integers(1, 3),
+    st.integers(1, 3),
+    st.sampled_from([1, 31, 32, 70]),
+    st.booleans(),
+    st.integers(0, 2**32 - 1),
+)
+def test_three_updates_are_those_of_autograd(
+    hidden, activation, n_seen, n_actions, n_critics, size, is_full, seed
+):
+    rng, delay = np.random.default_rng(seed), 1 + seed % 2
+    actor = layers([n_seen, *hidden, n_actions], activation, TANH)
+    critics = [layers([n_seen + n_actions, *hidden, 1], activation, IDENTITY)] * n_critics
+    plan = blueprint(actor, critics, size)
+    n_parameters = sum(layer.n_out * (layer.n_in + 1) for net in (actor, *critics) for layer in net)
+    memory = np.zeros((4, n_parameters), np.float32)
+    memory[:2] = 0.5 * rng.normal(size=(2, n_parameters))
+    storage = drawn_storage(rng, n_seen, n_actions, is_full=is_full)
+    indices = rng.integers(N_ROWS, size=(3, size))
+    noise = rng.normal(size=(3, size, n_actions)).astype(np.float32)
+    noise = noise if is_full else np.empty((3, 0, 0), np.float32)
+    settings_ = np.array([0.9, 0.1, 0.4, delay, 0, *ADAM, *ADAM])
+    expected, losses, far = twin_of_updates(
+        memory, (actor, *critics), storage, indices, noise, settings_, SLOPE
+    )
+    told, errors = np.zeros((3, plan.n_panels, 2)), np.empty((3, size), np.float32)
+    sizes = (plan.n_deltas * plan.n_panels, plan.n_inputs, plan.n_work)
+    field = tuple(np.zeros(n, np.float32) for n in sizes)
+    words = np.zeros(3 * deterministic.N_PHASES * WORDS, np.int64)
+    given_ = (*storage, indices, noise, settings_, field, words, told, errors)
+    deterministic.update(memory.reshape(-1), plan.table, plan.ends, *given_)
+    assert_close(torch.from_numpy(memory[:2]), expected, atol=3e-4, rtol=1e-3)  # Adam divides
+    assert_close(told.sum(axis=1), losses, atol=1e-4, rtol=1e-3)
+    assert_close(errors, far, atol=1e-4, rtol=1e-3)
