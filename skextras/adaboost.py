@@ -31,8 +31,8 @@ class AdaBoostClassifier(ClassifierMixin, BaseAdaBoost):
     """AdaBoost for classes: weak learners that vote, each looking at what earlier ones got wrong.
 
     A drop-in for scikit-learn's ``AdaBoostClassifier``: same options with the same meaning, and
-    more of both. Trees are grown on bins that are made once, two to three hundred times as fast;
-    any other estimator works as it does there.
+    more of both. Trees are grown on bins that are made once, a hundred times as fast and more on
+    many rows; any other estimator works as it does there.
 
     Parameters
     ----------

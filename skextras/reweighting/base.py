@@ -15,14 +15,12 @@ from sklearn.utils.validation import check_is_fitted, has_fit_parameter, validat
 
 from skextras.reweighting.committees import Committee, EstimatorCommittee, TreeCommittee
 from skextras.reweighting.trees import as_host, is_grown
-from skextras.tables import TableEncoder, encode
+from skextras.tables import TableEncoder, encode, value_blocks
 
 if TYPE_CHECKING:
     from skextras.reweighting.algorithm import Algorithm
     from skextras.reweighting.learners import Draw
     from skextras.reweighting.rounds import Course
-
-ROWS_AT_ONCE = 4096  # of a sparse table that is made dense for prediction
 
 
 class BaseAdaBoost(MetaEstimatorMixin, BaseEstimator, ABC):
@@ -259,12 +257,7 @@ class BaseAdaBoost(MetaEstimatorMixin, BaseEstimator, ABC):
         if isinstance(self._committee, EstimatorCommittee):
             yield validate_data(self, X, reset=False, **self._check_options)
             return
-        table = encode(self, self._encoder, X, reset=False)
-        if table.values is not None:
-            yield table.values
-            return
-        for first in range(0, table.shape[0], ROWS_AT_ONCE):
-            yield table.rows(first, min(table.shape[0], first + ROWS_AT_ONCE))
+        yield from value_blocks(encode(self, self._encoder, X, reset=False))
 
     def _whole(self, X: Any) -> Any:
         parts = list(self._blocks_of(X))

@@ -12,7 +12,7 @@ from sklearn.base import is_classifier
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import train_test_split
 from sklearn.utils import _safe_indexing
-from sklearn.utils.validation import _check_sample_weight, check_consistent_length
+from sklearn.utils.validation import check_consistent_length
 
 from skextras.boosting.fitting import VALUES_OF_A_THREAD, source_of
 from skextras.boosting.sources import Binning
@@ -27,7 +27,7 @@ from skextras.reweighting.learners import Learner
 from skextras.reweighting.rounds import Course, Watch, boost
 from skextras.reweighting.trees import counts_rows, growth_of, is_plain, whole_growth_of
 from skextras.reweighting.whole import WholeTreeLearner
-from skextras.tables import SparseTable
+from skextras.tables import SparseTable, row_weights
 from skextras.trees.binning import Binned
 from skextras.trees.sampling import SAMPLE
 from skextras.trees.threads import Threads
@@ -51,10 +51,8 @@ class BaseFit(ABC):
     def __init__(self, estimator: Any, X: Any, y: np.ndarray, sample_weight: Any) -> None:
         check_consistent_length(X, y)
         self.estimator, self.X, self.y = estimator, X, y
-        weight = _check_sample_weight(
-            sample_weight, np.empty((len(y), 1)), dtype=np.float64, ensure_non_negative=True
-        )
-        self.weight: np.ndarray = weight
+        weight = row_weights(sample_weight, len(y))
+        self.weight = np.ones(len(y)) if weight is None else weight
         self.n_classes = max(2, getattr(estimator, "n_classes_", 2))
         self.rule = estimator._rule()
         self.contribution = contribution_of(self.rule, self.n_classes, estimator.learning_rate)
