@@ -37,9 +37,10 @@ class SelfOrganizingMap(TransformerMixin, BaseSelfOrganizingMap):
     Parameters
     ----------
     shape : tuple of int, default=(10, 10)
-        Rows and columns of units. There may be more units than rows of data.
-    topology : {"rectangular", "hexagonal"}, default="rectangular"
-        Units have four neighbours or six.
+        Rows and columns of units, before any growth. There may be more units than rows of data.
+    topology : {"rectangular", "hexagonal", "gas"}, default="rectangular"
+        Units have four neighbours or six. Those of a neural gas have none: ranks take the place of
+        distances on the map, exp(-rank / radius), and ``shape`` says how many there are.
     boundary : {"planar", "cylindrical", "toroidal"}, default="planar"
         Whether the left edge touches the right one, and the top the bottom.
     neighborhood : {"gaussian", "bubble", "mexican_hat", "epanechnikov"}, default="gaussian"
@@ -61,6 +62,10 @@ class SelfOrganizingMap(TransformerMixin, BaseSelfOrganizingMap):
         First and last, for "online" and "minibatch".
     batch_size : int, default=1024
         Rows of a mini-batch.
+    growth : float or None, default=None
+        Lets the map grow from ``shape`` by rows and columns, where it fits worst, until the mean
+        distance of a row to its unit is this share of that to the mean of all rows (0.2, say).
+        Only where edges are open.
     init : {"pca", "sample", "random"} or array-like, default="pca"
         Where units begin: on the plane of the two greatest principal components (of at most 20,000
         rows, evenly spaced), on rows, in the box around them, or at given weights of shape
@@ -79,7 +84,7 @@ class SelfOrganizingMap(TransformerMixin, BaseSelfOrganizingMap):
     quantization_error_ : float
         Mean distance of a row to its unit.
     topographic_error_ : float
-        Share of the rows whose two nearest units do not touch.
+        Share of the rows whose two nearest units do not touch; NaN for a gas.
     n_units_ : int
         Units of the map.
     n_iter_ : int
@@ -126,6 +131,7 @@ class SelfOrganizingMap(TransformerMixin, BaseSelfOrganizingMap):
         n_epochs: int = 20,
         learning_rate: tuple[float, float] = (0.5, 0.01),
         batch_size: int = 1024,
+        growth: float | None = None,
         init: Any = "pca",
         n_jobs: int | None = None,
         random_state: int | np.random.RandomState | None = None,
@@ -142,6 +148,7 @@ class SelfOrganizingMap(TransformerMixin, BaseSelfOrganizingMap):
             n_epochs=n_epochs,
             learning_rate=learning_rate,
             batch_size=batch_size,
+            growth=growth,
             init=init,
             n_jobs=n_jobs,
             random_state=random_state,
@@ -360,7 +367,7 @@ class SelfOrganizingMap(TransformerMixin, BaseSelfOrganizingMap):
         .. [1] H. Bauer and K. Pawelzik, "Quantifying the neighborhood preservation of
            self-organizing feature maps", IEEE Transactions on Neural Networks 3, 1992.
         """
-        return topographic_product(self._fitted_grid, self._units().astype(np.float64))
+        return topographic_product(self._map, self._units().astype(np.float64))
 
     def trustworthiness(self, X: Any, n_neighbors: int = 5) -> float:
         """How many of the rows that lie near on the map are near in the data.
@@ -396,7 +403,7 @@ class SelfOrganizingMap(TransformerMixin, BaseSelfOrganizingMap):
             raise self._refusal(
                 "n_neighbors", f"from 1 to less than {len(X) / 2}", n_neighbors, "Give more rows."
             )
-        places = self._fitted_grid.squared_distances(np.arange(self.n_units_))
+        places = self._map.squared_distances(np.arange(self.n_units_))
         return trustworthiness(X, places[np.ix_(labels, labels)], n_neighbors)
 
     def u_matrix(self) -> np.ndarray:
@@ -407,7 +414,7 @@ class SelfOrganizingMap(TransformerMixin, BaseSelfOrganizingMap):
         ndarray of shape (n_rows, n_cols)
             Mean Euclidean distance to the direct neighbours.
         """
-        grid = self._fitted_grid
+        grid = self._map
         return u_matrix(grid, self._units()).reshape(grid.n_rows, grid.n_cols)
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:

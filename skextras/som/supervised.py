@@ -19,7 +19,7 @@ from skextras.som.grid import Grid
 from skextras.som.schedules import neighborhood
 from skextras.som.search import rows_of, stripes
 from skextras.som.start import moments
-from skextras.som.training import Course, train
+from skextras.som.training import Course
 
 NEAR = 0.7  # radius within which neighbours' labels count, in units
 PRIOR = 1e-6  # weight of the labels of all rows, for units far from any row
@@ -74,7 +74,8 @@ class LabelLayer(BaseSelfOrganizingMap):
             if start is not None:
                 start = np.hstack([start, np.tile(scale * means, (grid.n_units, 1))])
         course = Course(self._start(rows, weights, grid) if start is None else start, grid)
-        train(course, plan, rows, weights, plan.n_epochs)
+        self._run(course, plan, rows, weights)
+        grid = course.grid
         course.weights, course.memory = course.weights[:, : X.shape[1]], None
         self._keep(course, X.dtype)
         fate = self._fates(X, with_distance=True)
@@ -95,7 +96,8 @@ class LabelLayer(BaseSelfOrganizingMap):
         np.add.at(
             sums, labels, weights[:, None] * np.column_stack([targets, np.ones(len(targets))])
         )
-        sums = smoothed(grid, lambda squared: neighborhood("gaussian", squared, NEAR), sums)
+        if grid.topology != "gas":
+            sums = smoothed(grid, lambda squared: neighborhood("gaussian", squared, NEAR), sums)
         prior = weights @ targets / weights.sum()
         means: np.ndarray = (sums[:, :-1] + PRIOR * prior) / (sums[:, -1:] + PRIOR)
         return means

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from skextras.som.batch import Tally, in_stripes, learnt, tally
+from skextras.som.gas import gas_epoch
 from skextras.som.grid import Grid
 from skextras.som.online import Steps, learn_online
 from skextras.som.schedules import decayed, shares_done
@@ -96,8 +97,12 @@ class Course:
 
 
 def _batch_epoch(course: Course, plan: Plan, X: Any, weights: np.ndarray) -> None:
-    total = tally(Codebook(course.weights, plan.metric), X, weights, plan.n_threads)
+    codebook = Codebook(course.weights, plan.metric)
     radius = plan.steps(course.epoch, 1).radii[0]
+    if course.grid.topology == "gas":
+        course.weights = gas_epoch(codebook, X, weights, radius, plan.n_threads)
+        return
+    total = tally(codebook, X, weights, plan.n_threads)
     course.weights = learnt(course.weights, total, course.grid, plan.neighborhood, radius)
 
 
