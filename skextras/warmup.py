@@ -12,6 +12,7 @@ import numpy as np
 from sklearn.inspection import partial_dependence
 
 from skextras.gradient_boosting import GradientBoostingClassifier, GradientBoostingRegressor
+from skextras.som import SelfOrganizingMap
 
 N_ROWS, N_FEATURES = 600, 5
 POSITIVE = ("poisson", "gamma", "tweedie")  # losses of targets above 0
@@ -69,6 +70,14 @@ class _Rows:
         model = self.regressor(categorical_features=None).fit(self.X, self.target)
         partial_dependence(model, self.X, [2], method="recursion", kind="average")
 
+    def maps(self) -> None:
+        full = np.nan_to_num(self.X)
+        for dtype in (np.float64, np.float32):
+            for algorithm in ("batch", "online"):
+                som = SelfOrganizingMap((4, 4), n_epochs=1, algorithm=algorithm, n_jobs=1)
+                som.fit(full.astype(dtype)).transform(full.astype(dtype))
+                som.fit(self.X.astype(dtype))
+
 
 PARTS = {
     "training": _Rows.training,
@@ -76,11 +85,12 @@ PARTS = {
     "prediction": _Rows.prediction,
     "SHAP": _Rows.shap,
     "partial dependence": _Rows.dependence,
+    "maps": _Rows.maps,
 }
 
 
 def warm_up(report: Callable[[str, float], None] | None = None) -> float:
-    """Compile what gradient boosting runs, or find it compiled.
+    """Compile what gradient boosting and maps run, or find it compiled.
 
     Parameters
     ----------

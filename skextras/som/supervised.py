@@ -18,7 +18,7 @@ from skextras.som.batch import smoothed
 from skextras.som.grid import Grid
 from skextras.som.schedules import neighborhood
 from skextras.som.search import rows_of, stripes
-from skextras.som.start import moments
+from skextras.som.start import mean_of
 from skextras.som.training import Course
 
 NEAR = 0.7  # radius within which neighbours' labels count, in units
@@ -27,7 +27,7 @@ PRIOR = 1e-6  # weight of the labels of all rows, for units far from any row
 
 def _variance(X: Any, weights: np.ndarray) -> float:
     """Sum of the variances of all features."""
-    mean, _, _ = moments(X, weights)
+    mean = mean_of(X, weights)
     total = 0.0
     for rows in stripes(X.shape[0]):
         total += float(weights[rows] @ np.nansum((rows_of(X, rows) - mean) ** 2, axis=1))
