@@ -18,7 +18,8 @@ SIDES = {"rectangular": 4, "hexagonal": 6}
 class SOMDisplay:
     """Picture of a self-organising map; hexagonal units are drawn as hexagons.
 
-    Make it by ``SOMDisplay.from_estimator``.
+    Make it by ``SOMDisplay.from_estimator``. The U-matrix [1]_ is high where neighbouring units
+    differ.
 
     Parameters
     ----------

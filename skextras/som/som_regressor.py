@@ -135,10 +135,10 @@ class SOMRegressor(RegressorMixin, LabelLayer):
             batch_size=batch_size,
             growth=growth,
             init=init,
+            label_weight=label_weight,
             n_jobs=n_jobs,
             random_state=random_state,
         )
-        self.label_weight = label_weight
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:

@@ -49,7 +49,9 @@ class LabelLayer(BaseSelfOrganizingMap):
         "label_weight": [Interval(Real, 0, None, closed="left")],
     }
 
-    label_weight: float
+    def __init__(self, shape: tuple[int, int], *, label_weight: float, **options: Any) -> None:
+        super().__init__(shape, **options)
+        self.label_weight = label_weight
 
     def _fit_labels(self, X: Any, targets: np.ndarray, weights: np.ndarray | None) -> np.ndarray:
         """Make the map; mean target of each unit and its neighbours, shape (n_units, n_targets)."""
