@@ -52,6 +52,21 @@ class Plan:
     algorithm: str = "batch"
     n_threads: int = 1
 
+    def radius_of(self, epoch: int) -> float:
+        """Radius of an epoch that is one step.
+
+        Parameters
+        ----------
+        epoch : int
+            Number of the epoch, from 0.
+
+        Returns
+        -------
+        float
+            At least 0.
+        """
+        return float(decayed(self.decay, self.radius, shares_done(epoch, 1, self.n_epochs))[0])
+
     def steps(self, epoch: int, n: int) -> Steps:
         """Radius and learning rate of the steps of one epoch.
 
@@ -98,7 +113,7 @@ class Course:
 
 def _batch_epoch(course: Course, plan: Plan, X: Any, weights: np.ndarray) -> None:
     codebook = Codebook(course.weights, plan.metric)
-    radius = plan.steps(course.epoch, 1).radii[0]
+    radius = plan.radius_of(course.epoch)
     if course.grid.topology == "gas":
         course.weights = gas_epoch(codebook, X, weights, radius, plan.n_threads)
         return
