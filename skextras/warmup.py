@@ -14,6 +14,7 @@ from sklearn.inspection import partial_dependence
 from skextras.adaboost import AdaBoostClassifier, AdaBoostRegressor
 from skextras.gradient_boosting import GradientBoostingClassifier, GradientBoostingRegressor
 from skextras.random_forest import RandomForestClassifier, RandomForestRegressor
+from skextras.som import SelfOrganizingMap
 
 N_ROWS, N_FEATURES = 600, 5
 POSITIVE = ("poisson", "gamma", "tweedie")  # losses of targets above 0
@@ -89,6 +90,14 @@ class _Rows:
             fitted.predict(self.X)
         fitted.predict(self.X[:20], quantiles=[0.5])
 
+    def maps(self) -> None:
+        full = np.nan_to_num(self.X)
+        for dtype in (np.float64, np.float32):
+            for algorithm in ("batch", "online"):
+                som = SelfOrganizingMap((4, 4), n_epochs=1, algorithm=algorithm, n_jobs=1)
+                som.fit(full.astype(dtype)).transform(full.astype(dtype))
+                som.fit(self.X.astype(dtype))
+
 
 PARTS = {
     "training": _Rows.training,
@@ -98,11 +107,12 @@ PARTS = {
     "SHAP": _Rows.shap,
     "partial dependence": _Rows.dependence,
     "AdaBoost": _Rows.reweighting,
+    "maps": _Rows.maps,
 }
 
 
 def warm_up(report: Callable[[str, float], None] | None = None) -> float:
-    """Compile what trees run, or find it compiled.
+    """Compile what trees and maps run, or find it compiled.
 
     Parameters
     ----------

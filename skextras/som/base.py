@@ -13,6 +13,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from skextras.som.grid import BOUNDARIES, TOPOLOGIES, Grid
+from skextras.som.growth import grow
 from skextras.som.schedules import DECAYS, NEIGHBORHOODS
 from skextras.som.search import METRICS, Codebook, rows_of, stripes
 from skextras.som.start import STARTS
@@ -37,6 +38,7 @@ class BaseSelfOrganizingMap(BaseEstimator):
         "n_epochs": [Interval(Integral, 0, None, closed="left")],
         "learning_rate": [tuple, list],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "growth": [Interval(Real, 0, 1, closed="neither"), None],
         "init": [StrOptions(set(STARTS)), "array-like"],
         "n_jobs": [Integral, None],
         "random_state": ["random_state"],
@@ -56,6 +58,7 @@ class BaseSelfOrganizingMap(BaseEstimator):
         n_epochs: int,
         learning_rate: tuple[float, float],
         batch_size: int,
+        growth: float | None,
         init: Any,
         n_jobs: int | None,
         random_state: int | np.random.RandomState | None,
@@ -71,6 +74,7 @@ class BaseSelfOrganizingMap(BaseEstimator):
         self.n_epochs = n_epochs
         self.learning_rate = learning_rate
         self.batch_size = batch_size
+        self.growth = growth
         self.init = init
         self.n_jobs = n_jobs
         self.random_state = random_state
@@ -131,7 +135,26 @@ class BaseSelfOrganizingMap(BaseEstimator):
                 self.shape,
                 "An odd one would not fit itself where top and bottom meet.",
             )
-        return Grid(int(shape[0]), int(shape[1]), self.topology, self.boundary)
+        self._check_growth()
+        grid = Grid(int(shape[0]), int(shape[1]), self.topology, self.boundary)
+        if self.topology == "gas" and (self.algorithm != "batch" or self.boundary != "planar"):
+            got = (self.algorithm, self.boundary)
+            raise self._refusal(
+                "algorithm, boundary",
+                "'batch', 'planar' for topology='gas'",
+                got,
+                "A gas learns by ranks and has no edges.",
+            )
+        return grid
+
+    def _check_growth(self) -> None:
+        if self.growth is not None and (self.boundary != "planar" or self.topology == "gas"):
+            raise self._refusal(
+                "growth",
+                f"None for topology={self.topology!r} and boundary={self.boundary!r}",
+                self.growth,
+                "A map grows where its edges are open: boundary='planar'.",
+            )
 
     def _ends(self, name: str, values: Any, cure: str) -> tuple[float, float]:
         """Start and end of a quantity that changes."""
@@ -204,8 +227,13 @@ class BaseSelfOrganizingMap(BaseEstimator):
         grid = self._grid()
         plan = self._plan(grid)
         course = Course(self._start(X, weights, grid), grid)
-        train(course, plan, X, weights, plan.n_epochs)
+        self._run(course, plan, X, weights)
         self._keep(course, X.dtype)
+
+    def _run(self, course: Course, plan: Plan, X: Any, weights: np.ndarray | None) -> None:
+        train(course, plan, X, weights, plan.n_epochs)
+        if self.growth is not None:
+            grow(course, plan, X, weights, self.growth)
 
     def _keep(self, course: Course, dtype: Any) -> None:
         """Make public what was learnt, in the precision of the rows."""
@@ -219,6 +247,16 @@ class BaseSelfOrganizingMap(BaseEstimator):
     def _fitted_grid(self) -> Grid:
         check_is_fitted(self)
         return self._course.grid
+
+    @property
+    def _map(self) -> Grid:
+        """Where units lie, for what makes no sense without."""
+        grid = self._fitted_grid
+        if grid.topology == "gas":
+            raise self._refusal(
+                "topology", "that of a map here", "gas", "Units of a gas lie nowhere."
+            )
+        return grid
 
     def _codebook(self) -> Codebook:
         check_is_fitted(self)

@@ -18,7 +18,8 @@ SIDES = {"rectangular": 4, "hexagonal": 6}
 class SOMDisplay:
     """Picture of a self-organising map; hexagonal units are drawn as hexagons.
 
-    Make it by ``SOMDisplay.from_estimator``.
+    Make it by ``SOMDisplay.from_estimator``. The U-matrix [1]_ is high where neighbouring units
+    differ.
 
     Parameters
     ----------
@@ -129,7 +130,7 @@ class SOMDisplay:
         if X is not None:
             labels = estimator._fates(estimator._check_X(X, reset=False)).labels
         return cls(
-            estimator._fitted_grid,
+            estimator._map,
             estimator.weights_.reshape(estimator.n_units_, -1),
             labels=labels,
             y=None if y is None else np.asarray(y),
@@ -254,7 +255,7 @@ class SOMDisplay:
         angles = 2 * np.pi * np.arange(sides) / sides + (np.pi / 4 if sides == 4 else np.pi / 2)
         outline = np.column_stack([np.cos(angles), np.sin(angles)]) * 0.5 / np.cos(np.pi / sides)
         outlines = self.grid.coordinates[:, None] + outline
-        drawn = PolyCollection(list(outlines), edgecolors="white", linewidths=0.6)
+        drawn = PolyCollection(list(outlines), edgecolors="0.85", linewidths=0.6)
         if facecolor is None:
             drawn.set(array=np.asarray(values, dtype=np.float64), cmap=cmap)
         else:

@@ -10,9 +10,9 @@ from functools import cached_property
 
 import numpy as np
 
-TOPOLOGIES = ("rectangular", "hexagonal")
+TOPOLOGIES = ("rectangular", "hexagonal", "gas")
 BOUNDARIES = ("planar", "cylindrical", "toroidal")
-SQUARED_SPACING = {"rectangular": 1.0, "hexagonal": 0.75}  # of rows
+SQUARED_SPACING = {"rectangular": 1.0, "hexagonal": 0.75, "gas": 1.0}  # of rows
 TOUCHING = 1.0  # squared; the next nearest are √2 or √3 apart
 
 
@@ -26,8 +26,8 @@ class Grid:
         Rows.
     n_cols : int
         Columns.
-    topology : {"rectangular", "hexagonal"}
-        Four or six neighbours.
+    topology : {"rectangular", "hexagonal", "gas"}
+        Four or six neighbours; units of a gas lie nowhere, and have none.
     boundary : {"planar", "cylindrical", "toroidal"}
         Which edges are glued together.
     """

@@ -22,8 +22,10 @@ def topographic_error(grid: Grid, fate: Fate, weights: np.ndarray | None) -> flo
     Returns
     -------
     float
-        From 0 to 1; 0 on a map of one unit.
+        From 0 to 1; 0 on a map of one unit, NaN for a gas.
     """
+    if grid.topology == "gas":
+        return float("nan")
     if grid.n_units == 1:
         return 0.0
     torn = ~grid.are_touching(fate.labels, fate.runners_up)

@@ -112,8 +112,9 @@ class Codebook:
 
     def __init__(self, weights: np.ndarray, metric: str = "euclidean") -> None:
         self.kind = METRICS[metric]
-        self.weights = np.empty(weights.shape)
-        standardize_rows(np.ascontiguousarray(weights, np.float64), self.kind, self.weights)
+        self.given = np.ascontiguousarray(weights, np.float64)
+        self.weights = np.empty(weights.shape)  # as the metric sees them
+        standardize_rows(self.given, self.kind, self.weights)
         self.n_units, self.n_features = int(weights.shape[0]), int(weights.shape[1])
 
     @cached_property

@@ -8,20 +8,15 @@ from sklearn.base import TransformerMixin, _fit_context
 from sklearn.utils import Tags
 from sklearn.utils.validation import _check_feature_names_in, check_array, check_is_fitted
 
-from skextras.som.base import BaseSelfOrganizingMap
-from skextras.som.quality import (
-    topographic_error,
-    topographic_product,
-    trustworthiness,
-    u_matrix,
-)
+from skextras.som.judging import JudgedMap
+from skextras.som.quality import topographic_error
 from skextras.som.search import rows_of, stripes
 from skextras.som.training import Course, train
 
 __all__ = ["SelfOrganizingMap"]
 
 
-class SelfOrganizingMap(TransformerMixin, BaseSelfOrganizingMap):
+class SelfOrganizingMap(TransformerMixin, JudgedMap):
     """Self-organising map: units on a grid that spread over the data, neighbours near neighbours.
 
     Each row is assigned to the unit of the nearest weights (its best-matching unit); units move to
@@ -37,9 +32,10 @@ class SelfOrganizingMap(TransformerMixin, BaseSelfOrganizingMap):
     Parameters
     ----------
     shape : tuple of int, default=(10, 10)
-        Rows and columns of units. There may be more units than rows of data.
-    topology : {"rectangular", "hexagonal"}, default="rectangular"
-        Units have four neighbours or six.
+        Rows and columns of units, before any growth. There may be more units than rows of data.
+    topology : {"rectangular", "hexagonal", "gas"}, default="rectangular"
+        Units have four neighbours or six. Those of a neural gas have none: ranks take the place of
+        distances on the map, exp(-rank / radius), and ``shape`` says how many there are.
     boundary : {"planar", "cylindrical", "toroidal"}, default="planar"
         Whether the left edge touches the right one, and the top the bottom.
     neighborhood : {"gaussian", "bubble", "mexican_hat", "epanechnikov"}, default="gaussian"
@@ -61,6 +57,10 @@ class SelfOrganizingMap(TransformerMixin, BaseSelfOrganizingMap):
         First and last, for "online" and "minibatch".
     batch_size : int, default=1024
         Rows of a mini-batch.
+    growth : float or None, default=None
+        Lets the map grow from ``shape`` by rows and columns, where it fits worst, until the mean
+        distance of a row to its unit is this share of that to the mean of all rows (0.2, say).
+        Only where edges are open.
     init : {"pca", "sample", "random"} or array-like, default="pca"
         Where units begin: on the plane of the two greatest principal components (of at most 20,000
         rows, evenly spaced), on rows, in the box around them, or at given weights of shape
@@ -79,7 +79,7 @@ class SelfOrganizingMap(TransformerMixin, BaseSelfOrganizingMap):
     quantization_error_ : float
         Mean distance of a row to its unit.
     topographic_error_ : float
-        Share of the rows whose two nearest units do not touch.
+        Share of the rows whose two nearest units do not touch; NaN for a gas.
     n_units_ : int
         Units of the map.
     n_iter_ : int
@@ -126,6 +126,7 @@ class SelfOrganizingMap(TransformerMixin, BaseSelfOrganizingMap):
         n_epochs: int = 20,
         learning_rate: tuple[float, float] = (0.5, 0.01),
         batch_size: int = 1024,
+        growth: float | None = None,
         init: Any = "pca",
         n_jobs: int | None = None,
         random_state: int | np.random.RandomState | None = None,
@@ -142,6 +143,7 @@ class SelfOrganizingMap(TransformerMixin, BaseSelfOrganizingMap):
             n_epochs=n_epochs,
             learning_rate=learning_rate,
             batch_size=batch_size,
+            growth=growth,
             init=init,
             n_jobs=n_jobs,
             random_state=random_state,
@@ -346,70 +348,6 @@ class SelfOrganizingMap(TransformerMixin, BaseSelfOrganizingMap):
         distances = self.score_samples(X)
         return float(np.average(distances, weights=self._check_weights(sample_weight, distances)))
 
-    def topographic_product(self) -> float:
-        """Tell whether the map has the dimension of the data, by its weights alone.
-
-        Returns
-        -------
-        float
-            About 0 if so; below 0 if the map folds to fill more dimensions than two, above 0 if the
-            data have fewer. NaN for fewer than 3 units, or if two units are equal.
-
-        References
-        ----------
-        .. [1] H. Bauer and K. Pawelzik, "Quantifying the neighborhood preservation of
-           self-organizing feature maps", IEEE Transactions on Neural Networks 3, 1992.
-        """
-        return topographic_product(self._fitted_grid, self._units().astype(np.float64))
-
-    def trustworthiness(self, X: Any, n_neighbors: int = 5) -> float:
-        """How many of the rows that lie near on the map are near in the data.
-
-        Rows that share a distance on the map share the mean of what their order could give. Time
-        and memory grow with the square of the number of rows: give some thousand.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows without missing values.
-        n_neighbors : int, default=5
-            Neighbours of a row that count; fewer than half of the rows.
-
-        Returns
-        -------
-        float
-            From 0 to 1; 1 if all are.
-
-        Raises
-        ------
-        ValueError
-            If there are not so many rows.
-
-        References
-        ----------
-        .. [1] J. Venna and S. Kaski, "Neighborhood preservation in nonlinear projection methods",
-           ICANN 2001.
-        """
-        labels = self.predict(X)
-        X = check_array(X, dtype=np.float64)
-        if not 0 < n_neighbors < len(X) / 2:
-            raise self._refusal(
-                "n_neighbors", f"from 1 to less than {len(X) / 2}", n_neighbors, "Give more rows."
-            )
-        places = self._fitted_grid.squared_distances(np.arange(self.n_units_))
-        return trustworthiness(X, places[np.ix_(labels, labels)], n_neighbors)
-
-    def u_matrix(self) -> np.ndarray:
-        """How far each unit's weights are from those of its neighbours: ridges part clusters.
-
-        Returns
-        -------
-        ndarray of shape (n_rows, n_cols)
-            Mean Euclidean distance to the direct neighbours.
-        """
-        grid = self._fitted_grid
-        return u_matrix(grid, self._units()).reshape(grid.n_rows, grid.n_cols)
-
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Names of the columns of ``transform``.
 
@@ -426,8 +364,3 @@ class SelfOrganizingMap(TransformerMixin, BaseSelfOrganizingMap):
         check_is_fitted(self)
         _check_feature_names_in(self, input_features, generate_names=False)
         return np.array([f"som{unit}" for unit in range(self.n_units_)], dtype=object)
-
-    def _units(self) -> np.ndarray:
-        check_is_fitted(self)
-        units: np.ndarray = self.weights_.reshape(self.n_units_, -1)
-        return units

@@ -1,11 +1,17 @@
 """A self-organising map that classifies."""
 
-from collections.abc import Callable
-from typing import Any, Self
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from sklearn.base import ClassifierMixin, _fit_context
-from sklearn.utils import assert_all_finite, check_consistent_length, column_or_1d
+from sklearn.utils import (
+    assert_all_finite,
+    check_consistent_length,
+    column_or_1d,
+    compute_class_weight,
+)
+from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 
 from skextras.som.supervised import LabelLayer
@@ -23,9 +29,10 @@ class SOMClassifier(ClassifierMixin, LabelLayer):
     Parameters
     ----------
     shape : tuple of int, default=(10, 10)
-        Rows and columns of units. There may be more units than rows of data.
-    topology : {"rectangular", "hexagonal"}, default="rectangular"
-        Units have four neighbours or six.
+        Rows and columns of units, before any growth. There may be more units than rows of data.
+    topology : {"rectangular", "hexagonal", "gas"}, default="rectangular"
+        Units have four neighbours or six. Those of a neural gas have none: ranks take the place of
+        distances on the map, exp(-rank / radius), and ``shape`` says how many there are.
     boundary : {"planar", "cylindrical", "toroidal"}, default="planar"
         Whether the left edge touches the right one, and the top the bottom.
     neighborhood : {"gaussian", "bubble", "mexican_hat", "epanechnikov"}, default="gaussian"
@@ -47,6 +54,10 @@ class SOMClassifier(ClassifierMixin, LabelLayer):
         First and last, for "online" and "minibatch".
     batch_size : int, default=1024
         Rows of a mini-batch.
+    growth : float or None, default=None
+        Lets the map grow from ``shape`` by rows and columns, where it fits worst, until the mean
+        distance of a row to its unit is this share of that to the mean of all rows (0.2, say).
+        Only where edges are open.
     init : {"pca", "sample", "random"} or array-like, default="pca"
         Where units begin: on the plane of the two greatest principal components (of at most 20,000
         rows, evenly spaced), on rows, in the box around them, or at given weights of shape
@@ -55,6 +66,9 @@ class SOMClassifier(ClassifierMixin, LabelLayer):
         How much labels count beside the features in the search of ``fit``: at 1 as much as all
         features together; at 0 the map does not look at them. Above 0 it needs the metric
         "euclidean" or "manhattan".
+    class_weight : dict or "balanced", default=None
+        Weight of each class, multiplied into ``sample_weight``. "balanced" makes all classes weigh
+        the same in sum.
     n_jobs : int or None, default=None
         Threads; None takes what OpenMP would, -1 all.
     random_state : int, RandomState or None, default=None
@@ -102,6 +116,11 @@ class SOMClassifier(ClassifierMixin, LabelLayer):
     (6, 6)
     """
 
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **LabelLayer._parameter_constraints,
+        "class_weight": [StrOptions({"balanced"}), dict, None],
+    }
+
     def __init__(
         self,
         shape: tuple[int, int] = (10, 10),
@@ -116,8 +135,10 @@ class SOMClassifier(ClassifierMixin, LabelLayer):
         n_epochs: int = 20,
         learning_rate: tuple[float, float] = (0.5, 0.01),
         batch_size: int = 1024,
+        growth: float | None = None,
         init: Any = "pca",
         label_weight: float = 0.5,
+        class_weight: Mapping[Any, float] | Literal["balanced"] | None = None,
         n_jobs: int | None = None,
         random_state: int | np.random.RandomState | None = None,
     ) -> None:
@@ -133,11 +154,13 @@ class SOMClassifier(ClassifierMixin, LabelLayer):
             n_epochs=n_epochs,
             learning_rate=learning_rate,
             batch_size=batch_size,
+            growth=growth,
             init=init,
+            label_weight=label_weight,
             n_jobs=n_jobs,
             random_state=random_state,
         )
-        self.label_weight = label_weight
+        self.class_weight = class_weight
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
@@ -168,6 +191,11 @@ class SOMClassifier(ClassifierMixin, LabelLayer):
         check_classification_targets(y)
         weights = self._check_weights(sample_weight, X)
         self.classes_, codes = np.unique(y, return_inverse=True)
+        if self.class_weight is not None:
+            by_class = compute_class_weight(
+                self.class_weight, classes=self.classes_, y=y, sample_weight=weights
+            )
+            weights = by_class[codes] * (1.0 if weights is None else weights)
         shares = self._fit_labels(X, np.eye(len(self.classes_))[codes], weights)
         self.map_proba_ = shares.reshape(*self.weights_.shape[:2], -1)
         self.class_map_ = self.classes_[self.map_proba_.argmax(axis=2)]

@@ -23,9 +23,10 @@ class SOMRegressor(RegressorMixin, LabelLayer):
     Parameters
     ----------
     shape : tuple of int, default=(10, 10)
-        Rows and columns of units. There may be more units than rows of data.
-    topology : {"rectangular", "hexagonal"}, default="rectangular"
-        Units have four neighbours or six.
+        Rows and columns of units, before any growth. There may be more units than rows of data.
+    topology : {"rectangular", "hexagonal", "gas"}, default="rectangular"
+        Units have four neighbours or six. Those of a neural gas have none: ranks take the place of
+        distances on the map, exp(-rank / radius), and ``shape`` says how many there are.
     boundary : {"planar", "cylindrical", "toroidal"}, default="planar"
         Whether the left edge touches the right one, and the top the bottom.
     neighborhood : {"gaussian", "bubble", "mexican_hat", "epanechnikov"}, default="gaussian"
@@ -47,6 +48,10 @@ class SOMRegressor(RegressorMixin, LabelLayer):
         First and last, for "online" and "minibatch".
     batch_size : int, default=1024
         Rows of a mini-batch.
+    growth : float or None, default=None
+        Lets the map grow from ``shape`` by rows and columns, where it fits worst, until the mean
+        distance of a row to its unit is this share of that to the mean of all rows (0.2, say).
+        Only where edges are open.
     init : {"pca", "sample", "random"} or array-like, default="pca"
         Where units begin: on the plane of the two greatest principal components (of at most 20,000
         rows, evenly spaced), on rows, in the box around them, or at given weights of shape
@@ -110,6 +115,7 @@ class SOMRegressor(RegressorMixin, LabelLayer):
         n_epochs: int = 20,
         learning_rate: tuple[float, float] = (0.5, 0.01),
         batch_size: int = 1024,
+        growth: float | None = None,
         init: Any = "pca",
         label_weight: float = 0.5,
         n_jobs: int | None = None,
@@ -127,11 +133,12 @@ class SOMRegressor(RegressorMixin, LabelLayer):
             n_epochs=n_epochs,
             learning_rate=learning_rate,
             batch_size=batch_size,
+            growth=growth,
             init=init,
+            label_weight=label_weight,
             n_jobs=n_jobs,
             random_state=random_state,
         )
-        self.label_weight = label_weight
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:

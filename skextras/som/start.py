@@ -14,32 +14,55 @@ MAX_DENSE = 500  # features beyond which no covariance matrix is made
 SPAN = 3**0.5  # a uniform spread from -√3 to √3 has variance 1
 
 
-def moments(X: Any, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Mean and range of the values that are there.
+def mean_of(X: Any, weights: np.ndarray) -> np.ndarray:
+    """Mean of the values that are there.
 
     Parameters
     ----------
     X : ndarray or CSR matrix of shape (n, n_features)
-        Rows; those of weight 0 do not count.
+        Rows.
     weights : ndarray of float64 of shape (n,)
         Of the rows.
 
     Returns
     -------
-    tuple of three ndarrays of shape (n_features,)
-        Mean, smallest and greatest value; the mean is NaN where all values are missing.
+    ndarray of shape (n_features,)
+        NaN where all values are missing.
     """
     total, count = np.zeros(X.shape[1]), np.zeros(X.shape[1])
+    for rows in stripes(X.shape[0]):
+        part, weight = rows_of(X, rows), weights[rows]
+        if np.isnan(part.sum()):
+            is_known = ~np.isnan(part)
+            total += weight @ np.where(is_known, part, 0.0)
+            count += weight @ is_known
+        else:
+            total += weight @ part
+            count += weight.sum()
+    return np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)
+
+
+def box_of(X: Any, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Range of the values that are there, of rows of some weight.
+
+    Parameters
+    ----------
+    X : ndarray or CSR matrix of shape (n, n_features)
+        Rows.
+    weights : ndarray of float64 of shape (n,)
+        Of the rows.
+
+    Returns
+    -------
+    tuple of two ndarrays of shape (n_features,)
+        Smallest and greatest values; infinite where all are missing.
+    """
     low, high = np.full(X.shape[1], np.inf), np.full(X.shape[1], -np.inf)
     for rows in stripes(X.shape[0]):
-        weight = weights[rows][:, None]
-        part = np.where(weight > 0, rows_of(X, rows), np.nan)
-        is_known = ~np.isnan(part)
-        total += (weight * np.where(is_known, part, 0.0)).sum(axis=0)
-        count += (weight * is_known).sum(axis=0)
-        low = np.fmin(low, np.fmin.reduce(part, axis=0))
-        high = np.fmax(high, np.fmax.reduce(part, axis=0))
-    return np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0), low, high
+        part = rows_of(X, rows)[weights[rows] > 0]
+        low = np.fmin(low, np.fmin.reduce(part, axis=0, initial=np.inf))
+        high = np.fmax(high, np.fmax.reduce(part, axis=0, initial=-np.inf))
+    return low, high
 
 
 def random_start(X: Any, weights: np.ndarray, grid: Grid, random: Any) -> np.ndarray:
@@ -61,8 +84,9 @@ def random_start(X: Any, weights: np.ndarray, grid: Grid, random: Any) -> np.nda
     ndarray of shape (n_units, n_features)
         Weights of the units.
     """
-    _, low, high = moments(X, weights)
-    return low + (high - low) * random.random_sample((grid.n_units, X.shape[1]))
+    low, high = box_of(X, weights)
+    width = np.subtract(high, low, out=np.full_like(low, np.nan), where=high >= low)
+    return low + width * random.random_sample((grid.n_units, X.shape[1]))
 
 
 def sample_start(X: Any, weights: np.ndarray, grid: Grid, random: Any) -> np.ndarray:
@@ -87,7 +111,7 @@ def sample_start(X: Any, weights: np.ndarray, grid: Grid, random: Any) -> np.nda
     enough = np.count_nonzero(weights) >= grid.n_units
     chosen = random.choice(X.shape[0], grid.n_units, replace=not enough, p=weights / weights.sum())
     rows = X[chosen].toarray() if sparse.issparse(X) else np.asarray(X[chosen])
-    mean, _, _ = moments(X, weights)
+    mean = mean_of(X, weights)
     return np.where(np.isnan(rows), mean, rows).astype(np.float64)
 
 
@@ -112,7 +136,7 @@ def plane_start(X: Any, weights: np.ndarray, grid: Grid, random: Any) -> np.ndar
     ndarray of shape (n_units, n_features)
         Weights of the units.
     """
-    mean, _, _ = moments(X, weights)
+    mean = mean_of(X, weights)
     if X.shape[0] > MAX_ROWS:
         chosen = np.linspace(0, X.shape[0] - 1, MAX_ROWS).astype(np.intp)
         X, weights = X[chosen], weights[chosen]

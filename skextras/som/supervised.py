@@ -18,8 +18,8 @@ from skextras.som.batch import smoothed
 from skextras.som.grid import Grid
 from skextras.som.schedules import neighborhood
 from skextras.som.search import rows_of, stripes
-from skextras.som.start import moments
-from skextras.som.training import Course, train
+from skextras.som.start import mean_of
+from skextras.som.training import Course
 
 NEAR = 0.7  # radius within which neighbours' labels count, in units
 PRIOR = 1e-6  # weight of the labels of all rows, for units far from any row
@@ -27,7 +27,7 @@ PRIOR = 1e-6  # weight of the labels of all rows, for units far from any row
 
 def _variance(X: Any, weights: np.ndarray) -> float:
     """Sum of the variances of all features."""
-    mean, _, _ = moments(X, weights)
+    mean = mean_of(X, weights)
     total = 0.0
     for rows in stripes(X.shape[0]):
         total += float(weights[rows] @ np.nansum((rows_of(X, rows) - mean) ** 2, axis=1))
@@ -49,7 +49,9 @@ class LabelLayer(BaseSelfOrganizingMap):
         "label_weight": [Interval(Real, 0, None, closed="left")],
     }
 
-    label_weight: float
+    def __init__(self, shape: tuple[int, int], *, label_weight: float, **options: Any) -> None:
+        super().__init__(shape, **options)
+        self.label_weight = label_weight
 
     def _fit_labels(self, X: Any, targets: np.ndarray, weights: np.ndarray | None) -> np.ndarray:
         """Make the map; mean target of each unit and its neighbours, shape (n_units, n_targets)."""
@@ -74,7 +76,8 @@ class LabelLayer(BaseSelfOrganizingMap):
             if start is not None:
                 start = np.hstack([start, np.tile(scale * means, (grid.n_units, 1))])
         course = Course(self._start(rows, weights, grid) if start is None else start, grid)
-        train(course, plan, rows, weights, plan.n_epochs)
+        self._run(course, plan, rows, weights)
+        grid = course.grid
         course.weights, course.memory = course.weights[:, : X.shape[1]], None
         self._keep(course, X.dtype)
         fate = self._fates(X, with_distance=True)
@@ -95,7 +98,8 @@ class LabelLayer(BaseSelfOrganizingMap):
         np.add.at(
             sums, labels, weights[:, None] * np.column_stack([targets, np.ones(len(targets))])
         )
-        sums = smoothed(grid, lambda squared: neighborhood("gaussian", squared, NEAR), sums)
+        if grid.topology != "gas":
+            sums = smoothed(grid, lambda squared: neighborhood("gaussian", squared, NEAR), sums)
         prior = weights @ targets / weights.sum()
         means: np.ndarray = (sums[:, :-1] + PRIOR * prior) / (sums[:, -1:] + PRIOR)
         return means

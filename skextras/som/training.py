@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from skextras.som.batch import Tally, in_stripes, learnt, tally
+from skextras.som.gas import gas_epoch
 from skextras.som.grid import Grid
 from skextras.som.online import Steps, learn_online
 from skextras.som.schedules import decayed, shares_done
@@ -50,6 +51,21 @@ class Plan:
     batch_size: int = 1024
     algorithm: str = "batch"
     n_threads: int = 1
+
+    def radius_of(self, epoch: int) -> float:
+        """Radius of an epoch that is one step.
+
+        Parameters
+        ----------
+        epoch : int
+            Number of the epoch, from 0.
+
+        Returns
+        -------
+        float
+            At least 0.
+        """
+        return float(decayed(self.decay, self.radius, shares_done(epoch, 1, self.n_epochs))[0])
 
     def steps(self, epoch: int, n: int) -> Steps:
         """Radius and learning rate of the steps of one epoch.
@@ -96,8 +112,12 @@ class Course:
 
 
 def _batch_epoch(course: Course, plan: Plan, X: Any, weights: np.ndarray) -> None:
-    total = tally(Codebook(course.weights, plan.metric), X, weights, plan.n_threads)
-    radius = plan.steps(course.epoch, 1).radii[0]
+    codebook = Codebook(course.weights, plan.metric)
+    radius = plan.radius_of(course.epoch)
+    if course.grid.topology == "gas":
+        course.weights = gas_epoch(codebook, X, weights, radius, plan.n_threads)
+        return
+    total = tally(codebook, X, weights, plan.n_threads)
     course.weights = learnt(course.weights, total, course.grid, plan.neighborhood, radius)
 
 

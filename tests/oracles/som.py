@@ -103,3 +103,17 @@ def topographic_product(grid, W):
                 product *= map_distance(grid, j, near) / map_distance(grid, j, like)
             total += math.log(product) / (2 * k)
     return total / (n * (n - 1))
+
+
+def gas_epoch(X, W, radius, weights):
+    """The mean of all rows by rank, a unit and a feature at a time."""
+    ranks = np.argsort(nearest(X, W, n_best=len(W)), axis=1)  # the inverse of an order
+    out = W.copy()
+    for j in range(len(W)):
+        h = np.array([math.exp(-r / radius) if radius > 0 else float(r == 0) for r in ranks[:, j]])
+        for k in range(X.shape[1]):
+            known = ~np.isnan(X[:, k])
+            mass = (h * weights)[known].sum()
+            if mass > 0:
+                out[j, k] = (h * weights)[known] @ X[known, k] / mass
+    return out

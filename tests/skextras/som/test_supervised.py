@@ -70,3 +70,15 @@ def test_labels_are_no_part_of_an_angle():
     assert model.score(X_IRIS, Y_IRIS) > 0.9
     with pytest.raises(ValueError, match="label_weight"):
         SOMRegressor(label_weight=-1).fit(X_IRIS, Y_IRIS)
+
+
+def test_class_weights_are_sample_weights():
+    weights = np.array([1.0, 3.0, 0.5])
+    weighed = SOMClassifier((4, 4), class_weight=dict(enumerate(weights.tolist()))).fit(
+        X_IRIS, Y_IRIS
+    )
+    other = SOMClassifier((4, 4)).fit(X_IRIS, Y_IRIS, weights[Y_IRIS])
+    np.testing.assert_allclose(weighed.map_proba_, other.map_proba_, atol=1e-9)
+    rare = np.r_[np.arange(105), 149]
+    balanced = SOMClassifier((1, 1), class_weight="balanced").fit(X_IRIS[rare], Y_IRIS[rare])
+    np.testing.assert_allclose(balanced.map_proba_, 1 / 3, atol=1e-6)
