@@ -119,7 +119,7 @@ OPTIONS = [
 
 
 @pytest.mark.parametrize("space", [spaces.Discrete(2), spaces.Box(-1, 1, (2,))], ids=["d", "c"])
-@pytest.mark.parametrize("options", OPTIONS, ids=str)
+@pytest.mark.parametrize("options", OPTIONS, ids=", ".join)
 def test_kernels_and_torch_end_with_the_same_policy(options, space):
     def trained(backend):
         env = limited(Line, limit=6, n_envs=2)
