@@ -5,7 +5,15 @@ from importlib.metadata import version
 try:
     from skextras.gradient_boosting import GradientBoostingClassifier, GradientBoostingRegressor
     from skextras.kernel import KernelLogisticRegression
-    from skextras.mixture import GaussianMixture
+    from skextras.mixture import (
+        BernoulliMixture,
+        CategoricalHMM,
+        CategoricalMixture,
+        GaussianHMM,
+        GaussianMixture,
+        PoissonMixture,
+        StudentMixture,
+    )
 except ModuleNotFoundError as error:
     if (error.name or "").startswith("skextras"):
         raise
@@ -19,5 +27,11 @@ __all__ = [
     "GradientBoostingRegressor",
     "KernelLogisticRegression",
     "GaussianMixture",
+    "StudentMixture",
+    "BernoulliMixture",
+    "CategoricalMixture",
+    "PoissonMixture",
+    "GaussianHMM",
+    "CategoricalHMM",
 ]
 __version__ = version("mlextras")
