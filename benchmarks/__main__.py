@@ -22,6 +22,8 @@ FAMILIES = (
     "tree_prediction",
     "tree_shap",
     "kernel",
+    "mixture",
+    "mixture_families",
     "ppo",
     "learning",
     "trpo",
