@@ -124,7 +124,7 @@ class BaseHMM(BaseEstimator, ABC):
             Ascent(step, start, self.tol, accelerated(), report=self._reporter())
             for start in (self._start(summary, sweep, rng) for _ in range(self.n_init))
         ]
-        result = best_of(ascents, max_iter=self.max_iter, discard=True).result()
+        result = best_of(ascents, max_iter=self.max_iter, discard=False).result()
         self.startprob_, self.transmat_ = result.parameters[:2]
         self._publish(result.parameters[2:], summary.origin, values.dtype)
         self.converged_, self.n_iter_ = result.converged, result.n_iter
