@@ -26,6 +26,8 @@ FAMILIES = (
     "tree_shap",
     "kernel",
     "som",
+    "mixture",
+    "mixture_families",
     "ppo",
     "learning",
     "trpo",

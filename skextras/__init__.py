@@ -6,7 +6,15 @@ try:
     from skextras.adaboost import AdaBoostClassifier, AdaBoostRegressor
     from skextras.gradient_boosting import GradientBoostingClassifier, GradientBoostingRegressor
     from skextras.kernel import KernelLogisticRegression
-    from skextras.mixture import GaussianMixture
+    from skextras.mixture import (
+        BernoulliMixture,
+        CategoricalHMM,
+        CategoricalMixture,
+        GaussianHMM,
+        GaussianMixture,
+        PoissonMixture,
+        StudentMixture,
+    )
     from skextras.random_forest import RandomForestClassifier, RandomForestRegressor
     from skextras.som import SelfOrganizingMap, SOMClassifier, SOMRegressor
 except ModuleNotFoundError as error:
@@ -20,14 +28,20 @@ except ModuleNotFoundError as error:
 __all__ = [
     "AdaBoostClassifier",
     "AdaBoostRegressor",
+    "BernoulliMixture",
+    "CategoricalHMM",
+    "CategoricalMixture",
+    "GaussianHMM",
     "GaussianMixture",
     "GradientBoostingClassifier",
     "GradientBoostingRegressor",
     "KernelLogisticRegression",
+    "PoissonMixture",
     "RandomForestClassifier",
     "RandomForestRegressor",
     "SOMClassifier",
     "SOMRegressor",
     "SelfOrganizingMap",
+    "StudentMixture",
 ]
 __version__ = version("mlextras")

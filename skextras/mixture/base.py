@@ -22,7 +22,7 @@ from skextras.mixture.reading import (
     is_block_source,
     summarise,
 )
-from skextras.mixture.starting import Starter
+from skextras.mixture.starting import Starter, soft
 from skextras.mixture.streaming import StreamingMixture
 
 
@@ -68,7 +68,8 @@ class BaseMixture(StreamingMixture, PredictingMixture):
             self._check_size(len(source[0]))
         summary = summarise(source, rng)
         components = self._components(summary)
-        step = MixtureStep(self._sweep(components, summary.centre, summary.dtype), source)
+        summary.is_centred = components.is_centred
+        step = MixtureStep(self._sweep(components, summary.origin, summary.dtype), source)
         is_start = not (self.warm_start and hasattr(self, "converged_"))
         starts = self._starts(summary, components, rng) if is_start else None
         self._climb(step, starts, summary)
@@ -79,7 +80,7 @@ class BaseMixture(StreamingMixture, PredictingMixture):
         self, step: MixtureStep, starts: Iterator[Parameters] | None, summary: Summary
     ) -> None:
         if starts is None:
-            starts = iter([self._own_parameters(summary.centre)])
+            starts = iter([self._own_parameters(summary.origin)])
             objective = float(self.lower_bound_)
         else:
             objective = -np.inf
@@ -108,7 +109,7 @@ class BaseMixture(StreamingMixture, PredictingMixture):
     def _finish(self, best: Ascent, components: Components, summary: Summary) -> None:
         result = best.result()
         self.weights_ = result.parameters[0].astype(summary.dtype)
-        self._publish(result.parameters, summary.centre, summary.dtype)
+        self._publish(result.parameters, summary.origin, summary.dtype)
         self.converged_ = result.converged
         self.n_iter_ = result.n_iter
         self.lower_bound_ = result.objective
@@ -142,17 +143,19 @@ class BaseMixture(StreamingMixture, PredictingMixture):
         for _ in range(self.n_init):
             shares = starter.assign(self.init_params, rng)
             parameters = self._assigned(starter, shares, summary, components)
-            yield self._with_initial(parameters, summary.centre)
+            yield self._with_initial(parameters, summary.origin)
 
     def _assigned(
         self, starter: Starter, shares: np.ndarray, summary: Summary, components: Components
     ) -> Parameters:
         """Maximise with given shares of the sample's rows."""
+        if not components.is_centred:  # a category that a component lacks would stay out for ever
+            shares = soft(shares)
         shares = shares * starter.weight[:, None]
         counts = shares.sum(axis=0)
         means = shares.T @ starter.values / np.maximum(counts, np.finfo(float).tiny)[:, None]
         own = self._first(summary, means)
-        sweep = self._sweep(components, summary.centre, summary.dtype, n_threads=1)
+        sweep = self._sweep(components, summary.origin, summary.dtype, n_threads=1)
         ready = components.prepare(own, summary.dtype)
         rows, order = arranged(starter.rows.values)
         shares = shares if order is None else shares[order]

@@ -21,6 +21,7 @@ class Components(ABC):
     counts components.
     """
 
+    is_centred = False  # whether blocks hold rows less their centre
     needs_scratch = False  # whether accumulate reads what density wrote to the block's scratch
 
     @abstractmethod

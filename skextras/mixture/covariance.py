@@ -8,7 +8,6 @@ from abc import ABC, abstractmethod
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
-from scipy import linalg
 
 from skextras.mixture.em import InfeasibleError
 from skextras.mixture.sweeping import Block
@@ -64,21 +63,23 @@ def precision_root(covariance: np.ndarray) -> np.ndarray:
 
     Parameters
     ----------
-    covariance : ndarray of shape (d, d)
+    covariance : ndarray of shape (..., d, d)
         Positive definite.
 
     Returns
     -------
-    ndarray of shape (d, d)
-        Raises ``InfeasibleError`` if it is not definite.
+    ndarray of shape (..., d, d)
+        Raises ``InfeasibleError`` if one is not definite.
     """
     try:
-        lower = linalg.cholesky(covariance, lower=True)
-    except (linalg.LinAlgError, ValueError) as error:
+        lower = np.linalg.cholesky(covariance)
+        # (Not a triangular solve: BLAS starts threads for it, and takes milliseconds to.)
+        inverse = np.linalg.inv(lower)
+    except np.linalg.LinAlgError as error:
         raise InfeasibleError(
             "Mixture: a covariance must be positive definite. Raise reg_covar."
         ) from error
-    return linalg.solve_triangular(lower, np.eye(len(lower)), lower=True).T
+    return np.triu(np.swapaxes(inverse, -1, -2))
 
 
 def symmetric(upper: np.ndarray, d: int) -> np.ndarray:
@@ -122,9 +123,7 @@ class Covariance(ABC):
         if not np.all(np.isfinite(covariance)):
             raise InfeasibleError("Mixture: a covariance must be finite. Check the data.")
         if self.is_matrix:
-            *shape, d, _ = covariance.shape
-            each = [precision_root(C) for C in covariance.reshape(-1, d, d)]
-            return np.reshape(each, (*shape, d, d))
+            return precision_root(covariance)
         if not np.all(covariance > 0):
             raise InfeasibleError("Mixture: a variance must be positive. Raise reg_covar.")
         return 1 / np.sqrt(covariance)

@@ -9,6 +9,8 @@ __all__ = ["FactorCovariance"]
 
 CYCLES = 2  # of the factors' own EM in each maximisation; any number raises the likelihood
 
+TINY = 1e-14  # share of a variance: noise below it would make the next cycle singular
+
 
 class FactorCovariance(FullCovariance):
     """Σ = Λ Λᵀ + Ψ for each component, stored as (k, d, q + 1): Λ, then the diagonal of Ψ.
@@ -77,7 +79,8 @@ class FactorCovariance(FullCovariance):
         new = np.array(old)
         for j, (each, n) in enumerate(zip(scatter, counts, strict=True)):
             for _ in range(CYCLES):
-                new[j] = self._cycle(each / n, new[j])
+                if np.all(new[j, :, -1] > TINY * np.diagonal(each).max() / n):
+                    new[j] = self._cycle(each / n, new[j])
         return new
 
     def raised(self, covariance: np.ndarray, by: np.ndarray) -> np.ndarray:

@@ -88,6 +88,8 @@ class GaussianComponents(Components):
         Components that had to be raised.
     """
 
+    is_centred = True
+
     def __init__(self, family: Covariance, floor: Floor, prior: WishartPrior | None = None) -> None:
         self.family, self.floor, self.prior = family, floor, prior
         self.collapsed: set[int] = set()

@@ -11,19 +11,17 @@ from sklearn.utils.validation import check_is_fitted
 from skextras.mixture.components import log_weights_of
 from skextras.mixture.reading import arranged
 from skextras.mixture.shell import MixtureShell
-from skextras.mixture.sweeping import Block, Rows, Sweep
+from skextras.mixture.sweeping import Block, Sweep
 
 
 class PredictingMixture(MixtureShell):
     """Predictions, criteria and samples; abstract."""
 
     def _posterior(
-        self, X: Any
+        self, values: np.ndarray
     ) -> Iterator[tuple[np.ndarray | slice, Block, np.ndarray, np.ndarray]]:
         """Blocks of checked rows: their places, the block, its table, its log-likelihoods."""
-        check_is_fitted(self)
-        values = X if isinstance(X, Rows) else self._numbers(X, reset=False)
-        rows, order = (values, None) if isinstance(values, Rows) else arranged(values)
+        rows, order = arranged(values)
         centre, components = self._centre(), self._components(None)
         parameters = self._own_parameters(centre)
         sweep = Sweep(components, len(parameters[0]), centre, rows.values.dtype, 1)

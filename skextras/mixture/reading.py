@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
+from skextras.mixture.kernels import column_moments
 from skextras.mixture.sweeping import EMPTY, NO_LABELS, Rows
 
 __all__ = ["BlockSource", "Reader", "Summary", "arranged", "is_block_source"]
@@ -28,6 +29,8 @@ class Summary:
         Of the rows.
     sample : Rows
         Up to 25,000 rows.
+    is_centred : bool
+        Whether the components take rows less their centre.
     """
 
     centre: np.ndarray
@@ -35,6 +38,18 @@ class Summary:
     total: float
     dtype: Any
     sample: Rows
+    is_centred: bool = True
+
+    @property
+    def origin(self) -> np.ndarray:
+        """What is taken from the rows.
+
+        Returns
+        -------
+        ndarray of shape (d,)
+            The centre, or zeros.
+        """
+        return self.centre if self.is_centred else np.zeros_like(self.centre)
 
 
 class Reader:
@@ -241,46 +256,19 @@ def summarise(source: Any, rng: np.random.RandomState) -> Summary:
     Summary
         Of all rows.
     """
-    centre = spread = known = np.zeros(0)
+    counts = means = squares = np.zeros(0)
     total, seen, parts = 0.0, 0, list[Rows]()
     for rows in source:
-        mean, variance, count = _moments(rows)
         if seen == 0:
-            centre, spread, known = mean, variance, count
-        else:
-            both = np.maximum(known + count, np.finfo(float).tiny)
-            share = count / both
-            spread = (1 - share) * spread + share * variance
-            spread = spread + share * (1 - share) * (mean - centre) ** 2
-            centre, known = centre + share * (mean - centre), both
+            counts, means, squares = (np.zeros(rows.values.shape[1]) for _ in range(3))
+        column_moments(rows.values, rows.weight, counts, means, squares)
         total, seen = total + rows.total(), seen + len(rows)
         parts.append(_drawn(rows, rng, max(1, SAMPLE // 2) if seen > SAMPLE else SAMPLE))
         if sum(map(len, parts)) > 4 * SAMPLE:
             parts = [_drawn(_joined(parts), rng, SAMPLE)]
     sample = _drawn(_joined(parts), rng, SAMPLE)
-    return Summary(centre, spread, total, sample.values.dtype, sample)
-
-
-def _moments(rows: Rows) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Weighted mean, variance and weight of the known values of each feature, blockwise."""
-    d = rows.values.shape[1]
-    count, mean, square = np.zeros(d), np.zeros(d), np.zeros(d)
-    for first in range(0, len(rows), 4096):
-        values = rows.values[first : first + 4096].astype(np.float64)
-        weight = rows.weight[first : first + 4096] if len(rows.weight) else np.ones(len(values))
-        known = ~np.isnan(values)
-        own = weight @ known
-        safe = np.maximum(own, np.finfo(float).tiny)
-        values = np.where(known, values, 0)
-        middle = values[0] if first == 0 else mean
-        shift = (weight @ np.where(known, values - middle, 0)) / safe
-        rest = np.where(known, values - middle - shift, 0)
-        both = np.maximum(count + own, np.finfo(float).tiny)
-        here = middle + shift
-        square += weight @ rest**2 + count * own / both * (here - mean) ** 2 * (first > 0)
-        mean = here if first == 0 else mean + own / both * (here - mean)
-        count = count + own
-    return mean, square / np.maximum(count, np.finfo(float).tiny), count
+    spread = squares / np.maximum(counts, np.finfo(float).tiny)
+    return Summary(means, spread, total, sample.values.dtype, sample)
 
 
 def _drawn(rows: Rows, rng: np.random.RandomState, size: int) -> Rows:
@@ -317,8 +305,8 @@ def check_numbers(
         The table.
     reset : bool
         Whether it says how many features there are.
-    dtype : sequence of dtype, default=(float64, float32)
-        Kept if it is one of them, else made the first.
+    dtype : sequence of dtype or None, default=(float64, float32)
+        Kept if it is one of them, else made the first; None keeps any.
     **more : object
         Of ``validate_data``.
 
@@ -331,7 +319,7 @@ def check_numbers(
         estimator,
         X,
         reset=reset,
-        dtype=list(dtype),
+        dtype=None if dtype is None else list(dtype),
         order="C",
         ensure_all_finite="allow-nan",
         **more,

@@ -13,7 +13,9 @@ from sklearn.exceptions import ConvergenceWarning
 
 from skextras.mixture.sweeping import EMPTY, NO_LABELS, Rows
 
-__all__ = ["Starter"]
+__all__ = ["Starter", "soft"]
+
+SOFT = 0.2  # of a row's first assignment, where features are discrete
 
 
 class Starter:
@@ -115,13 +117,31 @@ class Starter:
             )
 
 
+def soft(shares: np.ndarray) -> np.ndarray:
+    """Give a part of each row to all components alike.
+
+    Parameters
+    ----------
+    shares : ndarray of shape (n, k)
+        Of the components.
+
+    Returns
+    -------
+    ndarray of shape (n, k)
+        None is zero where the row is not.
+    """
+    return (1 - SOFT) * shares + SOFT * shares.mean(axis=1, keepdims=True)
+
+
 def _joined_equals(sample: Rows) -> Rows:
     """Distinct rows in order, with the sums of their weights."""
     weight = sample.weight if len(sample.weight) else np.ones(len(sample))
     columns = sample.values
     if len(sample.labels):
         columns = np.column_stack([columns, sample.labels.astype(columns.dtype)])
-    order = np.lexsort(columns.T[::-1])
+    order = np.argsort(columns[:, 0], kind="stable")
+    if len(np.unique(columns[:, 0])) < len(columns):  # the first column does not tell them apart
+        order = np.lexsort(columns.T[::-1])
     ordered = columns[order]
     same = (ordered[1:] == ordered[:-1]) | (np.isnan(ordered[1:]) & np.isnan(ordered[:-1]))
     first = np.flatnonzero(np.r_[True, ~same.all(axis=1)])

@@ -58,7 +58,7 @@ class StreamingMixture(MixtureShell):
         if is_first:
             self._stream = (*self._stream_start(X, sample_weight), 1)
         parameters, average, summary, components, t = self._stream
-        step = MixtureStep(self._sweep(components, summary.centre, summary.dtype), [rows])
+        step = MixtureStep(self._sweep(components, summary.origin, summary.dtype), [rows])
         statistics, likelihood = step.expect(parameters, [rows])
         rate = (t + 1) ** -self.learning_decay
         total = max(statistics[0].sum(), np.finfo(float).tiny)
@@ -72,7 +72,7 @@ class StreamingMixture(MixtureShell):
         summary.total += total
         self._stream = (parameters, average, summary, components, t + 1)
         self.weights_ = parameters[0].astype(summary.dtype)
-        self._publish(parameters, summary.centre, summary.dtype)
+        self._publish(parameters, summary.origin, summary.dtype)
         self.lower_bound_ = likelihood / total
         self.n_iter_ = t + 1
         return self
@@ -90,8 +90,9 @@ class StreamingMixture(MixtureShell):
         rows = Reader(self, self.n_components).rows(X, sample_weight)
         summary = summarise([rows], check_random_state(self.random_state))
         components = self._components(summary)
-        parameters = self._own_parameters(summary.centre)
-        step = MixtureStep(self._sweep(components, summary.centre, summary.dtype), [rows])
+        summary.is_centred = components.is_centred
+        parameters = self._own_parameters(summary.origin)
+        step = MixtureStep(self._sweep(components, summary.origin, summary.dtype), [rows])
         statistics, _ = step.expect(parameters, [rows])
         average = tuple(part / max(statistics[0].sum(), 1e-300) for part in statistics)
         return parameters, average, summary, components

@@ -198,6 +198,36 @@ class Sweep:
             block, _ = self._expect(ready, log_weights, rows, place, buffers)
             yield place, block, buffers[2], buffers[3]
 
+    def densities(self, ready: Any, rows: Rows) -> np.ndarray:
+        """Log densities of all rows.
+
+        Parameters
+        ----------
+        ready : object
+            Prepared parameters of the components.
+        rows : Rows
+            The data.
+
+        Returns
+        -------
+        ndarray of shape (n, k), float64
+            Where one array of them is wanted, as for sequences.
+        """
+        out = np.empty((len(rows), self.k))
+        chunks = self._chunks(len(rows))
+
+        def _fill(chunk: tuple[int, int]) -> None:
+            buffers = self._buffers()
+            for place in self._places(*chunk, rows.n_complete):
+                block, table = self._load(rows, place, buffers), buffers[2]
+                self.components.density(ready, block, table)
+                out[place] = table[: self.k, : len(block)].T
+
+        n_threads = min(self.n_threads, len(chunks))
+        with ThreadPoolExecutor(max(n_threads, 1)) as pool:
+            list((pool.map if n_threads > 1 else map)(_fill, chunks))
+        return out
+
     def assigned(self, ready: Any, rows: Rows, shares: np.ndarray) -> list[np.ndarray]:
         """Sums with given responsibilities.
 

@@ -24,6 +24,21 @@ NEAR_TIES = (
 )
 OUR_NAME = "expects the peer's class name in a message"
 OTHER_DRAWS = "needs its seed to draw the outlier; ours draws other rows by the same seed"
+NUMPY_ALONE = "hands in arrays of other libraries; ours computes in compiled loops on NumPy's"
+OUR_WORDS = "expects the host's words for a shape that is refused; ours says the same in its own"
+COLLAPSE = "expects an error where components collapse; ours raises their variances, with a warning"
+OTHER_START = (
+    "counts iterations from k-means on unsorted rows; ours starts from sorted, joined rows"
+)
+
+MIXTURES = {
+    "array_api_compliance": NUMPY_ALONE,
+    "raises_where_array_api_not_implemented": NUMPY_ALONE,
+    "all_init_does_not_estimate_gaussian_parameters": MOCKED,
+    "precisions_init": "calls the private _set_parameters and _initialize",
+    "precisions_init_diag": OTHER_START,
+}
+
 WEIGHTS_WORK = "expects a refusal of sample weights; ours weighs partial dependence by them"
 
 FOREST_INTERNALS = "looks into private attributes and functions of scikit-learn's forests"
@@ -88,7 +103,15 @@ HISTOGRAMS = {
     "test_monotonic_constraints.py::test_input_error_related_to_feature_names": OUR_NAME,
 }
 
+MIXTURE_FILE = "sklearn: sklearn/mixture/tests/test_gaussian_mixture.py"
+
 TESTS = {
+    **{f"{MIXTURE_FILE}::test_gaussian_mixture_{test}": why for test, why in MIXTURES.items()},
+    **{
+        f"{MIXTURE_FILE}::test_check_{part}": OUR_WORDS
+        for part in ("weights", "means", "precisions")
+    },
+    f"{MIXTURE_FILE}::test_regularisation": COLLAPSE,
     **{
         f"sklearn: sklearn/ensemble/tests/test_forest.py::{test}": reason
         for test, reason in FORESTS.items()

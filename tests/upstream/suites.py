@@ -40,6 +40,7 @@ SKLEARN = Suite(
         "sklearn.ensemble:HistGradientBoostingRegressor": "skextras:GradientBoostingRegressor",
         "sklearn.ensemble:RandomForestClassifier": "skextras:RandomForestClassifier",
         "sklearn.ensemble:RandomForestRegressor": "skextras:RandomForestRegressor",
+        "sklearn.mixture:GaussianMixture": "skextras:GaussianMixture",
     },
     files=(
         "sklearn/tests/test_calibration.py",
@@ -62,6 +63,8 @@ SKLEARN = Suite(
         "sklearn/inspection/_plot/tests/test_plot_partial_dependence.py",
         "sklearn/inspection/_plot/tests/test_boundary_decision_display.py",
         "sklearn/metrics/tests/test_score_objects.py",
+        "sklearn/mixture/tests/test_gaussian_mixture.py",
+        "sklearn/mixture/tests/test_mixture.py",
         "sklearn/metrics/_plot/tests/test_roc_curve_display.py",
         "sklearn/model_selection/tests/test_classification_threshold.py",
         "sklearn/model_selection/tests/test_search.py",

@@ -1,0 +1,94 @@
+"""Tables of categories as codes, for the estimators that take them."""
+
+from numbers import Real
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils import Tags
+
+from skextras.mixture.components import Parameters
+from skextras.mixture.reading import check_numbers
+
+__all__ = ["CodedMixin"]
+
+
+class CodedMixin(BaseEstimator):
+    """Categories of each feature, their codes and their probabilities."""
+
+    categories: Any
+    categories_: list[np.ndarray]
+    probabilities_: list[np.ndarray]
+
+    def __sklearn_tags__(self) -> Tags:
+        """Categories may be strings."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.categorical = True
+        tags.input_tags.string = True
+        return tags
+
+    def _numbers(self, X: Any, *, reset: bool) -> np.ndarray:
+        values = check_numbers(self, X, reset=reset, dtype=None)
+        if values.dtype == object:  # NaN, None and strings side by side
+            self._check_plain(values)
+        if reset:
+            self.categories_ = self._found(values)
+        columns = zip(values.T, self.categories_, strict=True)
+        return np.column_stack([_codes(column, own) for column, own in columns])
+
+    def _found(self, values: np.ndarray) -> list[np.ndarray]:
+        """Categories of each feature, in order."""
+        if isinstance(self.categories, str):
+            return [_distinct(column) for column in values.T]
+        if len(self.categories) != values.shape[1]:
+            raise ValueError(
+                f"{type(self).__name__}: categories must have one list for each of the "
+                f"{values.shape[1]} features, got {len(self.categories)}. 'auto' finds them."
+            )
+        return [np.asarray(own) for own in self.categories]
+
+    def _check_plain(self, values: np.ndarray) -> None:
+        strange = [own for own in values.ravel() if not isinstance(own, str | Real | type(None))]
+        if strange:
+            raise TypeError(
+                "{type(self).__name__}: X must hold numbers and strings, argument must be a string "
+                f"or a number, got {type(strange[0]).__name__}. Name the categories."
+            )
+
+    def _sizes(self) -> list[int]:
+        return [max(len(own), 1) for own in self.categories_]
+
+    def _uniform(self, k: int) -> Parameters:
+        sizes = self._sizes()
+        return (np.tile(np.repeat(1 / np.array(sizes, dtype=np.float64), sizes), (k, 1)),)
+
+    def _split(self, probabilities: np.ndarray) -> None:
+        self.probabilities_ = np.split(probabilities, np.cumsum(self._sizes())[:-1], axis=1)
+
+    def _joined(self) -> np.ndarray:
+        return np.maximum(np.concatenate(self.probabilities_, axis=1, dtype=np.float64), 1e-12)
+
+
+def _is_missing(column: np.ndarray) -> np.ndarray:
+    """NaN and None."""
+    if column.dtype.kind == "f":
+        return np.isnan(column)
+    return np.array([value is None or value != value for value in column], bool)
+
+
+def _distinct(column: np.ndarray) -> np.ndarray:
+    """Categories in order; numbers come before strings."""
+    known = column[~_is_missing(column)]
+    if known.dtype != object:
+        return np.unique(known)
+    ordered = sorted(set(known.tolist()), key=lambda own: (isinstance(own, str), own))
+    return np.array(ordered, dtype=object)
+
+
+def _codes(column: np.ndarray, categories: np.ndarray) -> np.ndarray:
+    """Places of the values among the categories; NaN for those that are missing or unknown."""
+    place = {value: float(code) for code, value in enumerate(categories.tolist())}
+    if column.dtype == object:
+        return np.array([place.get(value, np.nan) for value in column.tolist()])
+    values, back = np.unique(column, return_inverse=True)
+    return np.array([place.get(value, np.nan) for value in values.tolist()])[back.ravel()]

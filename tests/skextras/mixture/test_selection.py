@@ -1,0 +1,120 @@
+"""Selection of mixtures, their pictures, and models of users."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from scipy.stats import binom
+
+from skextras.mixture import (
+    EMModel,
+    GaussianMixture,
+    InfeasibleError,
+    MixtureDisplay,
+    ascend,
+    responsibilities,
+    select_mixture,
+)
+from tests.skextras.mixture.tables import clusters, with_holes
+
+
+@pytest.fixture(autouse=True)
+def _close_figures():
+    yield
+    plt.close("all")
+
+
+@pytest.mark.parametrize("criterion", ["bic", "icl", "aic", "cv"])
+def test_the_best_value_belongs_to_the_best_model(criterion):
+    X = clusters(300, d=2, apart=6, seed=4)
+    found = select_mixture(X, (1, 3), ("full", "diag"), criterion=criterion, cv=3)
+    best = found.best_params_
+    assert best["n_components"] == 3
+    value = found.values_[best["covariance_type"], best["n_components"]]
+    assert value == min(found.values_.values())
+    if criterion != "cv":
+        assert getattr(found.best_estimator_, criterion)(X) == pytest.approx(value)
+    ax = found.plot().ax_
+    assert ax.get_ylabel() == criterion.upper()
+    assert {text.get_text() for text in ax.get_legend().get_texts()} == {"full", "diag"}
+
+
+def test_impossible_searches_are_refused():
+    with pytest.raises(ValueError, match=r"criterion must be one of .* got 'best'"):
+        select_mixture(clusters(), criterion="best")
+    with pytest.raises(ValueError, match=r"must name at least one each, got \[\]"):
+        select_mixture(clusters(), [])
+
+
+@pytest.mark.parametrize("kind", ["ellipses", "density"])
+def test_pictures_show_every_component(kind):
+    X = clusters()
+    model = GaussianMixture(3, random_state=0).fit(X)
+    ax = MixtureDisplay.from_estimator(model, X, features=(2, 0), kind=kind).ax_
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("x[2]", "x[0]")
+    if kind == "ellipses":
+        lines = [line.get_xydata() for line in ax.lines]
+        marks = np.array([line[0] for line in lines if len(line) == 1])
+        np.testing.assert_allclose(marks, model.means_[:, [2, 0]])
+    with pytest.raises(ValueError, match="kind must be 'ellipses' or 'density', got 'map'"):
+        MixtureDisplay.from_estimator(model, kind="map")
+
+
+def test_one_feature_is_a_curve_of_area_one():
+    X = with_holes(clusters(d=2))[:, :1]
+    model = GaussianMixture(2, random_state=0).fit(X)
+    curve = MixtureDisplay.from_estimator(model, X).ax_.lines[0].get_xydata()
+    assert np.trapezoid(curve[:, 1], curve[:, 0]) == pytest.approx(1, abs=1e-3)
+
+
+class TwoCoins(EMModel):
+    """Five rounds of ten tosses, each with one of two coins (Do and Batzoglou, 2008)."""
+
+    def e_step(self, heads, bias):
+        if not np.all((bias > 0) & (bias < 1)):
+            raise InfeasibleError("a bias must be in (0, 1)")
+        return responsibilities(binom.logpmf(heads[:, None], 10, bias) + np.log(0.5))
+
+    def m_step(self, heads, coin):
+        return heads @ coin / (10 * coin.sum(axis=0))
+
+
+HEADS = np.array([5, 9, 8, 4, 7])
+
+
+def test_the_two_coins_end_where_the_paper_says():
+    found = TwoCoins().fit(HEADS, np.array([0.6, 0.5]))
+    np.testing.assert_allclose(found.parameters, [0.80, 0.52], atol=0.005)
+    assert found.converged
+
+
+@pytest.mark.parametrize("acceleration", ["squarem", "anderson"])
+def test_a_users_model_is_accelerated_and_never_falls(acceleration):
+    start = np.array([0.6, 0.5])
+    plain = TwoCoins().fit(HEADS, start, tol=1e-12)
+    quick = TwoCoins().fit(HEADS, start, tol=1e-12, acceleration=acceleration)
+    assert quick.n_iter < plain.n_iter
+    assert np.all(np.diff(quick.objectives) >= 0)
+    np.testing.assert_allclose(quick.parameters, plain.parameters, atol=1e-5)
+
+
+def test_a_refused_extrapolation_goes_back_to_em():
+    """Parameters of two arrays, of which extrapolation beyond a bound is refused."""
+
+    def step(parameters):
+        x, y = parameters
+        if x[0] > 1:
+            raise InfeasibleError("x must be at most 1")
+        return -float((1 - x[0]) + (1 - y[0]) ** 2), ((x + 1) / 2, (y + 1) / 2)
+
+    found = ascend(step, (np.zeros(1), np.zeros(1)), tol=1e-9, acceleration="squarem")
+    assert found.converged
+    np.testing.assert_allclose(found.parameters[0], 1, atol=1e-6)
+
+
+def test_starts_and_accelerations_are_checked():
+    with pytest.raises(ValueError, match="at least one start, got none"):
+        TwoCoins().fit(HEADS)
+    with pytest.raises(ValueError, match=r"acceleration must be .* got 'fast'"):
+        TwoCoins().fit(HEADS, np.array([0.6, 0.5]), acceleration="fast")
+    several = TwoCoins().fit(HEADS, np.array([0.5, 0.5]), np.array([0.6, 0.5]))
+    np.testing.assert_allclose(several.parameters, [0.80, 0.52], atol=0.005)
