@@ -258,7 +258,7 @@ class BaseGradientBoosting(UnderstandingMixin, BaseEstimator, ABC):
         table = encode(self, self._encoder, X, reset=False)
         y = self._encode_y(y, reset=False)
         check_consistent_length(table, y)
-        weight = self._read_weight(sample_weight, len(y))
+        weight = row_weights(sample_weight, len(y))
         return Data(source_of(table), y, weight, table.values)
 
     def _check_options(self, *, has_validation: bool) -> None:
