@@ -72,6 +72,22 @@ def exact(row: Any, w: Any, kind: int) -> Any:
     return total
 
 
+@inner(fastmath=FAST)
+def measured(row: Any, w: Any, kind: int) -> Any:
+    """The same, added up in any order: for what nothing is decided by."""
+    total = 0.0
+    for k in range(row.shape[0]):
+        gap = row[k] - w[k]
+        if kind == EUCLIDEAN:
+            term = gap * gap
+        elif kind == MANHATTAN:
+            term = abs(gap)
+        else:
+            term = -row[k] * w[k]
+        total += term if row[k] == row[k] else 0.0
+    return total
+
+
 @inner
 def as_distance(score: float, row: Any, kind: int) -> Any:
     """What users call the distance; missing values are taken to be as far off as the others."""
@@ -126,10 +142,10 @@ def _margin(squared: float, reach: float, width: int, scale: float) -> Any:
 
 # ------------------------------------------------------------ the decision
 @inner(fastmath=FAST)
-def _dot(x: Any, start: int, w: Any) -> Any:
+def _dot(x: Any, w: Any) -> Any:
     total = np.float32(0)
     for k in range(w.shape[0]):
-        total += x[start + k] * w[k]
+        total += x[k] * w[k]
     return total
 
 
@@ -153,7 +169,7 @@ def _decide(row: Any, weights: Any, kind: int, scores: Any, limit: float, found:
 
 
 @inner
-def _take(best: Any, second: Any, place: Any, start: int, margin: float, found: Any) -> Any:
+def take(best: Any, second: Any, place: Any, start: int, margin: float, found: Any) -> Any:
     """Read the best units off the lanes; False if the margin leaves a doubt."""
     lane = other = 0
     first = next_best = third = np.float32(np.inf)
@@ -225,7 +241,7 @@ def search_narrow(
                 )
         for i in range(count):
             margin = margins[begin + i]
-            is_sure[begin + i] = margin < HUGE and _take(
+            is_sure[begin + i] = margin < HUGE and take(
                 best, second, place, i * LANES, margin, found[begin + i]
             )
 
@@ -246,11 +262,12 @@ def settle_rows(
     row, scores = np.empty(X.shape[1]), np.empty(n_units, np.float32)
     for i in range(X.shape[0]):
         standardize(X[i], kind, row)
+        x = narrow[i * width : (i + 1) * width]  # (from 0: an index that is a sum stops vectors)
         limit = np.inf
         if margins[i] < HUGE:
             first = second = np.float32(np.inf)
             for j in range(n_units):
-                score = bias[j] + _dot(narrow, i * width, narrow_weights[j])
+                score = bias[j] + _dot(x, narrow_weights[j])
                 scores[j] = score
                 if score < first:
                     first, second = score, first
@@ -269,7 +286,7 @@ def measure_found(X: Any, kind: int, weights: Any, labels: Any, out: Any) -> Non
     row = np.empty(X.shape[1])
     for i in range(X.shape[0]):
         standardize(X[i], kind, row)
-        out[i] = as_distance(exact(row, weights[labels[i]], kind), row, kind)
+        out[i] = as_distance(measured(row, weights[labels[i]], kind), row, kind)
 
 
 # ------------------------------------------------------------ every distance
@@ -287,8 +304,11 @@ def _add_feature(value: float, w: Any, kind: int, out: Any) -> None:
 
 
 @compiled
-def measure_rows(X: Any, kind: int, columns: Any, out: Any) -> None:
-    """Distances of rows to all units; ``columns`` are the weights (n_features, n_units)."""
+def measure_rows(X: Any, kind: int, columns: Any, is_score: bool, out: Any) -> None:
+    """Distances of rows to all units; ``columns`` are the weights (n_features, n_units).
+
+    As scores they are not rounded a second time, by which two could become equal.
+    """
     row, scores = np.empty(X.shape[1]), np.empty(columns.shape[1])
     for i in range(X.shape[0]):
         standardize(X[i], kind, row)
@@ -297,12 +317,12 @@ def measure_rows(X: Any, kind: int, columns: Any, out: Any) -> None:
             if row[k] == row[k]:
                 _add_feature(row[k], columns[k], kind, scores)
         for j in range(scores.shape[0]):
-            out[i, j] = as_distance(scores[j], row, kind)
+            out[i, j] = scores[j] if is_score else as_distance(scores[j], row, kind)
 
 
 @compiled
 def pick_rows(distances: Any, found: Any) -> None:
-    """The nearest units (one or two) in a matrix of distances, the lowest among equals."""
+    """The nearest units (one or two) by their distances or scores, the lowest among equals."""
     for i in range(distances.shape[0]):
         for p in range(found.shape[1]):
             best = -1
