@@ -239,12 +239,12 @@ class Codebook:
 
     def _search_stored(self, X: StoredRows, found: np.ndarray) -> None:
         bias, bounds = self._stored
-        is_sure = np.empty(len(X), np.bool_)
+        doubts = np.empty(len(X), np.int32)
         search_stored(
             X.data, X.indices, X.indptr, self.kind, self._scale, bounds, self.n_features,
-            self._plain.panels, bias, found, is_sure,
+            self._plain.panels, bias, found, doubts,
         )  # fmt: skip
-        again = np.flatnonzero(~is_sure)
+        again = np.flatnonzero(doubts)
         few = max(CELLS // self.n_features, ROWS)
         for rows in (again[start : start + few] for start in range(0, len(again), few)):
             settled = np.empty((len(rows), found.shape[1]), np.int32)
@@ -265,17 +265,17 @@ class Codebook:
     def _search(self, X: np.ndarray, packed: _Packed, found: np.ndarray) -> None:
         width, n = packed.width, len(X)
         narrow = np.zeros((-(-n // ROWS) * ROWS, width), np.float32)
-        margins, is_sure = np.empty(n), np.empty(n, np.bool_)
+        margins, doubts = np.empty(n), np.empty(n, np.int32)
         flat = narrow.ravel()
         narrow_rows(X, self.kind, self._centre, self._scale, self._reach, width, flat, margins)
-        search_narrow(flat, margins, width, packed.panels, packed.bias, found, is_sure)
-        if np.all(is_sure):
+        search_narrow(flat, margins, width, packed.panels, packed.bias, found, doubts)
+        if not np.any(doubts):
             return
-        again = np.flatnonzero(~is_sure)
+        again = np.flatnonzero(doubts)
         settled = np.empty((len(again), found.shape[1]), np.int32)
         settle_rows(
             X[again].astype(np.float64), self.kind, narrow[again].ravel(), margins[again],
-            packed.rows, packed.bias, self.weights, settled,
+            doubts[again], packed.rows, packed.bias, self.weights, settled,
         )  # fmt: skip
         found[again] = settled
 

@@ -14,7 +14,6 @@ from skextras.som.passes import (
     COSINE,
     DOUBLE,
     EUCLIDEAN,
-    HUGE,
     SINGLE,
     TINY,
     VANISHING,
@@ -122,9 +121,9 @@ def search_stored(
     packed: Any,
     bias: Any,
     found: Any,
-    is_sure: Any,
+    doubts: Any,
 ) -> None:
-    """Find the best units of rows, and tell which of them float32 does not decide."""
+    """Find the best units of rows, and the lanes among which float32 does not decide."""
     n, block, longest = found.shape[0], BLOCK, _longest(indptr)
     out = np.empty(longest, np.float32), np.empty(longest, np.int32)
     starts, margins = np.zeros(block + 1, np.int64), np.empty(block)
@@ -158,9 +157,7 @@ def search_stored(
                     panel,
                 )
         for i in range(count):
-            is_sure[begin + i] = margins[i] < HUGE and take(
-                best, second, place, i * LANES, margins[i], found[begin + i]
-            )
+            doubts[begin + i] = take(best, second, place, i * LANES, margins[i], found[begin + i])
 
 
 # ------------------------------------------------------------ distances
