@@ -15,7 +15,9 @@ import numpy as np
 from skextras.som.grid import Grid
 from skextras.som.passes import add_known, add_rows
 from skextras.som.schedules import neighborhood
-from skextras.som.search import Codebook, rows_of, stripes
+from skextras.som.search import Codebook, stripes
+from skextras.som.stored import StoredRows
+from skextras.som.stored_passes import add_stored
 
 SMALLEST = 1e-290  # a weight below has lost its digits
 Result = TypeVar("Result")
@@ -79,15 +81,15 @@ class Tally:
         return Tally(self.sums * factor, self.counts * factor)
 
 
-def tally_of(codebook: Codebook, X: np.ndarray, weights: np.ndarray) -> Tally:
+def tally_of(codebook: Codebook, X: np.ndarray | StoredRows, weights: np.ndarray) -> Tally:
     """Sum some rows by their nearest unit.
 
     Parameters
     ----------
     codebook : Codebook
         The units.
-    X : ndarray of shape (n, n_features)
-        Rows of ``rows_of``.
+    X : ndarray of shape (n, n_features) or StoredRows
+        Rows of ``Codebook.part``.
     weights : ndarray of float64 of shape (n,)
         Of the rows.
 
@@ -98,11 +100,13 @@ def tally_of(codebook: Codebook, X: np.ndarray, weights: np.ndarray) -> Tally:
     """
     labels = codebook.nearest(X)[0][:, 0]
     sums = np.zeros((codebook.n_units, codebook.n_features))
-    if np.isnan(X.sum()):
+    counts = np.zeros((codebook.n_units, 1))
+    if isinstance(X, StoredRows):
+        add_stored(X.data, X.indices, X.indptr, weights, labels, sums, counts)
+    elif np.isnan(X.sum()):
         counts = np.zeros_like(sums)
         add_known(X, weights, labels, sums, counts)
     else:
-        counts = np.zeros((codebook.n_units, 1))
         add_rows(X, weights, labels, sums, counts)
     return Tally(sums, counts)
 
@@ -128,7 +132,7 @@ def tally(codebook: Codebook, X: Any, weights: np.ndarray | None, n_threads: int
     """
 
     def _task(rows: slice) -> Tally:
-        part = rows_of(X, rows)
+        part = codebook.part(X, rows)
         return tally_of(codebook, part, np.ones(len(part)) if weights is None else weights[rows])
 
     results = in_stripes(_task, X.shape[0], n_threads)

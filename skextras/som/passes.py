@@ -17,6 +17,7 @@ BLOCK = 40 * ROWS  # rows that one panel of units is compared with before the ne
 FAST = {"reassoc", "contract", "nsz"}  # sums in any order: for what only bounds and filters
 DOUBLE, SINGLE = 2.0**-52, 2.0**-24
 HUGE = 1e30  # a margin beyond this decides nothing
+ALL_LANES = (1 << LANES) - 1
 TINY, VANISHING = 1e-35, 1e-300  # products below vanish in float32, in float64
 
 
@@ -69,6 +70,22 @@ def exact(row: Any, w: Any, kind: int) -> Any:
                 total += abs(value - w[k])
             else:
                 total -= value * w[k]
+    return total
+
+
+@inner(fastmath=FAST)
+def measured(row: Any, w: Any, kind: int) -> Any:
+    """The same, added up in any order: for what nothing is decided by."""
+    total = 0.0
+    for k in range(row.shape[0]):
+        gap = row[k] - w[k]
+        if kind == EUCLIDEAN:
+            term = gap * gap
+        elif kind == MANHATTAN:
+            term = abs(gap)
+        else:
+            term = -row[k] * w[k]
+        total += term if row[k] == row[k] else 0.0
     return total
 
 
@@ -126,22 +143,40 @@ def _margin(squared: float, reach: float, width: int, scale: float) -> Any:
 
 # ------------------------------------------------------------ the decision
 @inner(fastmath=FAST)
-def _dot(x: Any, start: int, w: Any) -> Any:
+def _dot(x: Any, w: Any) -> Any:
     total = np.float32(0)
     for k in range(w.shape[0]):
-        total += x[start + k] * w[k]
+        total += x[k] * w[k]
     return total
 
 
 @inner
-def _decide(row: Any, weights: Any, kind: int, scores: Any, limit: float, found: Any) -> None:
+def _units_of(lanes: int, n_units: int, units: Any) -> Any:
+    """Write the units of some lanes, given as bits, in their order; how many they are."""
+    count = 0
+    for begin in range(0, n_units, LANES):
+        rest, j = lanes, begin
+        while rest and j < n_units:
+            if rest & 1:
+                units[count] = j
+                count += 1
+            rest >>= 1
+            j += 1
+    return count
+
+
+@inner
+def _decide(
+    row: Any, weights: Any, kind: int, units: Any, scores: Any, limit: float, found: Any
+) -> None:
     """Best units (one or two) by exact distance, among those whose score is within the limit."""
     n_best = found.shape[0]
     first = second = np.inf
     for p in range(n_best):
         found[p] = -1
-    for j in range(weights.shape[0]):
-        if scores[j] > limit:
+    for k in range(units.shape[0]):
+        j = units[k]
+        if scores[k] > limit:
             continue
         score = exact(row, weights[j], kind)
         if found[0] < 0 or score < first:
@@ -153,8 +188,24 @@ def _decide(row: Any, weights: Any, kind: int, scores: Any, limit: float, found:
 
 
 @inner
-def _take(best: Any, second: Any, place: Any, start: int, margin: float, found: Any) -> Any:
-    """Read the best units off the lanes; False if the margin leaves a doubt."""
+def _lanes(best: Any, start: int, limit: float) -> Any:
+    """Lanes whose best score is within the limit, as bits."""
+    bits = 0
+    for j in range(LANES):
+        if not np.float64(best[start + j]) > limit:
+            bits |= 1 << j
+    return bits
+
+
+@inner
+def take(best: Any, second: Any, place: Any, start: int, margin: float, found: Any) -> Any:
+    """Read the best units off the lanes; bits of the lanes that the margin leaves in question.
+
+    The best units by exact distance have scores of at most that of the last of the best, plus the
+    margin, and so has the best score of their lane.
+    """
+    if not margin < HUGE:
+        return ALL_LANES
     lane = other = 0
     first = next_best = third = np.float32(np.inf)
     for j in range(LANES):
@@ -168,13 +219,16 @@ def _take(best: Any, second: Any, place: Any, start: int, margin: float, found: 
             third = value
     found[0] = place[start + lane] * LANES + lane
     behind = second[start + lane]  # in the lane of the best
-    if not min(np.float64(next_best), np.float64(behind)) > np.float64(first) + margin:
-        return False
+    runner_up = min(next_best, behind)
     if found.shape[0] == 1:
-        return True
+        limit = np.float64(first) + margin
+        return 0 if np.float64(runner_up) > limit else _lanes(best, start, limit)
+    limit = np.float64(runner_up) + margin
     found[1] = place[start + other] * LANES + other
     third = min(third, min(behind, second[start + other]))  # (whose unit no lane remembers)
-    return np.float64(third) > np.float64(next_best) + margin
+    if np.float64(third) > limit and np.float64(runner_up) > np.float64(first) + margin:
+        return 0
+    return _lanes(best, start, limit)
 
 
 @compiled
@@ -196,9 +250,9 @@ def narrow_rows(
 
 @compiled
 def search_narrow(
-    narrow: Any, margins: Any, width: int, packed: Any, bias: Any, found: Any, is_sure: Any
+    narrow: Any, margins: Any, width: int, packed: Any, bias: Any, found: Any, doubts: Any
 ) -> None:
-    """Find the best units of rows, and tell which of them float32 does not decide."""
+    """Find the best units of rows, and the lanes among which float32 does not decide."""
     n, block = found.shape[0], BLOCK
     best, second = np.empty(block * LANES, np.float32), np.empty(block * LANES, np.float32)
     place = np.empty(block * LANES, np.int32)
@@ -224,9 +278,8 @@ def search_narrow(
                     panel,
                 )
         for i in range(count):
-            margin = margins[begin + i]
-            is_sure[begin + i] = margin < HUGE and _take(
-                best, second, place, i * LANES, margin, found[begin + i]
+            doubts[begin + i] = take(
+                best, second, place, i * LANES, margins[begin + i], found[begin + i]
             )
 
 
@@ -236,22 +289,26 @@ def settle_rows(
     kind: int,
     narrow: Any,
     margins: Any,
+    doubts: Any,
     narrow_weights: Any,
     bias: Any,
     weights: Any,
     found: Any,
 ) -> None:
-    """Find the best units of rows by exact distances to all that the margin leaves in question."""
+    """Find the best units by exact distances to those that the margin leaves in question."""
     n_units, width = narrow_weights.shape
     row, scores = np.empty(X.shape[1]), np.empty(n_units, np.float32)
+    units = np.empty(n_units, np.int32)
     for i in range(X.shape[0]):
         standardize(X[i], kind, row)
+        x = narrow[i * width : (i + 1) * width]  # (from 0: an index that is a sum stops vectors)
+        count = _units_of(doubts[i], n_units, units)
         limit = np.inf
         if margins[i] < HUGE:
             first = second = np.float32(np.inf)
-            for j in range(n_units):
-                score = bias[j] + _dot(narrow, i * width, narrow_weights[j])
-                scores[j] = score
+            for k in range(count):
+                score = bias[units[k]] + _dot(x, narrow_weights[units[k]])
+                scores[k] = score
                 if score < first:
                     first, second = score, first
                 elif score < second:
@@ -260,7 +317,7 @@ def settle_rows(
         if not limit < HUGE:
             scores[:] = 0  # everything is compared
             limit = np.inf
-        _decide(row, weights, kind, scores, limit, found[i])
+        _decide(row, weights, kind, units[:count], scores, limit, found[i])
 
 
 @compiled
@@ -269,7 +326,7 @@ def measure_found(X: Any, kind: int, weights: Any, labels: Any, out: Any) -> Non
     row = np.empty(X.shape[1])
     for i in range(X.shape[0]):
         standardize(X[i], kind, row)
-        out[i] = as_distance(exact(row, weights[labels[i]], kind), row, kind)
+        out[i] = as_distance(measured(row, weights[labels[i]], kind), row, kind)
 
 
 # ------------------------------------------------------------ every distance
@@ -287,8 +344,11 @@ def _add_feature(value: float, w: Any, kind: int, out: Any) -> None:
 
 
 @compiled
-def measure_rows(X: Any, kind: int, columns: Any, out: Any) -> None:
-    """Distances of rows to all units; ``columns`` are the weights (n_features, n_units)."""
+def measure_rows(X: Any, kind: int, columns: Any, is_score: bool, out: Any) -> None:
+    """Distances of rows to all units; ``columns`` are the weights (n_features, n_units).
+
+    As scores they are not rounded a second time, by which two could become equal.
+    """
     row, scores = np.empty(X.shape[1]), np.empty(columns.shape[1])
     for i in range(X.shape[0]):
         standardize(X[i], kind, row)
@@ -297,12 +357,12 @@ def measure_rows(X: Any, kind: int, columns: Any, out: Any) -> None:
             if row[k] == row[k]:
                 _add_feature(row[k], columns[k], kind, scores)
         for j in range(scores.shape[0]):
-            out[i, j] = as_distance(scores[j], row, kind)
+            out[i, j] = scores[j] if is_score else as_distance(scores[j], row, kind)
 
 
 @compiled
 def pick_rows(distances: Any, found: Any) -> None:
-    """The nearest units (one or two) in a matrix of distances, the lowest among equals."""
+    """The nearest units (one or two) by their distances or scores, the lowest among equals."""
     for i in range(distances.shape[0]):
         for p in range(found.shape[1]):
             best = -1

@@ -26,6 +26,8 @@ from skextras.som.passes import (
     settle_rows,
     standardize_rows,
 )
+from skextras.som.stored import StoredRows
+from skextras.som.stored_passes import measure_found_stored, measure_stored, search_stored
 from skextras.som.tiles import PANEL, ROWS
 
 METRICS = {
@@ -163,15 +165,53 @@ class Codebook:
         columns = np.hstack([self._centred, 0.5 * self._centred**2])
         return _Packed.of(columns, np.zeros(self.n_units))
 
-    def nearest(
-        self, X: np.ndarray, *, n_best: int = 1, with_distance: bool = False
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Find the nearest units of dense rows.
+    @cached_property
+    def _stored(self) -> tuple[np.ndarray, tuple[float, float, float]]:
+        """For sparse rows, which are not centred: the bias, and what bounds a score.
+
+        The bounds are the greatest length of a unit, the greatest bias, the length of the centre.
+        """
+        bias = np.full_like(self._plain.bias, np.inf)
+        with np.errstate(over="ignore", invalid="ignore"):  # (bounds beyond all decide nothing)
+            centre = self._centre * self._scale
+            exact = 0.5 * (self._centred**2).sum(axis=1) + self._centred @ centre
+            if self.kind != EUCLIDEAN:
+                exact = np.zeros(self.n_units)
+            bias[: self.n_units] = exact
+            offset = float(np.sqrt((centre**2).sum()))
+        return bias, (self._reach, float(np.abs(exact).max(initial=0.0)), offset)
+
+    def part(self, X: Any, rows: slice) -> np.ndarray | StoredRows:
+        """Take some rows as the search wants them.
 
         Parameters
         ----------
-        X : ndarray of shape (n, n_features)
-            Rows of ``rows_of``; values may be missing, but not all of a row.
+        X : ndarray or CSR matrix of shape (n, n_features)
+            All rows.
+        rows : slice
+            Which.
+
+        Returns
+        -------
+        ndarray of shape (n_rows, n_features) or StoredRows
+            Dense unless X is sparse, the metric is "euclidean" or "cosine", and no value is missing
+            in these rows.
+        """
+        if sparse.issparse(X) and self.kind in (EUCLIDEAN, COSINE):
+            part = StoredRows.of(X[rows])
+            if not np.isnan(part.data.sum()):
+                return part
+        return rows_of(X, rows)
+
+    def nearest(
+        self, X: np.ndarray | StoredRows, *, n_best: int = 1, with_distance: bool = False
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Find the nearest units of rows.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n, n_features) or StoredRows
+            Rows of ``part`` or ``rows_of``; values may be missing, but not all of a row.
         n_best : {1, 2}, default=1
             How many units.
         with_distance : bool, default=False
@@ -185,44 +225,67 @@ class Codebook:
             Distance to the nearest; empty if it is not wanted.
         """
         found = np.zeros((len(X), n_best), np.int32)
-        if self.kind == MANHATTAN:
-            distances = self.distances(X)
-            pick_rows(distances, found)
-            nearest = np.take_along_axis(distances, found[:, :1], axis=1)[:, 0]
-            return found, nearest if with_distance else np.empty(0)
-        packed = self._masked if np.isnan(X.sum()) else self._plain
-        chunk = max(CELLS // packed.width // BLOCK, 1) * BLOCK
-        for start in range(0, len(X), chunk):
-            self._search(X[start : start + chunk], packed, found[start : start + chunk])
         nearest = np.empty(len(X) if with_distance else 0)
+        if isinstance(X, StoredRows):
+            self._search_stored(X, found)
+            if with_distance:
+                table = X.data, X.indices, X.indptr
+                measure_found_stored(*table, self.kind, self.weights, found[:, 0], nearest)
+            return found, nearest
+        self._search_dense(X, found)
         if with_distance:
             measure_found(X, self.kind, self.weights, found[:, 0], nearest)
         return found, nearest
 
+    def _search_stored(self, X: StoredRows, found: np.ndarray) -> None:
+        bias, bounds = self._stored
+        doubts = np.empty(len(X), np.int32)
+        search_stored(
+            X.data, X.indices, X.indptr, self.kind, self._scale, bounds, self.n_features,
+            self._plain.panels, bias, found, doubts,
+        )  # fmt: skip
+        again = np.flatnonzero(doubts)
+        few = max(CELLS // self.n_features, ROWS)
+        for rows in (again[start : start + few] for start in range(0, len(again), few)):
+            settled = np.empty((len(rows), found.shape[1]), np.int32)
+            self._search_dense(X.dense(rows), settled)
+            found[rows] = settled
+
+    def _search_dense(self, X: np.ndarray, found: np.ndarray) -> None:
+        if self.kind == MANHATTAN:  # no product
+            scores = np.empty((len(X), self.n_units))
+            measure_rows(X, self.kind, self.columns, True, scores)
+            pick_rows(scores, found)
+            return
+        packed = self._masked if np.isnan(X.sum()) else self._plain
+        chunk = max(CELLS // packed.width // BLOCK, 1) * BLOCK
+        for start in range(0, len(X), chunk):
+            self._search(X[start : start + chunk], packed, found[start : start + chunk])
+
     def _search(self, X: np.ndarray, packed: _Packed, found: np.ndarray) -> None:
         width, n = packed.width, len(X)
         narrow = np.zeros((-(-n // ROWS) * ROWS, width), np.float32)
-        margins, is_sure = np.empty(n), np.empty(n, np.bool_)
+        margins, doubts = np.empty(n), np.empty(n, np.int32)
         flat = narrow.ravel()
         narrow_rows(X, self.kind, self._centre, self._scale, self._reach, width, flat, margins)
-        search_narrow(flat, margins, width, packed.panels, packed.bias, found, is_sure)
-        if np.all(is_sure):
+        search_narrow(flat, margins, width, packed.panels, packed.bias, found, doubts)
+        if not np.any(doubts):
             return
-        again = np.flatnonzero(~is_sure)
+        again = np.flatnonzero(doubts)
         settled = np.empty((len(again), found.shape[1]), np.int32)
         settle_rows(
             X[again].astype(np.float64), self.kind, narrow[again].ravel(), margins[again],
-            packed.rows, packed.bias, self.weights, settled,
+            doubts[again], packed.rows, packed.bias, self.weights, settled,
         )  # fmt: skip
         found[again] = settled
 
-    def distances(self, X: np.ndarray) -> np.ndarray:
-        """Distances of dense rows to all units.
+    def distances(self, X: np.ndarray | StoredRows) -> np.ndarray:
+        """Distances of rows to all units.
 
         Parameters
         ----------
-        X : ndarray of shape (n, n_features)
-            Rows of ``rows_of``.
+        X : ndarray of shape (n, n_features) or StoredRows
+            Rows of ``part`` or ``rows_of``.
 
         Returns
         -------
@@ -230,5 +293,10 @@ class Codebook:
             In float64; where values are missing, as if these were as far off as the others.
         """
         out = np.empty((len(X), self.n_units))
-        measure_rows(X, self.kind, self.columns, out)
+        if isinstance(X, StoredRows):
+            table = X.data, X.indices, X.indptr
+            squares = (self.weights**2).sum(axis=1)
+            measure_stored(*table, self.kind, self.columns, self.weights, squares, out)
+            return out
+        measure_rows(X, self.kind, self.columns, False, out)
         return out

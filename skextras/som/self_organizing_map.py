@@ -10,7 +10,7 @@ from sklearn.utils.validation import _check_feature_names_in, check_array, check
 
 from skextras.som.judging import JudgedMap
 from skextras.som.quality import topographic_error
-from skextras.som.search import rows_of, stripes
+from skextras.som.search import stripes
 from skextras.som.training import Course, train
 
 __all__ = ["SelfOrganizingMap"]
@@ -270,7 +270,7 @@ class SelfOrganizingMap(TransformerMixin, JudgedMap):
         X, codebook = self._check_X(X, reset=False), self._codebook()
         out = np.empty((X.shape[0], self.n_units_), dtype=X.dtype)
         for rows in stripes(X.shape[0]):
-            out[rows] = codebook.distances(rows_of(X, rows))
+            out[rows] = codebook.distances(codebook.part(X, rows))
         return out
 
     def inverse_transform(self, X: Any) -> np.ndarray:

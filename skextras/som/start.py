@@ -31,7 +31,9 @@ def mean_of(X: Any, weights: np.ndarray) -> np.ndarray:
     """
     total, count = np.zeros(X.shape[1]), np.zeros(X.shape[1])
     for rows in stripes(X.shape[0]):
-        part, weight = rows_of(X, rows), weights[rows]
+        part, weight = X[rows], weights[rows]
+        if not sparse.issparse(X) or np.isnan(part.sum()):
+            part = rows_of(X, rows)
         if np.isnan(part.sum()):
             is_known = ~np.isnan(part)
             total += weight @ np.where(is_known, part, 0.0)

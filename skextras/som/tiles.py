@@ -85,6 +85,19 @@ def _merge(
     return best, second, builder.select(is_better, _splat(builder, vector, _INTS), place)
 
 
+def _keep(builder: Any, table: list[list[Any]], starts: tuple[Any, ...], panel: Any) -> None:
+    """Let the scores of rows with one panel into what the lanes remember of these rows."""
+    first = builder.trunc(builder.mul(panel, _WORD(VECTORS)), _INT)
+    for r, scores in enumerate(table):
+        places = [builder.gep(start, [_WORD(r)]) for start in starts]
+        best, second, place = (builder.load(p, align=4) for p in places)
+        state = best, second, place
+        for v, score in enumerate(scores):
+            state = _merge(builder, score, builder.add(first, _INT(v)), state)
+        for value, p in zip(state, places, strict=True):
+            builder.store(value, p, align=4)
+
+
 @intrinsic
 def tile(
     typingctx: Any,
@@ -111,20 +124,77 @@ def tile(
             builder, at(0, 1, ir.FloatType()), args[2], at(3, 4, _FLOATS), at(5, 6, _FLOATS)
         )
         starts = at(7, 10, _FLOATS), at(8, 10, _FLOATS), at(9, 10, _INTS)
-        first = builder.trunc(builder.mul(args[11], _WORD(VECTORS)), _INT)
-        for r, scores in enumerate(table):
-            places = [builder.gep(start, [_WORD(r)]) for start in starts]
-            best, second, place = (builder.load(p, align=4) for p in places)
-            state = best, second, place
-            for v, score in enumerate(scores):
-                state = _merge(builder, score, builder.add(first, _INT(v)), state)
-            for value, p in zip(state, places, strict=True):
-                builder.store(value, p, align=4)
+        _keep(builder, table, starts, args[11])
         return context.get_dummy_value()
 
     words = types.int64
     kinds = (x, words, words, w, words, bias, words, best, second, place, words, words)
     return types.void(*kinds), generate
+
+
+def _gathered(builder: Any, values: Any, places: Any, span: tuple[Any, Any], w: Any) -> Any:
+    """Sums of stored values times the weights of their features, in two parts of each vector.
+
+    Two values at a time: as many sums as it takes to have one ready when it is added to again.
+    """
+    sums = [[cgutils.alloca_once(builder, _FLOATS) for _ in range(VECTORS)] for _ in range(2)]
+    for total in (total for part in sums for total in part):
+        builder.store(ir.Constant(_FLOATS, [0.0] * LANES), total)
+    multiply_add = _multiply_add(builder, _FLOATS, f"v{LANES}f32")
+    with cgutils.for_range_slice(builder, *span, _WORD(2)) as (index, _):
+        for offset, part in enumerate(sums):
+            s = builder.add(index, _WORD(offset))
+            feature = builder.zext(builder.load(builder.gep(places, [s]), align=4), _WORD)
+            value = _splat(builder, builder.load(builder.gep(values, [s]), align=4), _FLOATS)
+            start = builder.gep(w, [builder.mul(feature, _WORD(VECTORS))])
+            for weight, total in zip(_vectors(builder, start, VECTORS), part, strict=True):
+                product = builder.call(multiply_add, [value, weight, builder.load(total)])
+                builder.store(product, total)
+    return [[builder.load(total) for total in part] for part in sums]
+
+
+@intrinsic
+def gather(
+    typingctx: Any,
+    values: Any,
+    places: Any,
+    start: Any,
+    stop: Any,
+    w: Any,
+    w_start: Any,
+    bias: Any,
+    bias_start: Any,
+    best: Any,
+    second: Any,
+    place: Any,
+    state_start: Any,
+    panel: Any,
+) -> Any:
+    """Compare one row, given by an even number of values, with the units of one panel."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        def at(array: int, start: Any, to: Any) -> Any:
+            return _at(context, builder, signature.args[array], args[array], start, to)
+
+        biases = _vectors(builder, at(6, args[7], _FLOATS), VECTORS)
+        even, odd = _gathered(
+            builder,
+            at(0, _WORD(0), ir.FloatType()),
+            at(1, _WORD(0), _INT),
+            (args[2], args[3]),
+            at(4, args[5], _FLOATS),
+        )
+        scores = [
+            builder.fadd(start, builder.fadd(a, b))
+            for start, a, b in zip(biases, even, odd, strict=True)
+        ]
+        starts = at(8, args[11], _FLOATS), at(9, args[11], _FLOATS), at(10, args[11], _INTS)
+        _keep(builder, [scores], starts, args[12])
+        return context.get_dummy_value()
+
+    words = types.int64
+    kinds = (values, places, words, words, w, words, bias, words)
+    return types.void(*kinds, best, second, place, words, words), generate
 
 
 @intrinsic

@@ -11,7 +11,7 @@ from skextras.som.gas import gas_epoch
 from skextras.som.grid import Grid
 from skextras.som.online import Steps, learn_online
 from skextras.som.schedules import decayed, shares_done
-from skextras.som.search import Codebook, rows_of
+from skextras.som.search import Codebook
 
 Decay = str | Callable[[float, float, float], float]
 
@@ -224,7 +224,8 @@ def fates(
     distances = np.empty(X.shape[0] if with_distance else 0)
 
     def _task(rows: slice) -> None:
-        units, near = codebook.nearest(rows_of(X, rows), n_best=n_best, with_distance=with_distance)
+        part = codebook.part(X, rows)
+        units, near = codebook.nearest(part, n_best=n_best, with_distance=with_distance)
         found[rows] = units
         distances[rows] = near
 
