@@ -143,7 +143,7 @@ class BaseHMM(BaseEstimator, ABC):
         k, owner = self.n_components, type(self).__name__
         starter = Starter(summary.sample, summary.centre, k, owner)
         shares = starter.assign("kmeans", rng)
-        shares = shares if summary.is_centred else soft(shares)
+        shares = shares if np.all(summary.is_centred) else soft(shares)
         shares = shares * starter.weight[:, None]
         counts = np.maximum(shares.sum(axis=0), np.finfo(float).tiny)
         own = self._first(summary, shares.T @ starter.values / counts[:, None])
