@@ -12,6 +12,7 @@ try:
         CategoricalMixture,
         GaussianHMM,
         GaussianMixture,
+        MixedMixture,
         PoissonMixture,
         StudentMixture,
     )
@@ -36,6 +37,7 @@ __all__ = [
     "GradientBoostingClassifier",
     "GradientBoostingRegressor",
     "KernelLogisticRegression",
+    "MixedMixture",
     "PoissonMixture",
     "RandomForestClassifier",
     "RandomForestRegressor",

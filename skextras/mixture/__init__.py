@@ -7,6 +7,7 @@ from skextras.mixture.display import MixtureDisplay
 from skextras.mixture.em import EMModel, EMResult, InfeasibleError, ascend, responsibilities
 from skextras.mixture.gaussian import GaussianMixture
 from skextras.mixture.gaussian_hmm import GaussianHMM
+from skextras.mixture.mixed import MixedMixture
 from skextras.mixture.poisson import PoissonMixture
 from skextras.mixture.selection import MixtureSelection, select_mixture
 from skextras.mixture.student import StudentMixture
@@ -20,6 +21,7 @@ __all__ = [
     "GaussianHMM",
     "GaussianMixture",
     "InfeasibleError",
+    "MixedMixture",
     "MixtureDisplay",
     "MixtureSelection",
     "PoissonMixture",

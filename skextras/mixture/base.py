@@ -149,7 +149,9 @@ class BaseMixture(StreamingMixture, PredictingMixture):
         self, starter: Starter, shares: np.ndarray, summary: Summary, components: Components
     ) -> Parameters:
         """Maximise with given shares of the sample's rows."""
-        if not components.is_centred:  # a category that a component lacks would stay out for ever
+        if not np.all(
+            components.is_centred
+        ):  # a category that a component lacks would stay out for ever
             shares = soft(shares)
         shares = shares * starter.weight[:, None]
         counts = shares.sum(axis=0)

@@ -10,27 +10,44 @@ from sklearn.utils import Tags
 from skextras.mixture.components import Parameters
 from skextras.mixture.reading import check_numbers
 
-__all__ = ["CodedMixin"]
+__all__ = ["CodedMixin", "TableMixin", "known_values"]
 
 
-class CodedMixin(BaseEstimator):
+class TableMixin(BaseEstimator):
+    """Tables of strings and numbers side by side."""
+
+    def __sklearn_tags__(self) -> Tags:
+        """Columns may be strings."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.categorical = True
+        tags.input_tags.string = True
+        return tags
+
+    def _table(self, X: Any, *, reset: bool) -> np.ndarray:
+        """Checked values: numbers, strings, or objects that are either, NaN or None."""
+        values = check_numbers(self, _plain(X), reset=reset, dtype=None)
+        if values.dtype == object:
+            self._check_plain(values)
+        return values
+
+    def _check_plain(self, values: np.ndarray) -> None:
+        strange = [own for own in values.ravel() if not isinstance(own, str | Real | type(None))]
+        if strange:
+            raise TypeError(
+                f"{type(self).__name__}: X must hold numbers and strings, argument must be a "
+                f"string or a number, got {type(strange[0]).__name__}. Name the categories."
+            )
+
+
+class CodedMixin(TableMixin):
     """Categories of each feature, their codes and their probabilities."""
 
     categories: Any
     categories_: list[np.ndarray]
     probabilities_: list[np.ndarray]
 
-    def __sklearn_tags__(self) -> Tags:
-        """Categories may be strings."""
-        tags = super().__sklearn_tags__()
-        tags.input_tags.categorical = True
-        tags.input_tags.string = True
-        return tags
-
     def _numbers(self, X: Any, *, reset: bool) -> np.ndarray:
-        values = check_numbers(self, X, reset=reset, dtype=None)
-        if values.dtype == object:  # NaN, None and strings side by side
-            self._check_plain(values)
+        values = self._table(X, reset=reset)
         if reset:
             self.categories_ = self._found(values)
         columns = zip(values.T, self.categories_, strict=True)
@@ -47,14 +64,6 @@ class CodedMixin(BaseEstimator):
             )
         return [np.asarray(own) for own in self.categories]
 
-    def _check_plain(self, values: np.ndarray) -> None:
-        strange = [own for own in values.ravel() if not isinstance(own, str | Real | type(None))]
-        if strange:
-            raise TypeError(
-                "{type(self).__name__}: X must hold numbers and strings, argument must be a string "
-                f"or a number, got {type(strange[0]).__name__}. Name the categories."
-            )
-
     def _sizes(self) -> list[int]:
         return [max(len(own), 1) for own in self.categories_]
 
@@ -69,16 +78,40 @@ class CodedMixin(BaseEstimator):
         return np.maximum(np.concatenate(self.probabilities_, axis=1, dtype=np.float64), 1e-12)
 
 
-def _is_missing(column: np.ndarray) -> np.ndarray:
-    """NaN and None."""
+def _plain(X: Any) -> Any:
+    """A data frame of several kinds of columns as one of objects, None where a value is missing.
+
+    (scikit-learn's own conversion takes a frame of bools and categories for numbers.)
+    """
+    if not (hasattr(X, "iloc") and hasattr(X, "columns")):
+        return X
+    if all(isinstance(own, np.dtype) and own.kind in "biuf" for own in X.dtypes):
+        return X
+    return X.astype(object).where(X.notna(), None)
+
+
+def known_values(column: np.ndarray) -> np.ndarray:
+    """Leave out NaN and None.
+
+    Parameters
+    ----------
+    column : ndarray of shape (n,)
+        Numbers or strings.
+
+    Returns
+    -------
+    ndarray of shape (n_known,)
+        In their order.
+    """
     if column.dtype.kind == "f":
-        return np.isnan(column)
-    return np.array([value is None or value != value for value in column], bool)
+        return column[~np.isnan(column)]
+    missing = np.array([value is None or value != value for value in column], bool)
+    return column[~missing]
 
 
 def _distinct(column: np.ndarray) -> np.ndarray:
     """Categories in order; numbers come before strings."""
-    known = column[~_is_missing(column)]
+    known = known_values(column)
     if known.dtype != object:
         return np.unique(known)
     ordered = sorted(set(known.tolist()), key=lambda own: (isinstance(own, str), own))

@@ -21,7 +21,9 @@ class Components(ABC):
     counts components.
     """
 
-    is_centred = False  # whether blocks hold rows less their centre
+    is_centred: bool | np.ndarray = False  # whether blocks hold rows less their centre, by feature
+    n_parameters = 1  # arrays of parameters
+    n_statistics = 3  # arrays that condense makes
     needs_scratch = False  # whether accumulate reads what density wrote to the block's scratch
 
     @abstractmethod

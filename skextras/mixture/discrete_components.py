@@ -133,6 +133,8 @@ class CategoricalComponents(Components):
         Rows that the Dirichlet prior adds to each category of each component.
     """
 
+    n_statistics = 2
+
     def __init__(self, sizes: Any, alpha: float) -> None:
         self.sizes, self.alpha = np.asarray(sizes, np.int64), alpha
         self.offsets = np.cumsum(self.sizes) - self.sizes

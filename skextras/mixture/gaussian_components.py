@@ -89,6 +89,7 @@ class GaussianComponents(Components):
     """
 
     is_centred = True
+    n_parameters = 2
 
     def __init__(self, family: Covariance, floor: Floor, prior: WishartPrior | None = None) -> None:
         self.family, self.floor, self.prior = family, floor, prior

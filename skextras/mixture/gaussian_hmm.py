@@ -32,7 +32,7 @@ class GaussianHMM(BaseHMM):
     tol : float, default=1e-4
         EM stops when the mean log-likelihood of a step gains less.
     max_iter : int, default=100
-        Iterations at most.
+        Iterations at most; 0 leaves the start.
     n_init : int, default=1
         Starts; the best result is kept.
     random_state : int, RandomState or None, default=None

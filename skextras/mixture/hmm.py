@@ -30,7 +30,7 @@ class BaseHMM(BaseEstimator, ABC):
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "n_components": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0.0, None, closed="left")],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "max_iter": [Interval(Integral, 0, None, closed="left")],
         "n_init": [Interval(Integral, 1, None, closed="left")],
         "random_state": ["random_state"],
         "acceleration": [StrOptions({"squarem", "anderson"}), None],
@@ -121,7 +121,7 @@ class BaseHMM(BaseEstimator, ABC):
         step = ChainStep(Chain(sweep, rows, self._ends(lengths, len(values))))
         accelerated = partial(accelerations, self.acceleration)
         ascents = [
-            Ascent(step, start, self.tol, accelerated(), report=self._reporter())
+            Ascent(step, start, self.tol, accelerated(), report=self._reporter(), _best=start)
             for start in (self._start(summary, sweep, rng) for _ in range(self.n_init))
         ]
         result = best_of(ascents, max_iter=self.max_iter, discard=False).result()
@@ -143,7 +143,7 @@ class BaseHMM(BaseEstimator, ABC):
         k, owner = self.n_components, type(self).__name__
         starter = Starter(summary.sample, summary.centre, k, owner)
         shares = starter.assign("kmeans", rng)
-        shares = shares if summary.is_centred else soft(shares)
+        shares = shares if np.all(summary.is_centred) else soft(shares)
         shares = shares * starter.weight[:, None]
         counts = np.maximum(shares.sum(axis=0), np.finfo(float).tiny)
         own = self._first(summary, shares.T @ starter.values / counts[:, None])

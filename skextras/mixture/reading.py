@@ -29,7 +29,7 @@ class Summary:
         Of the rows.
     sample : Rows
         Up to 25,000 rows.
-    is_centred : bool
+    is_centred : bool or ndarray of shape (d,)
         Whether the components take rows less their centre.
     """
 
@@ -38,7 +38,7 @@ class Summary:
     total: float
     dtype: Any
     sample: Rows
-    is_centred: bool = True
+    is_centred: bool | np.ndarray = True
 
     @property
     def origin(self) -> np.ndarray:
@@ -47,9 +47,9 @@ class Summary:
         Returns
         -------
         ndarray of shape (d,)
-            The centre, or zeros.
+            The centre, zero where it is not taken away.
         """
-        return self.centre if self.is_centred else np.zeros_like(self.centre)
+        return np.where(self.is_centred, self.centre, 0.0)
 
 
 class Reader:

@@ -45,6 +45,8 @@ class StudentComponents(Components):
     """
 
     is_centred = True
+    n_parameters = 3
+    n_statistics = 5
     needs_scratch = True
 
     def __init__(self, floor: Floor, freedom: float | None) -> None:

@@ -27,6 +27,7 @@ FROZEN = {
     "skextras.CategoricalHMM": "skextras.mixture.categorical_hmm",
     "skextras.GaussianHMM": "skextras.mixture.gaussian_hmm",
     "skextras.CategoricalMixture": "skextras.mixture.categorical",
+    "skextras.MixedMixture": "skextras.mixture.mixed",
     "skextras.PoissonMixture": "skextras.mixture.poisson",
     "skextras.StudentMixture": "skextras.mixture.student",
     "rlextras.PPO": "rlextras.ppo",

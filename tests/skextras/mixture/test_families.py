@@ -3,13 +3,21 @@
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 from sklearn.exceptions import ConvergenceWarning
 
-from skextras import BernoulliMixture, CategoricalMixture, PoissonMixture, StudentMixture
+from skextras import (
+    BernoulliMixture,
+    CategoricalMixture,
+    GaussianMixture,
+    MixedMixture,
+    PoissonMixture,
+    StudentMixture,
+)
 from tests.skextras.mixture.tables import clusters, with_holes
 
 NAN = np.nan
@@ -41,11 +49,25 @@ def tails(seed=0, n=150):
     return X
 
 
+def mixed(seed=0, n=150):
+    """Two columns of numbers, and one each of bits, categories and counts."""
+    label = np.random.default_rng(seed).integers(2, size=n)
+    parts = [clusters(n, d=2, k=2, seed=seed), bits(seed, n, 1), categories(seed, n, 1)]
+    X = np.column_stack([*parts, counts(seed, n, 1)])
+    return X + np.outer(label, [3, 0, 0, 0, 5])
+
+
+def every_family(k=1, **options):
+    families = ["gaussian", "gaussian", "bernoulli", "categorical", "poisson"]
+    return MixedMixture(k, families=families, **{"reg_covar": 0.0, **options})
+
+
 CASES = {
     BernoulliMixture: bits,
     PoissonMixture: counts,
     CategoricalMixture: categories,
     StudentMixture: tails,
+    every_family: mixed,
 }
 EVERY = pytest.mark.parametrize("kind", CASES, ids=lambda kind: kind.__name__)
 
@@ -66,6 +88,12 @@ def log_density(model, x, j):
         return stats.poisson.logpmf(x[seen], model.rates_[j, seen]).sum()
     if isinstance(model, CategoricalMixture):
         return sum(np.log(model.probabilities_[p][j, int(x[p])]) for p in seen)
+    if isinstance(model, MixedMixture):
+        each = zip(model.columns_.values(), model.mixtures_.values(), strict=True)
+        return sum(log_density(own, x[columns], j) for columns, own in each)
+    if isinstance(model, GaussianMixture):
+        deviation = np.sqrt(model.covariances_[j, seen])
+        return stats.norm.logpdf(x[seen], model.means_[j, seen], deviation).sum()
     scale = model.scales_[j][np.ix_(seen, seen)]
     nu = model.degrees_of_freedom_[j]
     return stats.multivariate_t(model.means_[j, seen], scale, df=nu).logpdf(x[seen])
@@ -206,3 +234,11 @@ def test_collapsed_students_are_raised_with_a_warning():
     with pytest.warns(ConvergenceWarning, match="collapsed onto too few"):
         model = StudentMixture(2, reg_covar=0.0, random_state=0).fit(X)
     assert np.isfinite(model.score(X))
+
+
+def test_a_frame_of_bools_and_pandas_categories_is_a_table_of_categories():
+    kinds = pd.Categorical(["x", "x", "y", None])
+    X = pd.DataFrame({"is_new": [True, True, False, False], "kind": kinds})
+    model = CategoricalMixture(1).fit(X)
+    assert [own.tolist() for own in model.categories_] == [[False, True], ["x", "y"]]
+    np.testing.assert_allclose(model.probabilities_[1], [[2 / 3, 1 / 3]])

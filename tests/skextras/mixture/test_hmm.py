@@ -140,3 +140,12 @@ def test_more_states_than_steps_are_refused():
         GaussianHMM(9).fit(steps()[:3])
     with pytest.raises(ValueError, match=r"n_samples must be a positive integer, got 0"):
         fitted(GaussianHMM, steps()).sample(0)
+
+
+def test_no_iteration_leaves_the_start():
+    X = np.arange(40.0).reshape(-1, 1) % 7
+    with pytest.warns(ConvergenceWarning, match="max_iter must be enough"):
+        model = GaussianHMM(2, max_iter=0, random_state=0).fit(X)
+    assert model.n_iter_ == 0
+    np.testing.assert_allclose(model.transmat_, [[0.75, 0.25], [0.25, 0.75]])
+    assert np.isfinite(model.score(X))
