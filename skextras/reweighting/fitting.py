@@ -1,7 +1,7 @@
 """From a user's table to a course of boosting: canonical rows, validation rows, weak learners."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from copy import copy
 from dataclasses import replace
 from typing import Any
@@ -302,17 +302,18 @@ class EstimatorFit(BaseFit):
         )
 
     def _canonical(self) -> Canonical:
+        """The same for a sparse table and a dense one that hold the same."""
         X, y, weight = self.X, self.y, self.weight
+        columns: Iterable[tuple[Any, np.ndarray]]
         if sparse.issparse(X):
-            stored = SparseTable(X).stored
-            keys = row_keys(map(stored, range(X.shape[1])), len(y))
-            return canonical(np.stack([keys, bits_of(y)]), weight)
-        values = np.asarray(X).reshape(len(y), -1)
-        if values.dtype.kind not in "fiub":
-            there = np.flatnonzero(weight > 0)
-            return Canonical(there, weight[there])
-        columns = np.concatenate([values.T, y[None]], dtype=np.float64)
-        return canonical(bits_of(columns), weight)
+            columns = map(SparseTable(X).stored, range(X.shape[1]))
+        else:
+            values = np.asarray(X).reshape(len(y), -1)
+            if values.dtype.kind not in "fiub":
+                there = np.flatnonzero(weight > 0)
+                return Canonical(there, weight[there])
+            columns = ((slice(None), column) for column in values.T)
+        return canonical(np.stack([row_keys(columns, len(y)), bits_of(y)]), weight)
 
 
 def _taken(binned: Binned, rows: np.ndarray) -> Binned:

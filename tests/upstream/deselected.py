@@ -122,6 +122,9 @@ TESTS = {
     },
     "sklearn: sklearn/ensemble/tests/test_weight_boosting.py"
     "::test_adaboostregressor_sample_weight": OTHER_DRAWS,
+    "sklearn: sklearn/ensemble/tests/test_voting.py::test_set_estimator_drop": (
+        "holds the shares of ten trees on two rows, that is the peer's own draws by its seed"
+    ),
     "sklearn: sklearn/inspection/tests/test_partial_dependence.py"
     "::test_hist_gbdt_sw_not_supported": WEIGHTS_WORK,
     "sklearn: sklearn/tests/test_multiclass.py::test_ovr_multilabel_predict_proba": (

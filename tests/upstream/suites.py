@@ -81,6 +81,7 @@ SKLEARN = Suite(
         "sklearn/ensemble/tests/test_stacking.py",
         "sklearn/ensemble/tests/test_voting.py",
         "sklearn/ensemble/tests/test_weight_boosting.py",
+        "sklearn/mixture/tests/test_mixture.py",
     ),
 )
 
