@@ -9,10 +9,21 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from sklearn.base import clone
 from sklearn.inspection import partial_dependence
 
 from skextras.adaboost import AdaBoostClassifier, AdaBoostRegressor
 from skextras.gradient_boosting import GradientBoostingClassifier, GradientBoostingRegressor
+from skextras.mixture import (
+    BernoulliMixture,
+    CategoricalHMM,
+    CategoricalMixture,
+    GaussianHMM,
+    GaussianMixture,
+    MixedMixture,
+    PoissonMixture,
+    StudentMixture,
+)
 from skextras.random_forest import RandomForestClassifier, RandomForestRegressor
 from skextras.som import SelfOrganizingMap
 
@@ -98,6 +109,36 @@ class _Rows:
                 som.fit(full.astype(dtype)).transform(full.astype(dtype))
                 som.fit(self.X.astype(dtype))
 
+    def mixtures(self) -> None:
+        options: dict[str, Any] = {"max_iter": 2, "tol": 1e6, "random_state": 0}
+        weight, holes = np.ones(N_ROWS), np.abs(self.X // 1)
+        for dtype in (np.float64, np.float32):
+            missing = holes.astype(dtype)
+            full = np.nan_to_num(missing)
+            shapes = ("full", "tied", "diag", "spherical", "factor")
+            plain = GaussianMixture(2, **options)
+            gaussian = [clone(plain).set_params(covariance_type=own) for own in shapes]
+            bits = BernoulliMixture(2, **options)
+            others = [bits, PoissonMixture(2, **options), StudentMixture(2, **options)]
+            for model in (*gaussian, *others, CategoricalMixture(2, **options)):
+                model.fit(full, sample_weight=weight).predict(missing)
+                model.fit(missing).score_samples(missing)
+            gaussian[0].impute(missing)
+            gaussian[0].regress(full[:, :1], [0])
+            families = ["poisson", "gaussian", "gaussian", "categorical", "bernoulli"]
+            MixedMixture(2, families=families, **options).fit(missing).predict(missing)
+
+    def chains(self) -> None:
+        for dtype in (np.float64, np.float32):
+            rows = np.nan_to_num(self.X).astype(dtype)
+            steps: dict[str, Any] = {"max_iter": 2, "tol": 1e6, "random_state": 0}
+            for model, X in (
+                (GaussianHMM(2, **steps), rows),
+                (CategoricalHMM(2, **steps), rows[:, :1]),
+            ):
+                model.fit(X).predict(X)
+                model.predict_proba(X)
+
 
 PARTS = {
     "training": _Rows.training,
@@ -108,11 +149,13 @@ PARTS = {
     "partial dependence": _Rows.dependence,
     "AdaBoost": _Rows.reweighting,
     "maps": _Rows.maps,
+    "mixtures": _Rows.mixtures,
+    "Markov chains": _Rows.chains,
 }
 
 
 def warm_up(report: Callable[[str, float], None] | None = None) -> float:
-    """Compile what trees and maps run, or find it compiled.
+    """Compile what trees, maps and mixtures run, or find it compiled.
 
     Parameters
     ----------
