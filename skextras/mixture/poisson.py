@@ -128,7 +128,7 @@ class PoissonMixture(BaseMixture):
         if values.size and np.nanmin(values, initial=0) < 0:
             raise ValueError(
                 "PoissonMixture: X must be nonnegative, got Negative values in data passed to "
-                f"PoissonMixture, {np.nanmin(values)!r} among them. Counts start at 0."
+                f"PoissonMixture, {float(np.nanmin(values))!r} among them. Counts start at 0."
             )
         return values
 

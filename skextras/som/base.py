@@ -101,15 +101,20 @@ class BaseSelfOrganizingMap(BaseEstimator):
             reset=reset,
             accept_sparse="csr",
             dtype=[np.float64, np.float32],
-            ensure_all_finite="allow-nan" if self._takes_missing else True,
+            ensure_all_finite="allow-nan",
         )
-        for rows in stripes(X.shape[0]) if self._takes_missing else ():
+        for rows in stripes(X.shape[0]):
             part = X[rows].data if hasattr(X, "tocsr") else X[rows]
             if np.isnan(part.sum()):
                 self._check_known(rows_of(X, rows), rows.start)
         return X
 
     def _check_known(self, part: np.ndarray, start: int) -> None:
+        if not self._takes_missing:
+            raise ValueError(
+                f"{type(self).__name__}: X must be complete with metric={self.metric!r}, got NaN. "
+                "Impute it, or take metric='euclidean' or 'manhattan'."
+            )
         empty = np.flatnonzero(np.isnan(part).all(axis=1))
         if len(empty):
             raise ValueError(
