@@ -16,18 +16,20 @@ def run(theta, place, layers, x, slope):
     return x
 
 
-def adam(theta, moments, gradient, span, step):
+def adam(theta, moments, gradient, span, step, options):
     """One step of Adam over a part of a vector."""
+    rate, beta1, beta2, eps = options
     mean, square = moments
-    mean[span] = 0.9 * mean[span] + 0.1 * gradient[span]
-    square[span] = 0.999 * square[span] + 0.001 * gradient[span] ** 2
-    corrected = square[span].div(1 - 0.999**step).sqrt() + 1e-8
-    theta.data[span] -= 1e-3 * mean[span] / (1 - 0.9**step) / corrected
+    mean[span] = beta1 * mean[span] + (1 - beta1) * gradient[span]
+    square[span] = beta2 * square[span] + (1 - beta2) * gradient[span] ** 2
+    corrected = square[span].div(1 - beta2**step).sqrt() + eps
+    theta.data[span] -= rate * mean[span] / (1 - beta1**step) / corrected
 
 
 def twin_of_updates(memory, networks, storage, indices, noise, settings, slope):
     """Parameters and targets after some updates, their losses, and how far the critics were off."""
     gamma, tau, clip, delay = settings[:4]
+    of_actor, of_critics = settings[5:9], settings[10:14]
     theta, target = torch.tensor(memory[0], requires_grad=True), torch.tensor(memory[1])
     moments, losses, far, n_actor = (torch.zeros_like(target), torch.zeros_like(target)), [], [], 0
     sizes = [sum(layer.n_out * (layer.n_in + 1) for layer in net) for net in networks]
@@ -56,14 +58,14 @@ def twin_of_updates(memory, networks, storage, indices, noise, settings, slope):
         errors = values(theta, s, a) - y[:, None]
         loss = (weight * errors.square().T).mean(dim=1).sum()
         [gradient] = torch.autograd.grad(loss, theta)
-        adam(theta, moments, gradient, critics, u + 1)
+        adam(theta, moments, gradient, critics, u + 1, of_critics)
         told = [loss.item(), 0.0]
         if (u + 1) % delay == 0:
             n_actor += 1
             acted = run(theta, 0, networks[0], s, slope)
             climb = -values(theta, s, acted)[:, 0].mean()
             [gradient] = torch.autograd.grad(climb, theta)
-            adam(theta, moments, gradient, actor, n_actor)
+            adam(theta, moments, gradient, actor, n_actor, of_actor)
             target += tau * (theta.data - target)
             told[1] = climb.item()
         losses.append(told)

@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from torch.testing import assert_close
 
@@ -15,7 +15,8 @@ from rlextras.kernels.teams import WORDS
 from tests.oracles.rlextras_deterministic import twin_of_updates
 
 SLOPE, N_ROWS, NONE = 0.3, 60, np.empty(0, np.float32)
-ADAM = (1e-3, 0.9, 0.999, 1e-8, 0)
+# An epsilon well above the rounding of gradients: below it Adam steps by their mere sign.
+OF_ACTOR, OF_CRITICS = (1e-3, 0.9, 0.999, 1e-3, 0), (2e-3, 0.8, 0.99, 2e-3, 0)
 
 
 def layers(widths, activation, last):
@@ -39,6 +40,7 @@ def drawn_storage(rng, n_seen, n_actions, *, is_full):
 
 
 @settings(deadline=None, max_examples=40)
+@example([25, 23, 38], 2, 1, 1, 2, 31, False, 0)
 @given(
     st.lists(st.integers(1, 40), max_size=3),
     st.integers(0, 5),
@@ -63,7 +65,7 @@ def test_three_updates_are_those_of_autograd(
     indices = rng.integers(N_ROWS, size=(3, size))
     noise = rng.normal(size=(3, size, n_actions)).astype(np.float32)
     noise = noise if is_full else np.empty((3, 0, 0), np.float32)
-    settings_ = np.array([0.9, 0.1, 0.4, delay, 0, *ADAM, *ADAM])
+    settings_ = np.array([0.9, 0.1, 0.4, delay, 0, *OF_ACTOR, *OF_CRITICS])
     expected, losses, far = twin_of_updates(
         memory, (actor, *critics), storage, indices, noise, settings_, SLOPE
     )
@@ -73,6 +75,6 @@ def test_three_updates_are_those_of_autograd(
     words = np.zeros(3 * deterministic.N_PHASES * WORDS, np.int64)
     given_ = (*storage, indices, noise, settings_, field, words, told, errors)
     deterministic.update(memory.reshape(-1), plan.table, plan.ends, *given_)
-    assert_close(torch.from_numpy(memory[:2]), expected, atol=3e-4, rtol=1e-3)  # Adam divides
+    assert_close(torch.from_numpy(memory[:2]), expected, atol=2e-5, rtol=1e-4)
     assert_close(told.sum(axis=1), losses, atol=1e-4, rtol=1e-3)
     assert_close(errors, far, atol=1e-4, rtol=1e-3)
