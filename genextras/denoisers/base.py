@@ -103,6 +103,17 @@ class Denoiser(ModelMixin, ConfigMixin):
             check_integer(owner, "sample_size", size, low=1)
         return spatial_shape(sample_size)
 
+    def _check_patch_size(self, shape: tuple[int, ...]) -> None:
+        """Refuse a shape that has no axes, or that patches do not fill."""
+        owner, given, patch = type(self).__name__, self.config["sample_size"], "patch_size"
+        check_integer(owner, patch, self.config[patch], low=1)
+        if not shape:
+            cure = "Take MLPDenoiser for points."
+            raise ValueError(message(owner, "sample_size", "a number or sizes", given, cure))
+        if any(size % self.config[patch] for size in shape):
+            allowed = f"a multiple of patch_size={self.config[patch]}"
+            raise ValueError(message(owner, "sample_size", allowed, given, "Pad the samples."))
+
     def _check_sample(self, sample: Tensor) -> None:
         """Refuse another number of axes or channels; members know what sizes they take."""
         shape = spatial_shape(self.config["sample_size"])

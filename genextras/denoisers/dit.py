@@ -156,6 +156,7 @@ class DiT(Denoiser, ModelMixin):
     ) -> None:
         super().__init__()
         shape, channels = self._start()
+        self._check_patch_size(shape)
         head_dim = self._head_dim(len(shape))
         name, area = type(self).__name__, patch_size ** len(shape)
         self.conditioning = Conditioning(name, hidden_size, num_class_embeds, timestep_scale)
@@ -173,20 +174,11 @@ class DiT(Denoiser, ModelMixin):
     def _head_dim(self, n_axes: int) -> int:
         """Numbers of a head, after the checks of what is the transformer's own."""
         config, owner = self.config, type(self).__name__
-        for name in ("patch_size", "num_attention_heads"):
-            check_integer(owner, name, config[name], low=1)
+        check_integer(owner, "num_attention_heads", config["num_attention_heads"], low=1)
         check_choice(owner, "position", config["position"], tuple(POSITIONS))
         for name, low in (("mlp_ratio", 0.01), ("rope_theta", 1.0)):
             cure = "4 is usual." if name == "mlp_ratio" else "100 suits images."
             check_number(owner, name, config[name], low=low, high=1e6, cure=cure)
-        shape = config["sample_size"]
-        if not n_axes:
-            cure = "Take MLPDenoiser for points."
-            raise ValueError(message(owner, "sample_size", "a number or sizes", shape, cure))
-        sizes = [shape] if isinstance(shape, int) else shape
-        if any(size % config["patch_size"] for size in sizes):
-            allowed = f"a multiple of patch_size={config['patch_size']}"
-            raise ValueError(message(owner, "sample_size", allowed, shape, "Pad the samples."))
         width, heads = config["hidden_size"], config["num_attention_heads"]
         part = 2 * n_axes if config["position"] in {"rope", "sinusoidal"} else 1
         step = heads * part if config["position"] == "rope" else max(heads, part)

@@ -41,6 +41,7 @@ FROZEN = {
     "genextras.MultistepScheduler": "genextras.schedulers.multistep",
     "genextras.SDEScheduler": "genextras.schedulers.sde",
     "genextras.denoisers.DiT": "genextras.denoisers.dit",
+    "genextras.denoisers.SSMDenoiser": "genextras.denoisers.ssm",
     "genextras.denoisers.MLPDenoiser": "genextras.denoisers.mlp",
     "genextras.check_finite": "genextras.recording",
     "genextras.guidance_interval": "genextras.guidance",

@@ -40,3 +40,14 @@ def patches_of(sample, patch):
         for i in range(0, height, patch)
         for j in range(0, width, patch)
     ]
+
+
+def recurrence(x, log_decay, write, read):
+    """Mamba-2, eq. 2, one position after the other; shapes as in ``selective_scan``."""
+    state = x.new_zeros(len(x), x.shape[2], x.shape[3], write.shape[2])  # (B, H, p, n)
+    outputs = []
+    columns = (each.unbind(1) for each in (x, log_decay.exp(), write, read))
+    for x_t, decay, b_t, c_t in zip(*columns, strict=True):
+        state = decay[..., None, None] * state + x_t[..., None] * b_t[:, None, None]
+        outputs.append((state @ c_t[:, None, :, None]).squeeze(-1))
+    return torch.stack(outputs, 1)

@@ -2,13 +2,14 @@
 
 import torch
 
-from genextras.denoisers import DiT, MLPDenoiser
+from genextras.denoisers import DiT, MLPDenoiser, SSMDenoiser
 from tests.genextras.networks import seeded
 
 TINY = {"hidden_size": 16, "num_layers": 3, "num_class_embeds": 3}
 TINY |= {"in_channels": 2, "sample_size": 4}
 MAKERS = {
     "MLPDenoiser": lambda **options: MLPDenoiser(**TINY | options),
+    "SSMDenoiser": lambda **options: SSMDenoiser(**TINY | {"head_dim": 8} | options),
     "DiT": lambda **options: DiT(**TINY | {"num_attention_heads": 2} | options),
 }
 
