@@ -6,6 +6,7 @@ load a pipeline that holds one, ``import genextras.denoisers`` first.
 
 from genextras.denoisers.dit import DiT
 from genextras.denoisers.mlp import MLPDenoiser
+from genextras.denoisers.preconditioned import EDMPreconditioned
 from genextras.denoisers.ssm import SSMDenoiser
 
-__all__ = ["DiT", "MLPDenoiser", "SSMDenoiser"]
+__all__ = ["DiT", "EDMPreconditioned", "MLPDenoiser", "SSMDenoiser"]

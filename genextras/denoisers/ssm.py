@@ -16,7 +16,10 @@ from genextras.validation import check_integer, message
 
 __all__ = ["SSMDenoiser"]
 
-STEPS = (1e-3, 1e-1)  # Δ of the first and the last head at the start (arXiv:2312.00752, section 3.6)
+STEPS = (
+    1e-3,
+    1e-1,
+)  # Δ of the first and the last head at the start (arXiv:2312.00752, section 3.6)
 RATES = (1.0, 16.0)  # A of the first and the last head at the start
 
 

@@ -42,6 +42,7 @@ FROZEN = {
     "genextras.SDEScheduler": "genextras.schedulers.sde",
     "genextras.denoisers.DiT": "genextras.denoisers.dit",
     "genextras.denoisers.SSMDenoiser": "genextras.denoisers.ssm",
+    "genextras.denoisers.EDMPreconditioned": "genextras.denoisers.preconditioned",
     "genextras.denoisers.MLPDenoiser": "genextras.denoisers.mlp",
     "genextras.check_finite": "genextras.recording",
     "genextras.guidance_interval": "genextras.guidance",
