@@ -2,7 +2,7 @@
 
 A selective state space keeps a matrix h (n, p) for each head and updates it by
 
-    h_t = exp(a_t) h_{t-1} + B_t x_tᵀ,        y_t = h_tᵀ C_t        (Mamba-2, arXiv:2405.21060, eq. 2)
+    h_t = exp(a_t) h_{t-1} + B_t x_tᵀ,        y_t = h_tᵀ C_t        (arXiv:2405.21060, eq. 2)
 
 with a number a_t <= 0 for each head. Within a chunk of positions the sum over the past is a product
 with a small lower triangular matrix; from chunk to chunk only h is handed on. Every exponent is a

@@ -16,10 +16,7 @@ from genextras.validation import check_integer, message
 
 __all__ = ["SSMDenoiser"]
 
-STEPS = (
-    1e-3,
-    1e-1,
-)  # Δ of the first and the last head at the start (arXiv:2312.00752, section 3.6)
+STEPS = (-3.0, -1.0)  # log10 Δ of the first and the last head (arXiv:2312.00752, section 3.6)
 RATES = (1.0, 16.0)  # A of the first and the last head at the start
 
 
@@ -47,7 +44,7 @@ class SSMBlock(nn.Module):
         self.to_inner = nn.Linear(width, sum(self.sizes))
         mixed = inner + 4 * n_state
         self.near = nn.Conv1d(mixed, mixed, kernel_size=3, padding=1, groups=mixed)
-        steps = torch.logspace(*(torch.tensor(STEPS).log10()), self.n_heads)
+        steps = torch.logspace(*STEPS, self.n_heads)
         self.step_bias = nn.Parameter(steps.expm1().log().repeat(2))  # softplus of it is Δ
         self.log_rate = nn.Parameter(torch.linspace(*RATES, self.n_heads).log().repeat(2))
         self.skip = nn.Parameter(torch.ones(self.n_heads, 1))

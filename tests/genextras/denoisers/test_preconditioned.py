@@ -142,7 +142,9 @@ def test_bad_parts_are_refused():
         EDMPreconditioned(inside, 3)
     with pytest.raises(TypeError, match="network must be an object or its config"):
         EDMPreconditioned(torch.nn.Linear(2, 2), scheduler)
-    with pytest.raises(ValueError, match="network must be with a _class_name of .* 'DDPMPipeline'"):
+    with pytest.raises(
+        ValueError, match=r"network must be with a _class_name of .* 'DDPMPipeline'"
+    ):
         EDMPreconditioned({"_class_name": "DDPMPipeline"}, scheduler)
     with pytest.raises(ValueError, match="scheduler must be with a _class_name"):
         EDMPreconditioned(inside, {"_class_name": "Adam"})
