@@ -4,7 +4,7 @@ import inspect
 
 import pytest
 
-import genextras
+import genextras.denoisers
 import rlextras
 import skextras
 
@@ -40,6 +40,10 @@ FROZEN = {
     "genextras.FlowMatchScheduler": "genextras.schedulers.flow",
     "genextras.MultistepScheduler": "genextras.schedulers.multistep",
     "genextras.SDEScheduler": "genextras.schedulers.sde",
+    "genextras.denoisers.DiT": "genextras.denoisers.dit",
+    "genextras.denoisers.SSMDenoiser": "genextras.denoisers.ssm",
+    "genextras.denoisers.EDMPreconditioned": "genextras.denoisers.preconditioned",
+    "genextras.denoisers.MLPDenoiser": "genextras.denoisers.mlp",
     "genextras.check_finite": "genextras.recording",
     "genextras.guidance_interval": "genextras.guidance",
     "genextras.guidance_rescale": "genextras.guidance",
@@ -49,7 +53,7 @@ FROZEN = {
     "genextras.optimise_grid": "genextras.optimised_grid",
     "genextras.trajectory": "genextras.recording",
 }
-PACKAGES = (skextras, rlextras, genextras)
+PACKAGES = (skextras, rlextras, genextras, genextras.denoisers)
 PUBLIC = {f"{p.__name__}.{name}": getattr(p, name) for p in PACKAGES for name in p.__all__}
 
 
