@@ -1,6 +1,6 @@
 """The transformer: a table in, a matrix out, as its columns are declared."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -89,7 +89,6 @@ class FeatureColumns(TransformerMixin, BaseEstimator):
         self.target_type = target_type
         self.n_jobs = n_jobs
 
-    _streamed: list[Column]
     _declaration: list[Column]
 
     # ------------------------------------------------------------ learning
@@ -112,7 +111,9 @@ class FeatureColumns(TransformerMixin, BaseEstimator):
         if is_table(X):
             table = self._table(X, reset=True)
             columns, target = self._declared(table), self._targets(y, table)
-            self._settle(self._each(columns, lambda own: own.fit(table, target)))
+            self._start(columns)
+            pairs = list(zip(columns, self._states, strict=True))
+            self._settle(self._each(pairs, lambda pair: pair[0].fit(pair[1], table, target)))
         else:
             self._fit_batches(X)
         return self
@@ -141,7 +142,9 @@ class FeatureColumns(TransformerMixin, BaseEstimator):
         self._check_options()
         table = self._table(X, reset=True)
         columns, target = self._declared(table), self._targets(y, table)
-        done = self._each(columns, lambda own: own.fit_transform(table, target))
+        self._start(columns)
+        pairs = list(zip(columns, self._states, strict=True))
+        done = self._each(pairs, lambda pair: pair[0].fit_transform(pair[1], table, target))
         self._settle([fitted for fitted, _ in done])
         return self._wrapped([block for _, block in done], X)
 
@@ -161,62 +164,69 @@ class FeatureColumns(TransformerMixin, BaseEstimator):
             Itself, ready to transform.
         """
         self._check_options()
-        is_first = not hasattr(self, "_states")
-        if is_first and hasattr(self, "columns_"):
+        is_first = not hasattr(self, "columns_")
+        if not is_first and not hasattr(self, "_states"):
             raise ValueError(
-                f"{OWNER}: partial_fit must come before fit or from_json, which keep no counts, "
-                "got a fitted one. Use clone() for a fresh start."
+                f"{OWNER}: partial_fit must go on from partial_fit or fit in the same process, got "
+                "one from a file, which keeps no counts. Use clone() for a fresh start."
             )
         table = self._table(X, reset=is_first)
-        columns = self._declared(table) if is_first else self._streamed
-        for own in columns:
+        if is_first:
+            self._start(self._declared(table))
+        self._is_streamed = True
+        for own in self._declaration:
             if own.n_passes > 1:
                 raise ValueError(
                     f"{OWNER}: partial_fit must not meet a column that goes through the rows "
                     f"{own.n_passes} times, got {own!r}. Call fit with the batches."
                 )
-        if is_first:
-            self._streamed, self._states = columns, [own.start() for own in columns]
-            self._targets_seen = Targets(self.target_type, owner=OWNER)
-        self._observe(self._streamed, self._states, table, y, 0)
-        self._settle(self._learned(self._streamed, self._states))
+        self._observe(table, y, 0)
+        self._settle(self._learned())
         return self
+
+    def _start(self, columns: list[Column]) -> None:
+        """Forget all rows."""
+        self._states = [own.start() for own in columns]
+        self._is_streamed = False
+        self._targets_seen = Targets(self.target_type, owner=OWNER)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what was seen of the rows, unless they came by ``partial_fit``."""
+        state = super().__getstate__()
+        if not state.get("_is_streamed", True):
+            state = {name: own for name, own in state.items() if name != "_states"}
+        return state
 
     def _fit_batches(self, batches: Iterable[Any]) -> None:
         """Learn from batches, in as many passes as the columns need."""
-        columns: list[Column] | None = None
-        states: list[Any] = []
-        self._targets_seen = Targets(self.target_type, owner=OWNER)
         number, n_passes = 0, 1
         while number < n_passes:
             n_batches = 0
             for batch in batches:
                 X, y = batch if isinstance(batch, tuple) else (batch, None)
-                table = self._table(X, reset=columns is None)
-                if columns is None:
+                is_first = number == n_batches == 0
+                table = self._table(X, reset=is_first)
+                if is_first:
                     columns = self._declared(table)
-                    states = [own.start() for own in columns]
-                    n_passes = max((own.n_passes for own in columns), default=1)
-                self._observe(columns, states, table, y, number)
+                    self._start(columns)
+                    n_passes = max(own.n_passes for own in columns)
+                self._observe(table, y, number)
                 n_batches += 1
             if not n_batches:
-                cure = (
-                    "Pass at least one." if number == 0 else "Pass a list, or make __iter__ anew."
-                )
+                cure = "Pass at least one." if number == 0 else "Pass a list, not an iterator."
                 raise ValueError(f"{OWNER}: X must bring batches in each pass, got none. {cure}")
             number += 1
-        self._settle(self._learned(columns or [], states))
+        self._settle(self._learned())
 
-    def _observe(
-        self, columns: list[Column], states: list[Any], table: Table, y: Any, number: int
-    ) -> None:
-        needs_target = any(own.needs_target for own in columns)
+    def _observe(self, table: Table, y: Any, number: int) -> None:
+        needs_target = any(own.needs_target for own in self._declaration)
         target = self._targets_seen.of(y, table.n_rows) if needs_target else None
-        pairs = [pair for pair in zip(columns, states, strict=True) if number < pair[0].n_passes]
-        self._each(pairs, lambda pair: pair[0].observe(pair[1], table, target, number))
+        pairs = zip(self._declaration, self._states, strict=True)
+        waiting = [pair for pair in pairs if number < pair[0].n_passes]
+        self._each(waiting, lambda pair: pair[0].observe(pair[1], table, target, number))
 
-    def _learned(self, columns: list[Column], states: list[Any]) -> list[Fitted]:
-        pairs = list(zip(columns, states, strict=True))
+    def _learned(self) -> list[Fitted]:
+        pairs = list(zip(self._declaration, self._states, strict=True))
         return self._each(pairs, lambda pair: pair[0].fitted(pair[0].learn(pair[1])))
 
     def _settle(self, fitted: list[Fitted]) -> None:
@@ -228,8 +238,7 @@ class FeatureColumns(TransformerMixin, BaseEstimator):
         self.is_sparse_ = entries < DENSITY * width if is_auto else bool(self.sparse_output)
 
     def _targets(self, y: Any, table: Table) -> Any:
-        columns = self._declaration
-        if not any(own.needs_target for own in columns):
+        if not any(own.needs_target for own in self._declaration):
             return None
         return Targets(self.target_type, owner=OWNER).of(y, table.n_rows)
 
@@ -401,7 +410,7 @@ class FeatureColumns(TransformerMixin, BaseEstimator):
             _check_feature_names(self, X, reset=reset)
         if reset:
             self.n_features_in_ = len(table.names)
-            if isinstance(X, dict):
+            if isinstance(X, Mapping):
                 self.feature_names_in_ = np.array(table.names, object)
         elif is_strict and len(table.names) != self.n_features_in_:
             raise ValueError(
@@ -463,9 +472,11 @@ class FeatureColumns(TransformerMixin, BaseEstimator):
 
 def _names_columns(X: Any) -> bool:
     """Whether a table brings names of its columns."""
+    if sparse.issparse(X):  # one of them is a mapping
+        return False
     fields = getattr(getattr(X, "dtype", None), "names", None)
     named = hasattr(X, "columns") or hasattr(X, "column_names") or hasattr(X, "schema")
-    return named or fields is not None or isinstance(X, dict | Table)
+    return named or fields is not None or isinstance(X, Mapping | Table)
 
 
 def _check_names_in(estimator: FeatureColumns, input_features: Any) -> None:

@@ -120,16 +120,17 @@ class Column(ABC):
     def fitted(self, learned: Learned) -> "Fitted":
         """The fitted form."""
 
-    def fit(self, table: Rows, target: Target | None = None) -> "Fitted":
-        """Learn from one table."""
-        state = self.start()
+    def fit(self, state: Any, table: Rows, target: Target | None = None) -> "Fitted":
+        """Learn from one table, whose rows go into the empty state."""
         for number in range(self.n_passes):
             self.observe(state, table, target, number)
         return self.fitted(self.learn(state))
 
-    def fit_transform(self, table: Rows, target: Target | None = None) -> tuple["Fitted", Block]:
+    def fit_transform(
+        self, state: Any, table: Rows, target: Target | None = None
+    ) -> tuple["Fitted", Block]:
         """Learn from one table, and transform it."""
-        fitted = self.fit(table, target)
+        fitted = self.fit(state, table, target)
         return fitted, fitted.transform(table)
 
     # -------------------------------------------------------- options
