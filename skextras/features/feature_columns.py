@@ -1,6 +1,6 @@
 """The transformer: a table in, a matrix out, as its columns are declared."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -8,15 +8,16 @@ from joblib import Parallel, delayed, effective_n_jobs
 from scipy import sparse
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils._repr_html.estimator import _VisualBlock
-from sklearn.utils.validation import _check_feature_names, check_array, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
 from skextras.features import schema
 from skextras.features.assembly import bags_of, codes_of, to_csr, to_dense
 from skextras.features.blocks import Block, Codes, Dense
-from skextras.features.columns.base import Column, Fitted
+from skextras.features.columns.base import Column, Fitted, Target
 from skextras.features.inference import proposed
+from skextras.features.reading import check_input_features, read
 from skextras.features.supervision import Targets
-from skextras.features.table import Table, as_table, is_table
+from skextras.features.table import Table, is_table
 
 OWNER = "FeatureColumns"
 DENSITY = 0.3  # below this share of entries that are not 0, "auto" gives a sparse matrix
@@ -109,11 +110,8 @@ class FeatureColumns(TransformerMixin, BaseEstimator):
         """
         self._check_options()
         if is_table(X):
-            table = self._table(X, reset=True)
-            columns, target = self._declared(table), self._targets(y, table)
-            self._start(columns)
-            pairs = list(zip(columns, self._states, strict=True))
-            self._settle(self._each(pairs, lambda pair: pair[0].fit(pair[1], table, target)))
+            table, target = self._begin(X, y)
+            self._settle(self._each(self._pairs, lambda own: own[0].fit(own[1], table, target)))
         else:
             self._fit_batches(X)
         return self
@@ -140,11 +138,8 @@ class FeatureColumns(TransformerMixin, BaseEstimator):
         if not is_table(X):
             return self.fit(X, y).transform(X)
         self._check_options()
-        table = self._table(X, reset=True)
-        columns, target = self._declared(table), self._targets(y, table)
-        self._start(columns)
-        pairs = list(zip(columns, self._states, strict=True))
-        done = self._each(pairs, lambda pair: pair[0].fit_transform(pair[1], table, target))
+        table, target = self._begin(X, y)
+        done = self._each(self._pairs, lambda own: own[0].fit_transform(own[1], table, target))
         self._settle([fitted for fitted, _ in done])
         return self._wrapped([block for _, block in done], X)
 
@@ -184,11 +179,22 @@ class FeatureColumns(TransformerMixin, BaseEstimator):
         self._settle(self._learned())
         return self
 
+    def _begin(self, X: Any, y: Any) -> tuple[Table, Target | None]:
+        """Read a whole table, and its targets."""
+        table = self._table(X, reset=True)
+        self._start(self._declared(table))
+        return table, self._target(y, table)
+
+    @property
+    def _pairs(self) -> list[tuple[Column, Any]]:
+        """Columns with their states."""
+        return list(zip(self._declaration, self._states, strict=True))
+
     def _start(self, columns: list[Column]) -> None:
         """Forget all rows."""
         self._states = [own.start() for own in columns]
         self._is_streamed = False
-        self._targets_seen = Targets(self.target_type, owner=OWNER)
+        self._targets = Targets(self.target_type, owner=OWNER)
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out what was seen of the rows, unless they came by ``partial_fit``."""
@@ -218,16 +224,18 @@ class FeatureColumns(TransformerMixin, BaseEstimator):
             number += 1
         self._settle(self._learned())
 
+    def _target(self, y: Any, table: Table) -> Target | None:
+        if not any(own.needs_target for own in self._declaration):
+            return None
+        return self._targets.of(y, table.n_rows)
+
     def _observe(self, table: Table, y: Any, number: int) -> None:
-        needs_target = any(own.needs_target for own in self._declaration)
-        target = self._targets_seen.of(y, table.n_rows) if needs_target else None
-        pairs = zip(self._declaration, self._states, strict=True)
-        waiting = [pair for pair in pairs if number < pair[0].n_passes]
-        self._each(waiting, lambda pair: pair[0].observe(pair[1], table, target, number))
+        target = self._target(y, table)
+        waiting = [own for own in self._pairs if number < own[0].n_passes]
+        self._each(waiting, lambda own: own[0].observe(own[1], table, target, number))
 
     def _learned(self) -> list[Fitted]:
-        pairs = list(zip(self._declaration, self._states, strict=True))
-        return self._each(pairs, lambda pair: pair[0].fitted(pair[0].learn(pair[1])))
+        return self._each(self._pairs, lambda own: own[0].fitted(own[0].learn(own[1])))
 
     def _settle(self, fitted: list[Fitted]) -> None:
         """Keep what was learned, and decide on the form of the output."""
@@ -236,11 +244,6 @@ class FeatureColumns(TransformerMixin, BaseEstimator):
         entries = sum(own.n_entries for own in fitted)
         is_auto = isinstance(self.sparse_output, str)
         self.is_sparse_ = entries < DENSITY * width if is_auto else bool(self.sparse_output)
-
-    def _targets(self, y: Any, table: Table) -> Any:
-        if not any(own.needs_target for own in self._declaration):
-            return None
-        return Targets(self.target_type, owner=OWNER).of(y, table.n_rows)
 
     # ------------------------------------------------------------ applying
     def transform(self, X: Any) -> Any:
@@ -330,7 +333,7 @@ class FeatureColumns(TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self, "columns_")
         if input_features is not None:
-            _check_names_in(self, input_features)
+            check_input_features(self, input_features)
         return np.array([name for own in self.columns_ for name in own.names], object)
 
     # ------------------------------------------------------------ files
@@ -398,34 +401,8 @@ class FeatureColumns(TransformerMixin, BaseEstimator):
             )
 
     def _table(self, X: Any, *, reset: bool) -> Table:
-        """The table's columns, its names and their number checked."""
-        if not _names_columns(X):
-            X = check_array(X, dtype=None, ensure_all_finite=False, estimator=self)
-        names = None if self.feature_names is None else list(self.feature_names)
-        if names is None and not reset and isinstance(X, np.ndarray) and X.dtype.names is None:
-            names = self._names_for(X)
-        table = as_table(X, names=names, owner=OWNER)
-        is_strict = isinstance(self.columns, str) or isinstance(X, np.ndarray)
-        if reset or isinstance(self.columns, str):
-            _check_feature_names(self, X, reset=reset)
-        if reset:
-            self.n_features_in_ = len(table.names)
-            if isinstance(X, Mapping):
-                self.feature_names_in_ = np.array(table.names, object)
-        elif is_strict and len(table.names) != self.n_features_in_:
-            raise ValueError(
-                f"X has {len(table.names)} features, but {OWNER} is expecting "
-                f"{self.n_features_in_} features as input."
-            )
-        if not reset:
-            table.require(name for own in self._declaration for name in own.inputs)
-        return table
-
-    def _names_for(self, X: np.ndarray) -> list[str] | None:
-        """The training table's names, for an array of as many columns."""
-        known = getattr(self, "feature_names_in_", None)
-        is_alike = known is not None and X.ndim == 2 and len(known) == X.shape[1]
-        return list(known) if is_alike and known is not None else None
+        declared = [] if reset else [name for own in self._declaration for name in own.inputs]
+        return read(self, X, declared, reset=reset)
 
     def _declared(self, table: Table) -> list[Column]:
         is_inferred = isinstance(self.columns, str)
@@ -468,27 +445,6 @@ class FeatureColumns(TransformerMixin, BaseEstimator):
         tags.target_tags.required = False
         tags.transformer_tags.preserves_dtype = []
         return tags
-
-
-def _names_columns(X: Any) -> bool:
-    """Whether a table brings names of its columns."""
-    if sparse.issparse(X):  # one of them is a mapping
-        return False
-    fields = getattr(getattr(X, "dtype", None), "names", None)
-    named = hasattr(X, "columns") or hasattr(X, "column_names") or hasattr(X, "schema")
-    return named or fields is not None or isinstance(X, Mapping | Table)
-
-
-def _check_names_in(estimator: FeatureColumns, input_features: Any) -> None:
-    names = np.asarray(input_features, object)
-    known = getattr(estimator, "feature_names_in_", None)
-    if known is not None and not np.array_equal(names, known):
-        raise ValueError("input_features is not equal to feature_names_in_")
-    if known is None and len(names) != estimator.n_features_in_:
-        raise ValueError(
-            f"input_features should have length equal to number of features "
-            f"({estimator.n_features_in_}), got {len(names)}"
-        )
 
 
 def _block_of(column: Fitted, matrix: Any, first: int) -> Block:
