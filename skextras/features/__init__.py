@@ -1,0 +1,1 @@
+"""From raw tables to features, and from many features to few."""
