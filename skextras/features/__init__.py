@@ -1,1 +1,27 @@
-"""From raw tables to features, and from many features to few."""
+"""Tables into features: columns declared one by one, fitted once, transformed at column speed."""
+
+from skextras.features.columns import (
+    Bucketized,
+    Column,
+    Crossed,
+    HashBucket,
+    Identity,
+    Indicator,
+    Numeric,
+    Vocabulary,
+)
+from skextras.features.feature_columns import FeatureColumns
+from skextras.features.inference import infer_columns
+
+__all__ = [
+    "Bucketized",
+    "Column",
+    "Crossed",
+    "FeatureColumns",
+    "HashBucket",
+    "Identity",
+    "Indicator",
+    "Numeric",
+    "Vocabulary",
+    "infer_columns",
+]

@@ -1,0 +1,21 @@
+"""One column type a file; ``base.py`` says what a type is and how to add one."""
+
+from skextras.features.columns.base import Column
+from skextras.features.columns.bucketized import Bucketized
+from skextras.features.columns.crossed import Crossed
+from skextras.features.columns.hash_bucket import HashBucket
+from skextras.features.columns.identity import Identity
+from skextras.features.columns.indicator import Indicator
+from skextras.features.columns.numeric import Numeric
+from skextras.features.columns.vocabulary import Vocabulary
+
+__all__ = [
+    "Bucketized",
+    "Column",
+    "Crossed",
+    "HashBucket",
+    "Identity",
+    "Indicator",
+    "Numeric",
+    "Vocabulary",
+]
