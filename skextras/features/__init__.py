@@ -1,0 +1,1 @@
+"""Feature pipelines: from raw tables to what estimators take."""
