@@ -210,8 +210,7 @@ class FeatureColumns(TransformerMixin, BaseEstimator):
     def _observe(
         self, columns: list[Column], states: list[Any], table: Table, y: Any, number: int
     ) -> None:
-        needs_target = any(own.needs_target for own in columns)
-        target = self._targets_seen.of(y, table.n_rows) if needs_target else None
+        target = self._targets_seen.of(y, table.n_rows) if _learn_from(columns, y) else None
         pairs = [pair for pair in zip(columns, states, strict=True) if number < pair[0].n_passes]
         self._each(pairs, lambda pair: pair[0].observe(pair[1], table, target, number))
 
@@ -228,8 +227,7 @@ class FeatureColumns(TransformerMixin, BaseEstimator):
         self.is_sparse_ = entries < DENSITY * width if is_auto else bool(self.sparse_output)
 
     def _targets(self, y: Any, table: Table) -> Any:
-        columns = self._declaration
-        if not any(own.needs_target for own in columns):
+        if not _learn_from(self._declaration, y):
             return None
         return Targets(self.target_type, owner=OWNER).of(y, table.n_rows)
 
@@ -409,7 +407,7 @@ class FeatureColumns(TransformerMixin, BaseEstimator):
                 f"{self.n_features_in_} features as input."
             )
         if not reset:
-            table.require(name for own in self._declaration for name in own.inputs)
+            table.require(name for own in self._declaration for name in own.applied_inputs)
         return table
 
     def _names_for(self, X: np.ndarray) -> list[str] | None:
@@ -459,6 +457,11 @@ class FeatureColumns(TransformerMixin, BaseEstimator):
         tags.target_tags.required = False
         tags.transformer_tags.preserves_dtype = []
         return tags
+
+
+def _learn_from(columns: Sequence[Column], y: Any) -> bool:
+    """Whether columns need targets, or can use those that there are."""
+    return any(own.needs_target or (own.takes_target and y is not None) for own in columns)
 
 
 def _names_columns(X: Any) -> bool:
