@@ -8,15 +8,16 @@ from joblib import Parallel, delayed, effective_n_jobs
 from scipy import sparse
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils._repr_html.estimator import _VisualBlock
-from sklearn.utils.validation import _check_feature_names, check_array, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
 from skextras.features import schema
 from skextras.features.assembly import bags_of, codes_of, to_csr, to_dense
 from skextras.features.blocks import Block, Codes, Dense
-from skextras.features.columns.base import Column, Fitted
+from skextras.features.columns.base import Column, Fitted, Target
 from skextras.features.inference import proposed
+from skextras.features.reading import check_input_features, read
 from skextras.features.supervision import Targets
-from skextras.features.table import Table, as_table, is_table
+from skextras.features.table import Table, is_table
 
 OWNER = "FeatureColumns"
 DENSITY = 0.3  # below this share of entries that are not 0, "auto" gives a sparse matrix
@@ -89,7 +90,6 @@ class FeatureColumns(TransformerMixin, BaseEstimator):
         self.target_type = target_type
         self.n_jobs = n_jobs
 
-    _streamed: list[Column]
     _declaration: list[Column]
 
     # ------------------------------------------------------------ learning
@@ -110,9 +110,8 @@ class FeatureColumns(TransformerMixin, BaseEstimator):
         """
         self._check_options()
         if is_table(X):
-            table = self._table(X, reset=True)
-            columns, target = self._declared(table), self._targets(y, table)
-            self._settle(self._each(columns, lambda own: own.fit(table, target)))
+            table, target = self._begin(X, y)
+            self._settle(self._each(self._pairs, lambda own: own[0].fit(own[1], table, target)))
         else:
             self._fit_batches(X)
         return self
@@ -139,9 +138,8 @@ class FeatureColumns(TransformerMixin, BaseEstimator):
         if not is_table(X):
             return self.fit(X, y).transform(X)
         self._check_options()
-        table = self._table(X, reset=True)
-        columns, target = self._declared(table), self._targets(y, table)
-        done = self._each(columns, lambda own: own.fit_transform(table, target))
+        table, target = self._begin(X, y)
+        done = self._each(self._pairs, lambda own: own[0].fit_transform(own[1], table, target))
         self._settle([fitted for fitted, _ in done])
         return self._wrapped([block for _, block in done], X)
 
@@ -161,62 +159,84 @@ class FeatureColumns(TransformerMixin, BaseEstimator):
             Itself, ready to transform.
         """
         self._check_options()
-        is_first = not hasattr(self, "_states")
-        if is_first and hasattr(self, "columns_"):
+        is_first = not hasattr(self, "columns_")
+        if not is_first and not hasattr(self, "_states"):
             raise ValueError(
-                f"{OWNER}: partial_fit must come before fit or from_json, which keep no counts, "
-                "got a fitted one. Use clone() for a fresh start."
+                f"{OWNER}: partial_fit must go on from partial_fit or fit in the same process, got "
+                "one from a file, which keeps no counts. Use clone() for a fresh start."
             )
         table = self._table(X, reset=is_first)
-        columns = self._declared(table) if is_first else self._streamed
-        for own in columns:
+        if is_first:
+            self._start(self._declared(table))
+        self._is_streamed = True
+        for own in self._declaration:
             if own.n_passes > 1:
                 raise ValueError(
                     f"{OWNER}: partial_fit must not meet a column that goes through the rows "
                     f"{own.n_passes} times, got {own!r}. Call fit with the batches."
                 )
-        if is_first:
-            self._streamed, self._states = columns, [own.start() for own in columns]
-            self._targets_seen = Targets(self.target_type, owner=OWNER)
-        self._observe(self._streamed, self._states, table, y, 0)
-        self._settle(self._learned(self._streamed, self._states))
+        self._observe(table, y, 0)
+        self._settle(self._learned())
         return self
+
+    def _begin(self, X: Any, y: Any) -> tuple[Table, Target | None]:
+        """Read a whole table, and its targets."""
+        table = self._table(X, reset=True)
+        self._start(self._declared(table))
+        return table, self._target(y, table)
+
+    @property
+    def _pairs(self) -> list[tuple[Column, Any]]:
+        """Columns with their states."""
+        return list(zip(self._declaration, self._states, strict=True))
+
+    def _start(self, columns: list[Column]) -> None:
+        """Forget all rows."""
+        self._states = [own.start() for own in columns]
+        self._is_streamed = False
+        self._targets = Targets(self.target_type, owner=OWNER)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what was seen of the rows, unless they came by ``partial_fit``."""
+        state = super().__getstate__()
+        if not state.get("_is_streamed", True):
+            state = {name: own for name, own in state.items() if name != "_states"}
+        return state
 
     def _fit_batches(self, batches: Iterable[Any]) -> None:
         """Learn from batches, in as many passes as the columns need."""
-        columns: list[Column] | None = None
-        states: list[Any] = []
-        self._targets_seen = Targets(self.target_type, owner=OWNER)
         number, n_passes = 0, 1
         while number < n_passes:
             n_batches = 0
             for batch in batches:
                 X, y = batch if isinstance(batch, tuple) else (batch, None)
-                table = self._table(X, reset=columns is None)
-                if columns is None:
+                is_first = number == n_batches == 0
+                table = self._table(X, reset=is_first)
+                if is_first:
                     columns = self._declared(table)
-                    states = [own.start() for own in columns]
-                    n_passes = max((own.n_passes for own in columns), default=1)
-                self._observe(columns, states, table, y, number)
+                    self._start(columns)
+                    n_passes = max(own.n_passes for own in columns)
+                self._observe(table, y, number)
                 n_batches += 1
             if not n_batches:
-                cure = (
-                    "Pass at least one." if number == 0 else "Pass a list, or make __iter__ anew."
-                )
+                cure = "Pass at least one." if number == 0 else "Pass a list, not an iterator."
                 raise ValueError(f"{OWNER}: X must bring batches in each pass, got none. {cure}")
             number += 1
-        self._settle(self._learned(columns or [], states))
+        self._settle(self._learned())
 
-    def _observe(
-        self, columns: list[Column], states: list[Any], table: Table, y: Any, number: int
-    ) -> None:
-        target = self._targets_seen.of(y, table.n_rows) if _learn_from(columns, y) else None
-        pairs = [pair for pair in zip(columns, states, strict=True) if number < pair[0].n_passes]
-        self._each(pairs, lambda pair: pair[0].observe(pair[1], table, target, number))
+    def _target(self, y: Any, table: Table) -> Target | None:
+        columns = self._declaration
+        if not any(own.needs_target or (own.takes_target and y is not None) for own in columns):
+            return None
+        return self._targets.of(y, table.n_rows)
 
-    def _learned(self, columns: list[Column], states: list[Any]) -> list[Fitted]:
-        pairs = list(zip(columns, states, strict=True))
-        return self._each(pairs, lambda pair: pair[0].fitted(pair[0].learn(pair[1])))
+    def _observe(self, table: Table, y: Any, number: int) -> None:
+        target = self._target(y, table)
+        waiting = [own for own in self._pairs if number < own[0].n_passes]
+        self._each(waiting, lambda own: own[0].observe(own[1], table, target, number))
+
+    def _learned(self) -> list[Fitted]:
+        return self._each(self._pairs, lambda own: own[0].fitted(own[0].learn(own[1])))
 
     def _settle(self, fitted: list[Fitted]) -> None:
         """Keep what was learned, and decide on the form of the output."""
@@ -225,11 +245,6 @@ class FeatureColumns(TransformerMixin, BaseEstimator):
         entries = sum(own.n_entries for own in fitted)
         is_auto = isinstance(self.sparse_output, str)
         self.is_sparse_ = entries < DENSITY * width if is_auto else bool(self.sparse_output)
-
-    def _targets(self, y: Any, table: Table) -> Any:
-        if not _learn_from(self._declaration, y):
-            return None
-        return Targets(self.target_type, owner=OWNER).of(y, table.n_rows)
 
     # ------------------------------------------------------------ applying
     def transform(self, X: Any) -> Any:
@@ -319,7 +334,7 @@ class FeatureColumns(TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self, "columns_")
         if input_features is not None:
-            _check_names_in(self, input_features)
+            check_input_features(self, input_features)
         return np.array([name for own in self.columns_ for name in own.names], object)
 
     # ------------------------------------------------------------ files
@@ -387,34 +402,10 @@ class FeatureColumns(TransformerMixin, BaseEstimator):
             )
 
     def _table(self, X: Any, *, reset: bool) -> Table:
-        """The table's columns, its names and their number checked."""
-        if not _names_columns(X):
-            X = check_array(X, dtype=None, ensure_all_finite=False, estimator=self)
-        names = None if self.feature_names is None else list(self.feature_names)
-        if names is None and not reset and isinstance(X, np.ndarray) and X.dtype.names is None:
-            names = self._names_for(X)
-        table = as_table(X, names=names, owner=OWNER)
-        is_strict = isinstance(self.columns, str) or isinstance(X, np.ndarray)
-        if reset or isinstance(self.columns, str):
-            _check_feature_names(self, X, reset=reset)
-        if reset:
-            self.n_features_in_ = len(table.names)
-            if isinstance(X, dict):
-                self.feature_names_in_ = np.array(table.names, object)
-        elif is_strict and len(table.names) != self.n_features_in_:
-            raise ValueError(
-                f"X has {len(table.names)} features, but {OWNER} is expecting "
-                f"{self.n_features_in_} features as input."
-            )
-        if not reset:
-            table.require(name for own in self._declaration for name in own.applied_inputs)
-        return table
-
-    def _names_for(self, X: np.ndarray) -> list[str] | None:
-        """The training table's names, for an array of as many columns."""
-        known = getattr(self, "feature_names_in_", None)
-        is_alike = known is not None and X.ndim == 2 and len(known) == X.shape[1]
-        return list(known) if is_alike and known is not None else None
+        declared = (
+            [] if reset else [name for own in self._declaration for name in own.applied_inputs]
+        )
+        return read(self, X, declared, reset=reset)
 
     def _declared(self, table: Table) -> list[Column]:
         is_inferred = isinstance(self.columns, str)
@@ -457,30 +448,6 @@ class FeatureColumns(TransformerMixin, BaseEstimator):
         tags.target_tags.required = False
         tags.transformer_tags.preserves_dtype = []
         return tags
-
-
-def _learn_from(columns: Sequence[Column], y: Any) -> bool:
-    """Whether columns need targets, or can use those that there are."""
-    return any(own.needs_target or (own.takes_target and y is not None) for own in columns)
-
-
-def _names_columns(X: Any) -> bool:
-    """Whether a table brings names of its columns."""
-    fields = getattr(getattr(X, "dtype", None), "names", None)
-    named = hasattr(X, "columns") or hasattr(X, "column_names") or hasattr(X, "schema")
-    return named or fields is not None or isinstance(X, dict | Table)
-
-
-def _check_names_in(estimator: FeatureColumns, input_features: Any) -> None:
-    names = np.asarray(input_features, object)
-    known = getattr(estimator, "feature_names_in_", None)
-    if known is not None and not np.array_equal(names, known):
-        raise ValueError("input_features is not equal to feature_names_in_")
-    if known is None and len(names) != estimator.n_features_in_:
-        raise ValueError(
-            f"input_features should have length equal to number of features "
-            f"({estimator.n_features_in_}), got {len(names)}"
-        )
 
 
 def _block_of(column: Fitted, matrix: Any, first: int) -> Block:

@@ -26,15 +26,15 @@ Where a type needs more than one look at the rows, it sets ``n_passes`` and is t
 ``observe(..., pass_number)``. Where training rows must be transformed otherwise than later ones
 (cross-fitting), it overrides ``fit_transform``. A type that reads the target sets
 ``needs_target``, one that can do without ``takes_target``. A type that reads fewer columns once it
-has learned says which in ``applied_inputs``. A type made of others lists them in ``parts``, and
-gets a state of each.
+has learned says which in ``applied_inputs``. A type made of others derives from ``Composite``
+(``composite.py``), lists them in ``parts``, and gets a state of each.
 
 To add one: write the file, import the class in ``columns/__init__.py`` and in
 ``skextras.features``. JSON, ``repr``, the diagram and the tests over all types find it there.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any, ClassVar, NoReturn, Protocol
@@ -128,16 +128,17 @@ class Column(ABC):
     def fitted(self, learned: Learned) -> "Fitted":
         """The fitted form."""
 
-    def fit(self, table: Rows, target: Target | None = None) -> "Fitted":
-        """Learn from one table."""
-        state = self.start()
+    def fit(self, state: Any, table: Rows, target: Target | None = None) -> "Fitted":
+        """Learn from one table, whose rows go into the empty state."""
         for number in range(self.n_passes):
             self.observe(state, table, target, number)
         return self.fitted(self.learn(state))
 
-    def fit_transform(self, table: Rows, target: Target | None = None) -> tuple["Fitted", Block]:
+    def fit_transform(
+        self, state: Any, table: Rows, target: Target | None = None
+    ) -> tuple["Fitted", Block]:
         """Learn from one table, and transform it."""
-        fitted = self.fit(table, target)
+        fitted = self.fit(state, table, target)
         return fitted, fitted.transform(table)
 
     # -------------------------------------------------------- options
@@ -319,102 +320,6 @@ class FittedCategorical(Fitted):
         else:
             codes = block.codes
         return self.decode(codes)
-
-
-class Parts:
-    """The states of the column types that another is made of.
-
-    Parameters
-    ----------
-    columns : sequence of Column
-        The parts.
-    """
-
-    def __init__(self, columns: tuple[Column, ...]) -> None:
-        self.states = [column.start() for column in columns]
-
-    def merge(self, other: "Parts") -> None:
-        """Take in the states of other parts.
-
-        Parameters
-        ----------
-        other : Parts
-            Of the same columns.
-        """
-        for own, its in zip(self.states, other.states, strict=True):
-            own.merge(its)
-
-
-def observe_parts(
-    column: Column, state: Parts, table: Rows, target: Target | None, pass_number: int
-) -> None:
-    """Put rows into the states of a column's parts.
-
-    Parameters
-    ----------
-    column : Column
-        With parts.
-    state : Parts
-        Theirs.
-    table : Rows
-        The rows.
-    target : Target or None
-        Of these rows.
-    pass_number : int
-        Which pass it is.
-    """
-    for part, own in zip(column.parts, state.states, strict=True):
-        if pass_number < part.n_passes:
-            part.observe(own, table, target, pass_number)
-
-
-class Composite(Column):
-    """A column type made of others, which learns what they learn and no more."""
-
-    @property
-    def inputs(self) -> tuple[str, ...]:
-        """Those of the parts, each once."""
-        return tuple(dict.fromkeys(name for part in self.parts for name in part.inputs))
-
-    @property
-    def n_passes(self) -> int:  # type: ignore[override]
-        """As many as any part needs."""
-        return max((part.n_passes for part in self.parts), default=1)
-
-    @property
-    def needs_target(self) -> bool:  # type: ignore[override]
-        """Whether any part reads it."""
-        return any(part.needs_target for part in self.parts)
-
-    def start(self) -> Parts:
-        """States of the parts."""
-        return Parts(self.parts)
-
-    def observe(
-        self, state: Parts, table: Rows, target: Target | None, pass_number: int = 0
-    ) -> None:
-        """Let the parts see the rows."""
-        observe_parts(self, state, table, target, pass_number)
-
-    def learn(self, state: Parts) -> Learned:
-        """What the parts learned."""
-        learned = [part.learn(own) for part, own in zip(self.parts, state.states, strict=True)]
-        return {"parts": learned}
-
-    def fitted_parts(self, learned: Mapping[str, Any]) -> list[Fitted]:
-        """The fitted forms of the parts.
-
-        Parameters
-        ----------
-        learned : dict
-            What ``learn`` returned.
-
-        Returns
-        -------
-        list of Fitted
-            In order.
-        """
-        return [part.fitted(own) for part, own in zip(self.parts, learned["parts"], strict=True)]
 
 
 def codes_of_items(values: Any, codes: Callable[[Any], Codes]) -> Codes | Bags:

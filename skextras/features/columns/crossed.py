@@ -10,13 +10,13 @@ import numpy as np
 from skextras.features.blocks import MISSING, Bags, Codes
 from skextras.features.columns.base import (
     Column,
-    Composite,
     Fitted,
     FittedCategorical,
     Learned,
     Rows,
 )
 from skextras.features.columns.bucketized import OUTPUTS
+from skextras.features.columns.composite import Composite
 from skextras.features.columns.hash_bucket import MAX_BUCKETS, HashBucket, digits
 from skextras.features.columns.policies import MISSING_OF_CATEGORIES, with_own_bucket
 from skextras.features.kernels.farmhash import CROSS_SEED, fingerprints, join, modulo

@@ -10,15 +10,13 @@ import numpy as np
 from skextras.features.blocks import Bags, Block, Codes, Dense
 from skextras.features.columns.base import (
     Column,
-    Composite,
     Fitted,
     FittedCategorical,
     Learned,
-    Parts,
     Rows,
     Target,
-    observe_parts,
 )
+from skextras.features.columns.composite import Composite, Parts, observe_parts
 from skextras.features.columns.vocabulary import Vocabulary
 from skextras.features.kernels.factorisation import combine
 from skextras.features.vectors import (
@@ -181,6 +179,8 @@ class BaseEmbedding(Composite):
         else:
             vectors, loss = self._unsupervised(items, levels, n_all), []
         own = state.learned[: len(self.own)]
+        state.items.clear()  # the rows are of no further use
+        state.targets.clear()
         return {"parts": own, "vectors": vectors[: len(levels)], "loss": loss}
 
     def _supervised(

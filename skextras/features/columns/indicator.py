@@ -9,12 +9,12 @@ import numpy as np
 from skextras.features.blocks import Bags, Block, Codes, Dense
 from skextras.features.columns.base import (
     Column,
-    Composite,
     Fitted,
     FittedCategorical,
     Learned,
     Rows,
 )
+from skextras.features.columns.composite import Composite
 
 
 @dataclass(frozen=True, repr=False)

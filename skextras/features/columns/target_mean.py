@@ -112,14 +112,15 @@ class TargetMean(Column):
         """With the means as a table."""
         return FittedTargetMean(self, learned)
 
-    def fit_transform(self, table: Rows, target: Target | None = None) -> tuple[Fitted, Block]:
+    def fit_transform(
+        self, state: Any, table: Rows, target: Target | None = None
+    ) -> tuple[Fitted, Block]:
         """Learn from all rows; encode each by the other folds."""
         factor, target, n = self._factor(table), self._target(target), table.n_rows
         n_folds = min(self.cv, n)
         order = np.random.default_rng(self.random_state).permutation(n)
         folds = (order % n_folds).astype(np.uint8)
         shift, counts, sums = _sums(factor, folds, target, n_folds)
-        state = self.start()
         state.add(factor, target, shift, (counts.sum(axis=0), sums.sum(axis=0)))
         fitted = self.fitted(self.learn(state))
         others = counts.sum(axis=0) - counts, sums.sum(axis=0) - sums
