@@ -21,7 +21,7 @@ USUAL = ("year", "month", "day", "weekday", "hour")
 class DateTime(Column):
     """Parts of a time, a column each; nothing is learned.
 
-    A time that carries a zone is taken in UTC.
+    A time that carries a zone is taken as the clock there showed it.
 
     Parameters
     ----------

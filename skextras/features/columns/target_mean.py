@@ -1,7 +1,7 @@
 """A category as the mean of the target over its rows."""
 
 from dataclasses import KW_ONLY, dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from numbers import Real
 from typing import Any, ClassVar, Literal
 
@@ -54,9 +54,9 @@ class TargetMean(Column):
     --------
     >>> from skextras.features import FeatureColumns, TargetMean
     >>> columns = FeatureColumns([TargetMean("town", smooth=1.0)])
-    >>> columns = columns.fit({"town": ["Ulm", "Ulm", "Bonn"]}, [1.0, 2.5, 6.0])
+    >>> columns = columns.fit({"town": ["Ulm", "Ulm", "Bonn"]}, [1.5, 2.5, 6.5])
     >>> columns.transform({"town": ["Ulm", "Bonn", "Kiel"]}).ravel()
-    array([2. , 4.5, 3. ])
+    array([2.5, 5. , 3.5])
     """
 
     name: str
@@ -89,6 +89,7 @@ class TargetMean(Column):
         """Add up the targets of each category."""
         factor, target = self._factor(table), self._target(target)
         folds = np.zeros(table.n_rows, np.uint8)
+        folds.flags.writeable = False  # as those of fit_transform: one compiled function
         shift, counts, sums = _sums(factor, folds, target, 1)
         state.add(factor, target, shift, (counts[0], sums[0]))
 
@@ -118,8 +119,7 @@ class TargetMean(Column):
         """Learn from all rows; encode each by the other folds."""
         factor, target, n = self._factor(table), self._target(target), table.n_rows
         n_folds = min(self.cv, n)
-        order = np.random.default_rng(self.random_state).permutation(n)
-        folds = (order % n_folds).astype(np.uint8)
+        folds = _folds(n, n_folds, self.random_state)
         shift, counts, sums = _sums(factor, folds, target, n_folds)
         state.add(factor, target, shift, (counts.sum(axis=0), sums.sum(axis=0)))
         fitted = self.fitted(self.learn(state))
@@ -178,6 +178,15 @@ class TargetMean(Column):
                 weight = n / (n + self.smooth)
         weight = np.where((n > 0) & np.isfinite(weight), weight, 0.0)
         return weight * own + (1 - weight) * overall[:, None], overall
+
+
+@lru_cache(maxsize=2)
+def _folds(n: int, n_folds: int, seed: int) -> np.ndarray:
+    """A fold for each row, of equal size; the same for all columns of a table."""
+    folds = np.resize(np.arange(n_folds, dtype=np.uint8), n)
+    np.random.default_rng(seed).shuffle(folds)
+    folds.flags.writeable = False
+    return folds
 
 
 def _sums(
