@@ -26,6 +26,7 @@ FAMILIES = (
     "tree_prediction",
     "tree_shap",
     "kernel",
+    "target_mean",
     "som",
     "mixture",
     "mixture_families",

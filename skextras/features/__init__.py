@@ -3,11 +3,17 @@
 from skextras.features.columns import (
     Bucketized,
     Column,
+    CountRank,
     Crossed,
+    Cyclical,
+    DateTime,
+    Embedding,
     HashBucket,
     Identity,
     Indicator,
     Numeric,
+    SharedEmbedding,
+    TargetMean,
     Vocabulary,
 )
 from skextras.features.feature_columns import FeatureColumns
@@ -16,12 +22,18 @@ from skextras.features.inference import infer_columns
 __all__ = [
     "Bucketized",
     "Column",
+    "CountRank",
     "Crossed",
+    "Cyclical",
+    "DateTime",
+    "Embedding",
     "FeatureColumns",
     "HashBucket",
     "Identity",
     "Indicator",
     "Numeric",
+    "SharedEmbedding",
+    "TargetMean",
     "Vocabulary",
     "infer_columns",
 ]
