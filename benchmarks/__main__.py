@@ -39,6 +39,7 @@ FAMILIES = (
     "vec_env",
     "schedulers",
     "scheduler_quality",
+    "features",
     "reference_scores",
 )
 HOURS = ("reference_scores", "grpo_tasks")  # run where asked for by name alone
@@ -56,6 +57,8 @@ PEERS = (
     "xpysom",
     "stable-baselines3",
     "sb3-contrib",
+    "skrub",
+    "feature-engine",
     "diffusers",
     "torch",
     "numpy",

@@ -8,7 +8,10 @@ from skextras.features.columns import (
     Identity,
     Indicator,
     Numeric,
+    SequenceCategorical,
+    SequenceNumeric,
     Vocabulary,
+    WeightedCategorical,
 )
 from skextras.features.feature_columns import FeatureColumns
 from skextras.features.inference import infer_columns
@@ -22,6 +25,9 @@ __all__ = [
     "Identity",
     "Indicator",
     "Numeric",
+    "SequenceCategorical",
+    "SequenceNumeric",
     "Vocabulary",
+    "WeightedCategorical",
     "infer_columns",
 ]

@@ -7,7 +7,10 @@ from skextras.features.columns.hash_bucket import HashBucket
 from skextras.features.columns.identity import Identity
 from skextras.features.columns.indicator import Indicator
 from skextras.features.columns.numeric import Numeric
+from skextras.features.columns.sequence_categorical import SequenceCategorical
+from skextras.features.columns.sequence_numeric import SequenceNumeric
 from skextras.features.columns.vocabulary import Vocabulary
+from skextras.features.columns.weighted_categorical import WeightedCategorical
 
 __all__ = [
     "Bucketized",
@@ -17,5 +20,8 @@ __all__ = [
     "Identity",
     "Indicator",
     "Numeric",
+    "SequenceCategorical",
+    "SequenceNumeric",
     "Vocabulary",
+    "WeightedCategorical",
 ]
