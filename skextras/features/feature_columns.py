@@ -225,7 +225,8 @@ class FeatureColumns(TransformerMixin, BaseEstimator):
         self._settle(self._learned())
 
     def _target(self, y: Any, table: Table) -> Target | None:
-        if not any(own.needs_target for own in self._declaration):
+        columns = self._declaration
+        if not any(own.needs_target or (own.takes_target and y is not None) for own in columns):
             return None
         return self._targets.of(y, table.n_rows)
 
@@ -401,7 +402,9 @@ class FeatureColumns(TransformerMixin, BaseEstimator):
             )
 
     def _table(self, X: Any, *, reset: bool) -> Table:
-        declared = [] if reset else [name for own in self._declaration for name in own.inputs]
+        declared = (
+            [] if reset else [name for own in self._declaration for name in own.applied_inputs]
+        )
         return read(self, X, declared, reset=reset)
 
     def _declared(self, table: Table) -> list[Column]:

@@ -25,8 +25,9 @@ and embeddings take any such type.
 Where a type needs more than one look at the rows, it sets ``n_passes`` and is told of each in
 ``observe(..., pass_number)``. Where training rows must be transformed otherwise than later ones
 (cross-fitting), it overrides ``fit_transform``. A type that reads the target sets
-``needs_target``. A type made of others derives from ``Composite`` (``composite.py``), lists
-them in ``parts``, and gets a state of each.
+``needs_target``, one that can do without ``takes_target``. A type that reads fewer columns once it
+has learned says which in ``applied_inputs``. A type made of others derives from ``Composite``
+(``composite.py``), lists them in ``parts``, and gets a state of each.
 
 To add one: write the file, import the class in ``columns/__init__.py`` and in
 ``skextras.features``. JSON, ``repr``, the diagram and the tests over all types find it there.
@@ -82,6 +83,7 @@ class Column(ABC):
 
     n_passes: ClassVar[int] = 1
     needs_target: ClassVar[bool] = False
+    takes_target: ClassVar[bool] = False
     TYPES: ClassVar[dict[str, type["Column"]]] = {}
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -93,6 +95,11 @@ class Column(ABC):
     def inputs(self) -> tuple[str, ...]:
         """Names of the table's columns that it reads."""
         return (self.name,)  # type: ignore[attr-defined]
+
+    @property
+    def applied_inputs(self) -> tuple[str, ...]:
+        """Names of the table's columns that its fitted form reads."""
+        return self.inputs
 
     @property
     def parts(self) -> tuple["Column", ...]:
