@@ -11,10 +11,12 @@ from sklearn.utils._repr_html.estimator import _VisualBlock
 from sklearn.utils.validation import check_is_fitted
 
 from skextras.features import schema
-from skextras.features.assembly import bags_of, codes_of, to_csr, to_dense
-from skextras.features.blocks import Block, Codes, Dense
+from skextras.features.assembly import to_csr, to_dense
+from skextras.features.blocks import Block
 from skextras.features.columns.base import Column, Fitted, Target
 from skextras.features.inference import proposed
+from skextras.features.inverse import table_of
+from skextras.features.options import check_options
 from skextras.features.reading import check_input_features, read
 from skextras.features.supervision import Targets
 from skextras.features.table import Table, is_table
@@ -108,7 +110,7 @@ class FeatureColumns(TransformerMixin, BaseEstimator):
         FeatureColumns
             Itself.
         """
-        self._check_options()
+        check_options(self)
         if is_table(X):
             table, target = self._begin(X, y)
             self._settle(self._each(self._pairs, lambda own: own[0].fit(own[1], table, target)))
@@ -137,7 +139,7 @@ class FeatureColumns(TransformerMixin, BaseEstimator):
             raise TypeError(f"{OWNER}: fit takes X and y alone, got {sorted(fit_params)}.")
         if not is_table(X):
             return self.fit(X, y).transform(X)
-        self._check_options()
+        check_options(self)
         table, target = self._begin(X, y)
         done = self._each(self._pairs, lambda own: own[0].fit_transform(own[1], table, target))
         self._settle([fitted for fitted, _ in done])
@@ -158,7 +160,7 @@ class FeatureColumns(TransformerMixin, BaseEstimator):
         FeatureColumns
             Itself, ready to transform.
         """
-        self._check_options()
+        check_options(self)
         is_first = not hasattr(self, "columns_")
         if not is_first and not hasattr(self, "_states"):
             raise ValueError(
@@ -310,14 +312,7 @@ class FeatureColumns(TransformerMixin, BaseEstimator):
                 f"{OWNER}: X must have the {width} columns of the output, got shape "
                 f"{matrix.shape}. Pass what transform returned."
             )
-        found: dict[str, np.ndarray] = {}
-        for kind in ("exact", "approximate"):
-            first = 0
-            for own in self.columns_:
-                if own.inverse_kind == kind and not set(own.column.inputs) <= set(found):
-                    found.update(own.inverse(_block_of(own, matrix, first)))
-                first += own.width
-        return found
+        return table_of(self.columns_, matrix)
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Names of the features.
@@ -380,27 +375,6 @@ class FeatureColumns(TransformerMixin, BaseEstimator):
         return made
 
     # ------------------------------------------------------------ within
-    def _check_options(self) -> None:
-        if np.dtype(self.dtype) not in (np.float32, np.float64):
-            raise ValueError(f"{OWNER}: dtype must be float32 or float64, got {self.dtype!r}.")
-        if self.sparse_output not in ("auto", True, False):
-            raise ValueError(
-                f"{OWNER}: sparse_output must be 'auto', True or False, got {self.sparse_output!r}."
-            )
-        if isinstance(self.columns, str):
-            if self.columns != "infer":
-                raise ValueError(
-                    f"{OWNER}: columns must be 'infer' or a list of column types, got "
-                    f"{self.columns!r}."
-                )
-            return
-        strange = [own for own in self.columns if not isinstance(own, Column)]
-        if strange:
-            raise TypeError(
-                f"{OWNER}: columns must be column types, got {strange[0]!r}. "
-                f"Say what it is: Numeric({strange[0]!r}) or Indicator(Vocabulary({strange[0]!r}))."
-            )
-
     def _table(self, X: Any, *, reset: bool) -> Table:
         declared = (
             [] if reset else [name for own in self._declaration for name in own.applied_inputs]
@@ -448,14 +422,3 @@ class FeatureColumns(TransformerMixin, BaseEstimator):
         tags.target_tags.required = False
         tags.transformer_tags.preserves_dtype = []
         return tags
-
-
-def _block_of(column: Fitted, matrix: Any, first: int) -> Block:
-    """A column type's share of the output, as the block that it was."""
-    is_onehot = getattr(column, "is_indicated", hasattr(column, "inner"))
-    if is_onehot and column.n_entries == 1:
-        return Codes(codes_of(matrix, first, column.width), column.width)
-    if is_onehot:
-        return bags_of(matrix, first, column.width)
-    own = matrix[:, first : first + column.width]
-    return Dense(own.toarray() if sparse.issparse(own) else np.asarray(own))

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from skextras.features.columns import Column, HashBucket, Indicator, Numeric, Vocabulary
+from skextras.features.columns import Column, DateTime, HashBucket, Indicator, Numeric, Vocabulary
 from skextras.features.table import Table, as_table
 from skextras.features.values import Numbers
 
@@ -43,8 +43,8 @@ def infer_columns(
 ) -> Declaration:
     """Propose column types for a table.
 
-    Numbers are standardised, with an indicator where some are missing; text and categories get a
-    vocabulary of their own if it is small, else buckets by hash, four for each category seen.
+    Numbers are standardised, with an indicator where some are missing; times give their parts; text
+    and categories get a vocabulary if it is small, else buckets by hash, four for each category.
 
     Parameters
     ----------
@@ -114,8 +114,9 @@ def _proposal(name: str, values: Any, max_vocabulary: int) -> Column | None:
 
 
 def _number(name: str, values: Numbers) -> Column | None:
-    if values.kind not in ("number", "none"):
-        return None
+    if values.kind == "time":
+        is_moment = values.values.dtype.kind == "M" and values.values.ndim == 1
+        return DateTime(name) if is_moment else None
     shape = 1 if values.values.ndim == 1 else values.values.shape[1]
     if values.values.dtype.kind == "b" and not len(values.missing):
         return Numeric(name, scale=None, shape=shape)

@@ -79,7 +79,7 @@ def names_columns(X: Any) -> bool:
     if sparse.issparse(X):  # one of them is a mapping
         return False
     has_fields = getattr(getattr(X, "dtype", None), "names", None) is not None
-    is_named = any(hasattr(X, name) for name in ("columns", "column_names", "schema"))
+    is_named = any(hasattr(type(X), name) for name in ("columns", "column_names", "schema"))
     return has_fields or is_named or isinstance(X, Mapping | Table)
 
 

@@ -125,7 +125,7 @@ def loads(text: str, *, owner: str) -> tuple[list[Fitted], dict[str, Any]]:
     try:
         said = json.loads(text)
         version, parts = said.pop("version"), said.pop("columns")
-    except (ValueError, KeyError, AttributeError) as error:
+    except (ValueError, KeyError, AttributeError, TypeError) as error:
         raise ValueError(f"{owner}: text must be what to_json wrote, got {text[:60]!r}.") from error
     if version != VERSION:
         raise ValueError(

@@ -246,10 +246,15 @@ def _values(column: Any, *, name: str, owner: str) -> Values:
 def _as_array(column: Any) -> np.ndarray:
     """A list of values, each of them an element: a list of lists is a column of lists."""
     if len(column) and isinstance(column[0], list | tuple):
-        array = np.empty(len(column), object)
-        array[:] = column
-        return array
-    return np.asarray(column)
+        return _objects(column)
+    array = np.asarray(column)
+    return _objects(column) if array.dtype.kind in "SU" else array  # NumPy makes text of numbers
+
+
+def _objects(column: Any) -> np.ndarray:
+    array = np.empty(len(column), object)
+    array[:] = column
+    return array
 
 
 def _of_objects(array: np.ndarray, *, name: str, owner: str) -> Values:

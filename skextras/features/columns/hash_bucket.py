@@ -15,7 +15,11 @@ from skextras.features.columns.base import (
     Target,
     codes_of_items,
 )
-from skextras.features.columns.policies import MISSING_OF_CATEGORIES, with_own_bucket
+from skextras.features.columns.policies import (
+    MISSING_OF_CATEGORIES,
+    refuse_missing,
+    with_own_bucket,
+)
 from skextras.features.kernels.farmhash import buckets
 from skextras.features.states import Nothing
 from skextras.features.values import Lists, Numbers, Text
@@ -73,6 +77,7 @@ class HashBucket(Column):
     ) -> None:
         """Look whether the column can be hashed."""
         hashable_text(self, table[self.name])
+        refuse_missing(self, table[self.name])
 
     def learn(self, state: Nothing) -> Learned:
         """Nothing."""

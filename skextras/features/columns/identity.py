@@ -8,7 +8,11 @@ import numpy as np
 
 from skextras.features.blocks import MISSING, UNKNOWN, Bags, Codes
 from skextras.features.columns.base import Column, FittedCategorical, Learned, Rows, Target
-from skextras.features.columns.policies import MISSING_OF_CATEGORIES, with_own_bucket
+from skextras.features.columns.policies import (
+    MISSING_OF_CATEGORIES,
+    refuse_missing,
+    with_own_bucket,
+)
 from skextras.features.states import Nothing
 from skextras.features.values import Lists, Numbers
 
@@ -61,6 +65,7 @@ class Identity(Column):
         """Look whether these are category numbers."""
         values: Any = table[self.name]
         self.numbered(values.items if isinstance(values, Lists) else values)
+        refuse_missing(self, values)
 
     def learn(self, state: Nothing) -> Learned:
         """Nothing."""

@@ -18,7 +18,11 @@ from skextras.features.columns.base import (
     Target,
     codes_of_items,
 )
-from skextras.features.columns.policies import MISSING_OF_CATEGORIES, with_own_bucket
+from skextras.features.columns.policies import (
+    MISSING_OF_CATEGORIES,
+    refuse_missing,
+    with_own_bucket,
+)
 from skextras.features.kernels.farmhash import buckets
 from skextras.features.kernels.levels import START, text_lookup, text_table
 from skextras.features.states import LevelCounts
@@ -125,6 +129,7 @@ class Vocabulary(Column):
         if values.kind not in ("text", "number", "none"):
             self.refuse_values("text or numbers", values.kind, "Use DateTime for times.")
         self._check_kind(values.kind, state.kind)
+        refuse_missing(self, values)
         if values.kind != "none":
             state.kind = values.kind
         if self.vocabulary is None:
