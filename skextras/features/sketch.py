@@ -1,9 +1,10 @@
 """ENGINE: quantiles of a stream in bounded memory, exact for as long as they fit.
 
-Up to ``EXACT`` values are kept as they are. Beyond that, each full buffer becomes ``SIZE`` points
-of equal weight, and two buffers of equal weight become one of twice the weight: every second of
-their sorted points (Munro and Paterson [1]_; Manku et al. [2]_). Each step moves ranks by a known
-number of rows, whose sum is ``rank_error``: at most (1 + log2(n / EXACT)) / (2 SIZE) of all rows.
+Whole numbers in a range below ``RANGE`` are counted, which is exact for ever. Of others, up to
+``EXACT`` are kept as they are; beyond that, each full buffer becomes ``SIZE`` points of equal
+weight, and two buffers of equal weight become one of twice the weight: every second of their sorted
+points (Munro and Paterson [1]_; Manku et al. [2]_). Each step moves ranks by a known number of
+rows, whose sum is ``rank_error``: at most (1 + log2(n / EXACT)) / (2 SIZE) of all rows.
 
 .. [1] J. I. Munro and M. S. Paterson, "Selection and sorting with limited storage", Theoretical
    Computer Science 12, 1980.
@@ -15,7 +16,10 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from skextras.features.kernels.numbers import count_whole, whole_range
+
 EXACT = 2**20  # values kept as they are: 8 MB a column
+RANGE = 2**16  # whole numbers that are counted one by one
 SIZE = 2**12  # points of a buffer beyond that
 
 
@@ -44,12 +48,14 @@ class QuantileSketch:
         self._n_pending = 0
         self._buffers: list[np.ndarray | None] = []  # of weight exact / size, and doubling
         self._takes_second = False
+        self._low, self._counts = 0, np.zeros(0, np.int64)  # of whole numbers
 
     def __len__(self) -> int:
         unit = self.exact
-        return self._n_pending + sum(
+        n_condensed = sum(
             unit << level for level, own in enumerate(self._buffers) if own is not None
         )
+        return int(self._counts.sum()) + self._n_pending + n_condensed
 
     def add(self, values: np.ndarray) -> None:
         """See rows.
@@ -59,11 +65,46 @@ class QuantileSketch:
         values : ndarray of float of shape (n,)
             NaN is counted apart.
         """
-        is_nan = np.isnan(values)
-        if n_missing := int(is_nan.sum()):
-            self.n_missing += n_missing
-            values = values[~is_nan]
-        self._append(np.array(values, np.float64))
+        values = np.ascontiguousarray(values)
+        low, high, n_missing, is_whole = whole_range(values)
+        self.n_missing += n_missing
+        if n_missing == len(values):
+            return
+        if is_whole and self._makes_room(low, high):
+            count_whole(values, float(self._low), self._counts)
+            return
+        self._give_up_counts()
+        self._append(np.array(values[~np.isnan(values)] if n_missing else values, np.float64))
+
+    def _makes_room(self, low: float, high: float) -> bool:
+        """Let the counts reach from low to high, if nothing else was seen."""
+        if self._n_pending or self._buffers or not np.isfinite(high - low):
+            return False
+        if len(self._counts):
+            low, high = min(low, self._low), max(high, self._low + len(self._counts) - 1)
+        if high - low >= RANGE or max(-low, high) > 2**52:
+            return False
+        counts = np.zeros(int(high - low) + 1, np.int64)
+        start = self._low - int(low) if len(self._counts) else 0
+        counts[start : start + len(self._counts)] = self._counts
+        self._low, self._counts = int(low), counts
+        return True
+
+    def _counted(self) -> tuple[np.ndarray, np.ndarray]:
+        """Whole numbers that were seen, and how often."""
+        places = np.flatnonzero(self._counts)
+        return (places + self._low).astype(np.float64), self._counts[places]
+
+    def _give_up_counts(self) -> None:
+        """Go on without counts: what they hold is seen as any other numbers."""
+        values, counts = self._counted()
+        self._counts = np.zeros(0, np.int64)
+        self._repeat(values, counts)
+
+    def _repeat(self, values: np.ndarray, counts: np.ndarray) -> None:
+        for value, count in zip(values, counts.tolist(), strict=True):
+            for start in range(0, count, self.exact):
+                self._append(np.full(min(self.exact, count - start), value))
 
     def _append(self, values: np.ndarray) -> None:
         self._pending.append(values)
@@ -109,6 +150,16 @@ class QuantileSketch:
                 self._carry(points, level)
         for values in other._pending:
             self._append(values)
+        if len(other._counts):
+            self._merge_counts(other)
+
+    def _merge_counts(self, other: "QuantileSketch") -> None:
+        values, counts = other._counted()
+        if self._makes_room(values[0], values[-1]):
+            self._counts[values.astype(np.int64) - self._low] += counts
+            return
+        self._give_up_counts()
+        self._repeat(values, counts)
 
     def points(self) -> tuple[np.ndarray, np.ndarray]:
         """Values that stand for the rows, and how many rows each stands for.
@@ -120,6 +171,8 @@ class QuantileSketch:
         weights : ndarray of int64
             Their sum is the number of rows.
         """
+        if len(self._counts):
+            return self._counted()
         kept, run = [*self._pending], self.exact // self.size
         weights = [np.ones(self._n_pending, np.int64)]
         for level, own in enumerate(self._buffers):

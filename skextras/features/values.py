@@ -16,7 +16,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from skextras.features.blocks import Codes
 from skextras.features.kernels.levels import distinct, gather_text, text_codes, word_codes
+from skextras.features.kernels.numbers import count_codes, recoded
 
 
 def none_missing() -> np.ndarray:
@@ -249,7 +251,28 @@ class Factor:
     @cached_property
     def counts(self) -> np.ndarray:
         """How many rows have each level."""
-        return np.bincount(self.codes + 1, minlength=len(self.levels) + 1)[1:]
+        counts = np.zeros(len(self.levels), np.int64)
+        count_codes(self.codes, counts)
+        return counts
+
+    def recoded(self, new: np.ndarray, width: int) -> Codes:
+        """The rows with other codes for the levels.
+
+        Parameters
+        ----------
+        new : ndarray of int32 of shape (n_levels,)
+            The new code of each level.
+        width : int
+            How many of them there are.
+
+        Returns
+        -------
+        Codes
+            Of the rows.
+        """
+        codes = np.empty(len(self.codes), np.int32)
+        least = recoded(self.codes, new, codes)
+        return Codes(codes, width, is_full=least >= 0)
 
 
 @dataclass(frozen=True)

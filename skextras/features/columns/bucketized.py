@@ -192,7 +192,7 @@ class FittedBucketized(FittedCategorical):
             return Codes(codes, self.n_levels, is_full=True)
         if self.column.missing == "last":
             codes[codes < 0] = len(self.boundaries)
-        return with_own_bucket(self.column, codes, self.n_levels)
+        return with_own_bucket(self.column, Codes(codes, self.n_levels))
 
     def decode(self, codes: np.ndarray) -> dict[str, np.ndarray]:
         """The middle of each bucket; of the outermost, the number next to their boundary."""

@@ -132,17 +132,17 @@ class FittedCrossed(FittedCategorical):
     def codes(self, table: Rows) -> Codes:
         """The bucket of each row."""
         running = np.full(table.n_rows, self.column.seed, np.uint64)
-        own = np.zeros(table.n_rows, np.int32)
+        own, is_full = np.zeros(table.n_rows, np.int32), True
         for name, part in zip(self.column.columns, self.inner, strict=True):
             words, codes = (
                 self._named(name, table) if isinstance(name, str) else _coded(part, table)
             )
-            if len(words) and not join(running, words, codes):
-                own[codes < 0] = MISSING
-            elif not len(words):
-                own[:] = MISSING
+            if not len(words):
+                own[:], is_full = MISSING, False
+            elif not join(running, words, codes):
+                own[codes < 0], is_full = MISSING, False
         modulo(running, self.column.n_buckets, own)
-        return with_own_bucket(self.column, own, self.n_levels)
+        return with_own_bucket(self.column, Codes(own, self.n_levels, is_full=is_full))
 
     def _named(self, name: str, table: Rows) -> tuple[np.ndarray, np.ndarray]:
         """Words of a column's levels, and the level of each row."""

@@ -158,6 +158,7 @@ class FittedHashBucket(FittedCategorical):
         if text is values:
             if len(text.missing):
                 codes[text.missing] = MISSING
+            found = Codes(codes, self.n_levels, is_full=not len(text.missing))
         else:
-            codes = np.append(codes, np.int32(MISSING))[values.factor.codes]
-        return with_own_bucket(self.column, codes, self.n_levels)
+            found = values.factor.recoded(codes, self.n_levels)
+        return with_own_bucket(self.column, found)

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from skextras.features.blocks import MISSING, UNKNOWN, Bags
+from skextras.features.blocks import MISSING, UNKNOWN, Bags, Codes
 from skextras.features.columns.base import Column, FittedCategorical, Learned, Rows, Target
 from skextras.features.columns.policies import MISSING_OF_CATEGORIES, with_own_bucket
 from skextras.features.states import Nothing
@@ -125,7 +125,8 @@ class FittedIdentity(FittedCategorical):
         values = table[self.column.name]
         if isinstance(values, Lists):
             return Bags(values.offsets, self.column.numbered(values.items), None, self.n_levels)
-        return with_own_bucket(self.column, self.column.numbered(values), self.n_levels)
+        found = Codes(self.column.numbered(values), self.n_levels)
+        return with_own_bucket(self.column, found)
 
     def decode(self, codes: np.ndarray) -> dict[str, np.ndarray]:
         """The numbers; NaN where there is none."""

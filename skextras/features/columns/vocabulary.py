@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from skextras.features.blocks import MISSING, UNKNOWN, Codes
+from skextras.features.blocks import UNKNOWN, Codes
 from skextras.features.columns.base import (
     Column,
     FittedCategorical,
@@ -216,20 +216,20 @@ class FittedVocabulary(FittedCategorical):
         self.column._check_kind(values.kind, self.learned["kind"])
         if isinstance(values, Text) and not values.is_factored:
             codes = self._looked_up(values)
-            n_unknown = int((codes == UNKNOWN).sum())
-            if n_unknown:
-                codes = self._placed(codes, values)
+            if not len(codes) or codes.min() >= 0:
+                return Codes(codes, self.n_levels, is_full=True)
+            found = Codes(self._placed(codes, values), self.n_levels)
         else:
-            codes = self._of_factor(values.factor)
-        return with_own_bucket(self.column, codes, self.n_levels)
+            found = self._of_factor(values.factor)
+        return with_own_bucket(self.column, found)
 
-    def _of_factor(self, factor: Factor) -> np.ndarray:
+    def _of_factor(self, factor: Factor) -> Codes:
         levels = factor.levels
         codes = self._looked_up(levels) if isinstance(levels, Text) else self._searched(levels)
         is_used = factor.counts > 0 if (codes == UNKNOWN).any() else None
         if is_used is not None:
             codes = self._placed(codes, levels, is_used)
-        return np.append(codes, np.int32(MISSING))[factor.codes]  # -1 takes the last
+        return factor.recoded(codes, self.n_levels)
 
     def _looked_up(self, text: Text) -> np.ndarray:
         codes = np.empty(len(text), np.int32)

@@ -11,6 +11,7 @@ import numpy as np
 from skextras.trees.memory import compiled, float32s, float64s, inner, int32s, int64s
 
 TILE = 1024  # rows that are written at once: what is read and written of them stays in the cache
+ONE = np.uint64(1)
 CODES, FLOAT64, FLOAT32, BAGS = 0, 1, 2, 3  # kinds of slots
 KIND, FIRST, ADDRESS, ITEMS, WEIGHTS = 0, 1, 2, 3, 4  # columns of the table
 
@@ -49,19 +50,16 @@ def row_lengths(slots: np.ndarray, lengths: np.ndarray) -> None:
 
 @inner
 def _write_codes(
-    codes: np.ndarray,
-    first: int,
-    start: int,
-    places: np.ndarray,
-    indices: np.ndarray,
-    data: np.ndarray,
+    codes: np.ndarray, first: int, start: int, places: np.ndarray, indices: np.ndarray
 ) -> None:
+    """Write columns; the data hold 1 already."""
+    own, base = codes[start:], np.int32(first)
     for i in range(len(places)):
-        code = codes[start + i]
+        code = own[i]
         if code >= 0:
-            indices[places[i]] = first + code
-            data[places[i]] = 1
-            places[i] += 1
+            place = places[i]
+            indices[place] = base + code
+            places[i] = place + ONE
 
 
 @inner
@@ -73,10 +71,11 @@ def _write_numbers(
     indices: np.ndarray,
     data: np.ndarray,
 ) -> None:
+    own = values[start:]
     for i in range(len(places)):
         indices[places[i]] = column
-        data[places[i]] = values[start + i]
-        places[i] += 1
+        data[places[i]] = own[i]
+        places[i] += ONE
 
 
 @inner
@@ -94,7 +93,7 @@ def _write_bags(
         for item in range(offsets[start + i], offsets[start + i + 1]):
             indices[places[i]] = first + codes[item]
             data[places[i]] = weights[item]
-            places[i] += 1
+            places[i] += ONE
 
 
 @compiled
@@ -115,17 +114,18 @@ def write_rows(
         Gets the values.
     """
     n = len(starts) - 1
-    places = np.empty(TILE, np.int64)
+    places = np.empty(TILE, np.uint64)  # unsigned: no index is asked whether it is negative
     for start in range(0, n, TILE):
         tile = min(n - start, TILE)
         for i in range(tile):
-            places[i] = starts[start + i]
+            places[i] = np.uint64(starts[start + i])
+        data[starts[start] : starts[start + tile]] = 1
         own = places[:tile]
         for s in range(len(slots)):
             slot = slots[s]
             kind, first, address = slot[KIND], slot[FIRST], slot[ADDRESS]
             if kind == CODES:
-                _write_codes(int32s(address, n), first, start, own, indices, data)
+                _write_codes(int32s(address, n), first, start, own, indices)
             elif kind == FLOAT64:
                 _write_numbers(float64s(address, n), first, start, own, indices, data)
             elif kind == FLOAT32:
