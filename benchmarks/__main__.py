@@ -41,6 +41,7 @@ FAMILIES = (
     "vec_env",
     "schedulers",
     "scheduler_quality",
+    "features",
     "reference_scores",
 )
 HOURS = ("reference_scores", "grpo_tasks")  # run where asked for by name alone
@@ -58,6 +59,8 @@ PEERS = (
     "xpysom",
     "stable-baselines3",
     "sb3-contrib",
+    "skrub",
+    "feature-engine",
     "diffusers",
     "torch",
     "numpy",

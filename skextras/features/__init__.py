@@ -12,9 +12,12 @@ from skextras.features.columns import (
     Identity,
     Indicator,
     Numeric,
+    SequenceCategorical,
+    SequenceNumeric,
     SharedEmbedding,
     TargetMean,
     Vocabulary,
+    WeightedCategorical,
 )
 from skextras.features.feature_columns import FeatureColumns
 from skextras.features.inference import infer_columns
@@ -32,8 +35,11 @@ __all__ = [
     "Identity",
     "Indicator",
     "Numeric",
+    "SequenceCategorical",
+    "SequenceNumeric",
     "SharedEmbedding",
     "TargetMean",
     "Vocabulary",
+    "WeightedCategorical",
     "infer_columns",
 ]

@@ -279,3 +279,41 @@ SCALES: dict[str | None, Scale] = {
     "log": Logarithm(),
     "power": Power(),
 }
+
+
+class ScaleState:
+    """Moments of columns, and quantiles where they are needed.
+
+    Parameters
+    ----------
+    n_sketches : int
+        Of how many columns quantiles are needed: of all, or of none.
+    """
+
+    def __init__(self, n_sketches: int) -> None:
+        self.moments = Moments()
+        self.sketches = [QuantileSketch() for _ in range(n_sketches)]
+
+    def add(self, values: np.ndarray) -> None:
+        """See rows.
+
+        Parameters
+        ----------
+        values : ndarray of float64 of shape (n, k)
+            NaN is missing.
+        """
+        self.moments.add(values)
+        for k, sketch in enumerate(self.sketches):
+            sketch.add(values[:, k])
+
+    def merge(self, other: "ScaleState") -> None:
+        """Take in another's rows.
+
+        Parameters
+        ----------
+        other : ScaleState
+            Of other rows.
+        """
+        self.moments.merge(other.moments)
+        for own, its in zip(self.sketches, other.sketches, strict=True):
+            own.merge(its)

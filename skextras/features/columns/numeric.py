@@ -9,9 +9,7 @@ import numpy as np
 
 from skextras.features.blocks import Block, Dense
 from skextras.features.columns.base import Column, Fitted, Learned, Rows, Target
-from skextras.features.scaling import SCALES
-from skextras.features.sketch import QuantileSketch
-from skextras.features.states import Moments
+from skextras.features.scaling import SCALES, ScaleState
 from skextras.features.values import Numbers
 
 FILLS = ("keep", "mean", "median", "error")
@@ -66,17 +64,18 @@ class Numeric(Column):
         if not is_number and self.missing not in FILLS:
             self.refuse("missing", f"one of {FILLS} or a finite number", self.missing)
 
-    def start(self) -> "NumericState":
+    def start(self) -> ScaleState:
         """No number seen."""
-        return NumericState(self)
+        needs = SCALES[self.scale].needs_quantiles or self.missing == "median"
+        return ScaleState(self.shape if needs else 0)
 
     def observe(
-        self, state: "NumericState", table: Rows, target: Target | None, pass_number: int = 0
+        self, state: ScaleState, table: Rows, target: Target | None, pass_number: int = 0
     ) -> None:
         """See the numbers."""
         state.add(self.matrix(table))
 
-    def learn(self, state: "NumericState") -> Learned:
+    def learn(self, state: ScaleState) -> Learned:
         """What the scale learns, and what fills gaps."""
         learned = SCALES[self.scale].learn(state.moments, state.sketches)
         if self.missing == "mean":
@@ -120,45 +119,6 @@ class Numeric(Column):
                 "no missing value", f"one in row {row}", 'Fill it, or set missing="mean".'
             )
         return own
-
-
-class NumericState:
-    """Moments, and quantiles where they are needed.
-
-    Parameters
-    ----------
-    column : Numeric
-        The declaration.
-    """
-
-    def __init__(self, column: Numeric) -> None:
-        self.moments = Moments()
-        needs = SCALES[column.scale].needs_quantiles or column.missing == "median"
-        self.sketches = [QuantileSketch() for _ in range(column.shape if needs else 0)]
-
-    def add(self, values: np.ndarray) -> None:
-        """See rows.
-
-        Parameters
-        ----------
-        values : ndarray of float64 of shape (n, k)
-            NaN is missing.
-        """
-        self.moments.add(values)
-        for k, sketch in enumerate(self.sketches):
-            sketch.add(values[:, k])
-
-    def merge(self, other: "NumericState") -> None:
-        """Take in another's rows.
-
-        Parameters
-        ----------
-        other : NumericState
-            Of other rows.
-        """
-        self.moments.merge(other.moments)
-        for own, its in zip(self.sketches, other.sketches, strict=True):
-            own.merge(its)
 
 
 class FittedNumeric(Fitted):
