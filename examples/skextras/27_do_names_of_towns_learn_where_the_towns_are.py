@@ -49,7 +49,7 @@ def draw(found, true, names, path):
         ax.annotate(name.removeprefix("town "), there, fontsize=7, ha="center", va="center")
     ax.scatter(*true.T, s=12, label="where the town is")
     ax.set(aspect="equal", title="numbers: where its vector puts each town")
-    ax.legend()
+    figure.legend(loc="outside lower center")
     figure.savefig(path, dpi=150)
 
 
