@@ -6,6 +6,7 @@ no process compiles again. Each part is compiled by using it on a few rows.
 
 import time
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -144,6 +145,15 @@ class _Rows:
         L1L2Selector().fit(np.nan_to_num(self.X), self.labels)
         MRMRSelector(2).fit(self.X, self.labels)
 
+    def columns(self) -> None:
+        if find_spec("pyarrow") is None:
+            return  # what reads tables needs it
+        from skextras.features import Embedding, FeatureColumns, TargetMean
+
+        table = {"town": np.where(self.X[:, 0] > 3, "a", "b"), "gate": self.X[:, 0]}
+        learned = [TargetMean("town"), Embedding("town", dimension=2, context="gate")]
+        FeatureColumns(learned).fit_transform(table, self.labels)
+
 
 PARTS = {
     "training": _Rows.training,
@@ -157,6 +167,7 @@ PARTS = {
     "mixtures": _Rows.mixtures,
     "Markov chains": _Rows.chains,
     "selectors": _Rows.selectors,
+    "feature columns": _Rows.columns,
 }
 
 

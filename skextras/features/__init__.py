@@ -1,5 +1,8 @@
 """Tables into features: columns declared one by one, fitted once, transformed at column speed."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from skextras.features.columns import (
     Bucketized,
     Column,
@@ -19,8 +22,10 @@ from skextras.features.columns import (
     Vocabulary,
     WeightedCategorical,
 )
-from skextras.features.feature_columns import FeatureColumns
-from skextras.features.inference import infer_columns
+
+if TYPE_CHECKING:
+    from skextras.features.feature_columns import FeatureColumns
+    from skextras.features.inference import infer_columns
 
 __all__ = [
     "Bucketized",
@@ -43,3 +48,20 @@ __all__ = [
     "WeightedCategorical",
     "infer_columns",
 ]
+
+READERS = {"FeatureColumns": "feature_columns", "infer_columns": "inference"}
+
+
+def __getattr__(name: str) -> Any:
+    """What reads tables, when it is asked for: the selectors do without pyarrow."""
+    if name not in READERS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        return getattr(import_module(f"{__name__}.{READERS[name]}"), name)
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("skextras"):
+            raise
+        raise ModuleNotFoundError(
+            f'skextras: {error.name} is not installed. Run: pip install "mlextras[features]".',
+            name=error.name,
+        ) from error

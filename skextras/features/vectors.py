@@ -206,7 +206,9 @@ def trained(
     if not is_binary:
         deviation = y.std(axis=0)
         y = (y - y.mean(axis=0)) / np.where(deviation == 0, 1.0, deviation)
-    heads = np.stack([random.normal(0, d**-0.5, (k, d)), np.ones((k, d))])
+    # Products of half of the coordinates raise the output at first, of the others lower it.
+    signs = np.where(np.arange(d) % 2 == 0, 1.0, -1.0)
+    heads = np.stack([random.normal(0, d**-0.5, (k, d)), np.tile(signs, (k, 1))])
     share = np.clip(y.mean(axis=0), 1e-6, 1 - 1e-6)
     model = vectors, heads, np.log(share / (1 - share)) if is_binary else np.zeros(k)
     squares = tuple(np.zeros_like(part) for part in model)

@@ -6,8 +6,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from skextras.features.blocks import MISSING, Block, Dense
+from skextras.features.blocks import MISSING, Block, Codes, Dense
 from skextras.features.columns.base import Column, Fitted, Learned, Rows, Target
+from skextras.features.columns.policies import with_own_bucket
 from skextras.features.columns.vocabulary import Vocabulary
 from skextras.features.states import LevelCounts
 
@@ -68,10 +69,12 @@ class CountRank(Column):
         self, state: LevelCounts, table: Rows, target: Target | None, pass_number: int = 0
     ) -> None:
         """Count the levels."""
-        values = table[self.name]
+        values: Any = table[self.name]
         if values.kind == "list":
             self.refuse_values("one category a row", "lists", "Use Indicator or Embedding.")
         self._inner.observe(state, table, target)
+        if self.missing == "error":
+            with_own_bucket(self, Codes(values.factor.codes, len(values.factor.levels)))
 
     def learn(self, state: LevelCounts) -> Learned:
         """Levels by count, and the counts."""

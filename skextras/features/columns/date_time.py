@@ -98,6 +98,8 @@ def times_in(column: Column, table: Rows) -> np.ndarray:
         NaT where missing.
     """
     values: Any = table[column.inputs[0]]
+    if values.kind == "none":
+        values = Numbers(np.full(table.n_rows, "NaT", "M8[s]"))
     is_time = isinstance(values, Numbers) and values.values.dtype.kind == "M"
     if not is_time or values.values.ndim != 1:
         got = "durations" if values.kind == "time" else values.kind

@@ -7,12 +7,13 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from skextras.features.blocks import MISSING, Block, Dense
+from skextras.features.blocks import MISSING, Block, Codes, Dense
 from skextras.features.columns.base import Column, Fitted, Learned, Rows, Target
+from skextras.features.columns.policies import with_own_bucket
 from skextras.features.columns.vocabulary import Vocabulary
 from skextras.features.kernels.target_sums import fold_sums, spread
 from skextras.features.states import LevelCounts
-from skextras.features.values import Factor, Lists
+from skextras.features.values import Factor
 
 POLICIES = ("bucket", "mean", "keep", "error")
 MAX_FOLDS = 255
@@ -139,22 +140,14 @@ class TargetMean(Column):
 
     def _factor(self, table: Rows) -> Factor:
         values: Any = table[self.name]
-        if isinstance(values, Lists) or values.kind not in ("text", "number"):
+        if values.kind not in ("text", "number", "none"):
             self.refuse_values(
                 "text or numbers", values.kind, "Use Embedding for lists and DateTime for times."
             )
         factor: Factor = values.factor
         if self.missing == "error":
-            self._refuse_missing(factor.codes)
+            with_own_bucket(self, Codes(factor.codes, len(factor.levels)))
         return factor
-
-    def _refuse_missing(self, codes: np.ndarray) -> None:
-        if len(codes) and int(codes.min()) < 0 and (codes == MISSING).any():
-            self.refuse_values(
-                "no missing value",
-                f"one in row {int((codes == MISSING).argmax())}",
-                'Fill it, or set missing="bucket".',
-            )
 
     def _target(self, target: Target | None) -> Target:
         if target is None:
@@ -301,7 +294,9 @@ class FittedTargetMean(Fitted):
 
     @cached_property
     def _inner(self) -> Any:
-        return Vocabulary(self.column.name).fitted(self.learned["vocabulary"])
+        missing: Any = "error" if self.column.missing == "error" else "ignore"
+        inner = Vocabulary(self.column.name, missing=missing)
+        return inner.fitted(self.learned["vocabulary"])
 
     @cached_property
     def _table(self) -> np.ndarray:
@@ -318,7 +313,6 @@ class FittedTargetMean(Fitted):
 
     def transform(self, table: Rows) -> Block:
         """The means of the rows' categories, learned from all training rows."""
-        self.column._factor(table) if self.column.missing == "error" else None
         codes = self._inner.codes(table).codes
         k = len(self._table)
         out = np.empty((len(codes), self.width), np.float64, order="F")

@@ -161,6 +161,17 @@ def test_missing_values_are_refused_where_asked(column):
         FeatureColumns([column]).fit(ROWS, Y)
 
 
+@by_name
+def test_a_batch_without_any_value_is_all_missing(column):
+    columns = FeatureColumns([column]).fit(ROWS, Y)
+    nothing = {name: [None, None] for name in ROWS}
+    out = columns.transform(nothing)
+    assert out.shape == (2, len(columns.get_feature_names_out()))
+    if column.n_passes == 1:
+        again = FeatureColumns([column]).partial_fit(nothing, [0, 1]).partial_fit(ROWS, Y)
+        assert again.transform(ROWS).shape == columns.transform(ROWS).shape
+
+
 BAD = {
     "smooth must be 'auto' or a number": lambda: TargetMean("a", smooth=-1),
     r"cv must be a whole number in \[2, 255\], got 1": lambda: TargetMean("a", cv=1),

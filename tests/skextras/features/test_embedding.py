@@ -10,7 +10,7 @@ from skextras.features import Embedding, FeatureColumns, HashBucket, SharedEmbed
 from skextras.features.blocks import Bags
 from skextras.features.kernels.factorisation import train
 from skextras.features.vectors import Items, association, shares_of, singular_vectors
-from tests.oracles import features as oracle
+from tests.oracles import learned_features as oracle
 
 GIVEN = {"a": [1.0, 0.0], "b": [0.0, 2.0], "c": [4.0, 4.0]}
 

@@ -11,7 +11,7 @@ from sklearn.preprocessing import TargetEncoder
 
 from skextras.features import CountRank, FeatureColumns, TargetMean
 from skextras.features.columns.target_mean import _folds
-from tests.oracles import features as oracle
+from tests.oracles import learned_features as oracle
 
 
 @settings(max_examples=40, deadline=None)
