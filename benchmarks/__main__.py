@@ -28,6 +28,7 @@ FAMILIES = (
     "som",
     "mixture",
     "mixture_families",
+    "tfrecord",
     "ppo",
     "learning",
     "trpo",
