@@ -4,6 +4,12 @@ from importlib.metadata import version
 
 try:
     from skextras.adaboost import AdaBoostClassifier, AdaBoostRegressor
+    from skextras.features.selection import (
+        BorutaSelector,
+        L1L2Selector,
+        MRMRSelector,
+        StabilitySelector,
+    )
     from skextras.gradient_boosting import GradientBoostingClassifier, GradientBoostingRegressor
     from skextras.kernel import KernelLogisticRegression
     from skextras.mixture import (
@@ -30,6 +36,7 @@ __all__ = [
     "AdaBoostClassifier",
     "AdaBoostRegressor",
     "BernoulliMixture",
+    "BorutaSelector",
     "CategoricalHMM",
     "CategoricalMixture",
     "GaussianHMM",
@@ -37,6 +44,8 @@ __all__ = [
     "GradientBoostingClassifier",
     "GradientBoostingRegressor",
     "KernelLogisticRegression",
+    "L1L2Selector",
+    "MRMRSelector",
     "MixedMixture",
     "PoissonMixture",
     "RandomForestClassifier",
@@ -44,6 +53,7 @@ __all__ = [
     "SOMClassifier",
     "SOMRegressor",
     "SelfOrganizingMap",
+    "StabilitySelector",
     "StudentMixture",
 ]
 __version__ = version("mlextras")

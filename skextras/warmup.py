@@ -13,6 +13,7 @@ from sklearn.base import clone
 from sklearn.inspection import partial_dependence
 
 from skextras.adaboost import AdaBoostClassifier, AdaBoostRegressor
+from skextras.features.selection import L1L2Selector, MRMRSelector
 from skextras.gradient_boosting import GradientBoostingClassifier, GradientBoostingRegressor
 from skextras.mixture import (
     BernoulliMixture,
@@ -139,6 +140,10 @@ class _Rows:
                 model.fit(X).predict(X)
                 model.predict_proba(X)
 
+    def selectors(self) -> None:
+        L1L2Selector().fit(np.nan_to_num(self.X), self.labels)
+        MRMRSelector(2).fit(self.X, self.labels)
+
 
 PARTS = {
     "training": _Rows.training,
@@ -151,6 +156,7 @@ PARTS = {
     "maps": _Rows.maps,
     "mixtures": _Rows.mixtures,
     "Markov chains": _Rows.chains,
+    "selectors": _Rows.selectors,
 }
 
 

@@ -4,7 +4,8 @@ import inspect
 
 import pytest
 
-import genextras
+import genextras.denoisers
+import genextras.evaluation
 import rlextras
 import skextras
 
@@ -30,6 +31,10 @@ FROZEN = {
     "skextras.MixedMixture": "skextras.mixture.mixed",
     "skextras.PoissonMixture": "skextras.mixture.poisson",
     "skextras.StudentMixture": "skextras.mixture.student",
+    "skextras.BorutaSelector": "skextras.features.selection.boruta",
+    "skextras.L1L2Selector": "skextras.features.selection.l1l2",
+    "skextras.MRMRSelector": "skextras.features.selection.mrmr",
+    "skextras.StabilitySelector": "skextras.features.selection.stability",
     "rlextras.PPO": "rlextras.ppo",
     "rlextras.TRPO": "rlextras.trpo",
     "genextras.AnnealedLangevinScheduler": "genextras.schedulers.langevin",
@@ -40,6 +45,18 @@ FROZEN = {
     "genextras.FlowMatchScheduler": "genextras.schedulers.flow",
     "genextras.MultistepScheduler": "genextras.schedulers.multistep",
     "genextras.SDEScheduler": "genextras.schedulers.sde",
+    "genextras.denoisers.DiT": "genextras.denoisers.dit",
+    "genextras.denoisers.SSMDenoiser": "genextras.denoisers.ssm",
+    "genextras.denoisers.EDMPreconditioned": "genextras.denoisers.preconditioned",
+    "genextras.denoisers.MLPDenoiser": "genextras.denoisers.mlp",
+    "genextras.evaluation.SamplerComparison": "genextras.evaluation.comparison",
+    "genextras.evaluation.bits_per_dim": "genextras.evaluation.bits",
+    "genextras.evaluation.compare_samplers": "genextras.evaluation.comparison",
+    "genextras.evaluation.energy_distance": "genextras.evaluation.distances",
+    "genextras.evaluation.frechet_distance": "genextras.evaluation.features",
+    "genextras.evaluation.mmd": "genextras.evaluation.distances",
+    "genextras.evaluation.precision_recall": "genextras.evaluation.features",
+    "genextras.evaluation.sliced_wasserstein": "genextras.evaluation.distances",
     "genextras.check_finite": "genextras.recording",
     "genextras.guidance_interval": "genextras.guidance",
     "genextras.guidance_rescale": "genextras.guidance",
@@ -49,7 +66,7 @@ FROZEN = {
     "genextras.optimise_grid": "genextras.optimised_grid",
     "genextras.trajectory": "genextras.recording",
 }
-PACKAGES = (skextras, rlextras, genextras)
+PACKAGES = (skextras, rlextras, genextras, genextras.denoisers, genextras.evaluation)
 PUBLIC = {f"{p.__name__}.{name}": getattr(p, name) for p in PACKAGES for name in p.__all__}
 
 

@@ -1,0 +1,155 @@
+"""What every denoiser is to diffusers: a saved model with the words of ``UNet2DModel``."""
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from diffusers.configuration_utils import ConfigMixin
+from diffusers.models.modeling_utils import ModelMixin
+from diffusers.utils.outputs import BaseOutput
+from torch import Tensor, nn
+
+from genextras.denoisers.patches import spatial_shape
+from genextras.validation import check_integer, check_number, message
+
+__all__ = ["Denoiser", "DenoiserOutput"]
+
+
+@dataclass
+class DenoiserOutput(BaseOutput):
+    """What a network says.
+
+    Attributes
+    ----------
+    sample : Tensor of shape (B, C, ...)
+        The prediction.
+    """
+
+    sample: Tensor
+
+
+class Denoiser(ModelMixin, ConfigMixin):
+    """A network (sample, timestep, class_labels) -> prediction; members say what it computes."""
+
+    config_name: ClassVar[str] = ModelMixin.config_name  # type: ignore[assignment, misc]  # both bases state it
+    _supports_gradient_checkpointing = True
+    gradient_checkpointing = False
+    _wholes: ClassVar[tuple[str, ...]] = ("in_channels", "hidden_size", "num_layers")
+
+    @abstractmethod
+    def _predict(self, sample: Tensor, timestep: Any, class_labels: Tensor | None) -> Tensor:
+        """The prediction, for a sample of the right shape."""
+
+    def forward(
+        self,
+        sample: Tensor,
+        timestep: float | Tensor,
+        class_labels: Tensor | None = None,
+        return_dict: bool = True,
+    ) -> DenoiserOutput | tuple[Tensor]:
+        """Predict what the scheduler's ``prediction_type`` says.
+
+        Parameters
+        ----------
+        sample : Tensor of shape (B, C, ...)
+            Noised samples, as ``scale_model_input`` left them.
+        timestep : number or Tensor of 1 or B elements
+            Labels of their noise levels.
+        class_labels : LongTensor of shape (B,), optional
+            Classes; ``num_class_embeds``, or no labels at all, stands for no class.
+        return_dict : bool, default=True
+            Whether to return an object with names, or a tuple.
+
+        Returns
+        -------
+        DenoiserOutput or tuple
+            ``sample``, a Tensor of shape (B, out_channels, ...).
+
+        Raises
+        ------
+        TypeError
+            If class labels are no whole numbers.
+        ValueError
+            If a shape does not fit, or a class is unknown.
+        """
+        self._check_sample(sample)
+        output = self._predict(sample, timestep, class_labels)
+        return DenoiserOutput(sample=output) if return_dict else (output,)
+
+    # ------------------------------------------------------------ for members
+
+    def _start(self) -> tuple[tuple[int, ...], int]:
+        """Check the options that all have in common; spatial shape and channels of the output."""
+        config, owner = self.config, type(self).__name__
+        for name in self._wholes:
+            check_integer(owner, name, config[name], low=1)
+        if config["num_class_embeds"] is not None:
+            check_integer(owner, "num_class_embeds", config["num_class_embeds"], low=1)
+        cure = "1 suits labels up to 1000, 250 the log(σ)/4 of EDM."
+        scale = config["timestep_scale"]
+        check_number(owner, "timestep_scale", scale, low=1e-6, high=1e6, cure=cure)
+        shape = self._check_size(config["sample_size"])
+        if config["out_channels"] is None:
+            self.register_to_config(out_channels=config["in_channels"])
+        check_integer(owner, "out_channels", self.config["out_channels"], low=1)
+        return shape, self.config["out_channels"]
+
+    def _check_size(self, sample_size: Any) -> tuple[int, ...]:
+        owner = type(self).__name__
+        sizes = sample_size if isinstance(sample_size, Sequence) else [sample_size]
+        for size in sizes:
+            check_integer(owner, "sample_size", size, low=1)
+        return spatial_shape(sample_size)
+
+    def _check_patch_size(self, shape: tuple[int, ...]) -> None:
+        """Refuse a shape that has no axes, or that patches do not fill."""
+        owner, given, patch = type(self).__name__, self.config["sample_size"], "patch_size"
+        check_integer(owner, patch, self.config[patch], low=1)
+        if not shape:
+            cure = "Take MLPDenoiser for points."
+            raise ValueError(message(owner, "sample_size", "a number or sizes", given, cure))
+        if any(size % self.config[patch] for size in shape):
+            allowed = f"a multiple of patch_size={self.config[patch]}"
+            raise ValueError(message(owner, "sample_size", allowed, given, "Pad the samples."))
+
+    def _check_sample(self, sample: Tensor) -> None:
+        """Refuse another number of axes or channels; members know what sizes they take."""
+        shape = spatial_shape(self.config["sample_size"])
+        if sample.ndim != 2 + len(shape) or sample.shape[1] != self.config["in_channels"]:
+            self._refuse(sample, shape)
+
+    def _check_fixed(self, sample: Tensor) -> None:
+        """Refuse any size but that of the config."""
+        shape = spatial_shape(self.config["sample_size"])
+        if tuple(sample.shape[2:]) != shape:
+            self._refuse(sample, shape)
+
+    def _check_patches(self, sample: Tensor) -> None:
+        """Refuse sizes that patches do not fill."""
+        patch = self.config["patch_size"]
+        if any(size % patch for size in sample.shape[2:]):
+            allowed, cure = f"of sizes that are multiples of {patch}", "Pad it, or crop it."
+            got = tuple(sample.shape)
+            raise ValueError(message(type(self).__name__, "sample", allowed, got, cure))
+
+    def _refuse(self, sample: Tensor, shape: tuple[int, ...]) -> None:
+        named = ", ".join(["B", str(self.config["in_channels"]), *map(str, shape)])
+        got, cure = tuple(sample.shape), "Construct it with in_channels and sample_size."
+        raise ValueError(message(type(self).__name__, "sample", f"of shape ({named})", got, cure))
+
+    def _through(self, blocks: nn.ModuleList, x: Tensor, *context: Any) -> Tensor:
+        """Apply blocks one after the other, with checkpoints if they are enabled.
+
+        The last block keeps its activations: they are needed first, so computing them again would
+        cost time and save nothing.
+        """
+        keep = self._gradient_checkpointing_func  # what diffusers' enable_* sets
+        is_kept = self.gradient_checkpointing and torch.is_grad_enabled()
+        for block in blocks:
+            if is_kept and keep is not None and block is not blocks[-1]:
+                x = keep(block, x, *context)
+            else:
+                x = block(x, *context)
+        return x
