@@ -30,6 +30,7 @@ FAMILIES = (
     "som",
     "mixture",
     "mixture_families",
+    "tfrecord",
     "ppo",
     "learning",
     "trpo",

@@ -49,19 +49,21 @@ __all__ = [
     "infer_columns",
 ]
 
-READERS = {"FeatureColumns": "feature_columns", "infer_columns": "inference"}
+_OF_ARROW = {"FeatureColumns": "feature_columns", "infer_columns": "inference"}
 
 
 def __getattr__(name: str) -> Any:
-    """What reads tables, when it is asked for: the selectors do without pyarrow."""
-    if name not in READERS:
+    """Import what needs pyarrow when it is asked for: ``mlextras[sk]`` comes without."""
+    if name not in _OF_ARROW:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:
-        return getattr(import_module(f"{__name__}.{READERS[name]}"), name)
+        found = getattr(import_module(f"{__name__}.{_OF_ARROW[name]}"), name)
     except ModuleNotFoundError as error:
-        if (error.name or "").startswith("skextras"):
+        if error.name != "pyarrow":
             raise
         raise ModuleNotFoundError(
-            f'skextras: {error.name} is not installed. Run: pip install "mlextras[features]".',
+            f'{__name__}.{name}: pyarrow is not installed. Run: pip install "mlextras[features]".',
             name=error.name,
         ) from error
+    globals()[name] = found
+    return found

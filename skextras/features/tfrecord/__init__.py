@@ -5,7 +5,7 @@ try:
 except ModuleNotFoundError as error:
     raise ModuleNotFoundError(
         "skextras.features.tfrecord: pyarrow is not installed. "
-        'Run: pip install "mlextras[sk,features]".',
+        'Run: pip install "mlextras[features]".',
         name="pyarrow",
     ) from error
 

@@ -110,15 +110,14 @@ class Rows:
         stored = _STORED[values.kind]
         kind = stored if values.is_scalar else pa.large_list(stored)
         array = _cast(array, pa.large_list(kind) if is_sequence else kind, name)
+        _refuse_nulls(array, name)
         if is_sequence:
             own[encoding.STEPS] = self._address(np.ascontiguousarray(array.offsets))
             array = array.values
-            _refuse_nulls(array, name)
         if values.is_scalar:
             base = np.arange(len(array) + 1)
         else:
             base, array = np.ascontiguousarray(array.offsets), array.values
-            _refuse_nulls(array, name)
         own[encoding.BASE] = self._address(base)
         own[encoding.N_VALUES] = len(array)
         if values.kind == BYTES:
@@ -144,7 +143,12 @@ class Rows:
 
 def _decoded(array: pa.Array) -> pa.Array:
     """Categories as what they stand for."""
-    return array.dictionary_decode() if pa.types.is_dictionary(array.type) else array
+    if not pa.types.is_dictionary(array.type):
+        return array
+    levels = array.dictionary
+    if pa.types.is_string_view(levels.type):  # of polars; Arrow has no ``take`` for them
+        levels = levels.cast(pa.large_string())
+    return levels.take(array.indices)
 
 
 def _cast(array: pa.Array, kind: pa.DataType, name: str) -> pa.Array:
@@ -165,9 +169,11 @@ def _is_rounded(kind: pa.DataType) -> bool:
 
 
 def _refuse_nulls(array: pa.Array, name: str) -> None:
-    """(Items of nulls themselves may be null: nobody reads them.)"""
-    if array.null_count:
-        raise ValueError(
-            f"TFRecordWriter: lists of column {name!r} must hold no nulls, got {array.null_count}. "
-            "Fill or drop them: a feature holds values only."
-        )
+    """(What lies under a row that is null may be anything: nobody reads it.)"""
+    while pa.types.is_large_list(array.type):
+        array = array.flatten()
+        if array.null_count:
+            raise ValueError(
+                f"TFRecordWriter: lists of column {name!r} must hold no nulls, "
+                f"got {array.null_count}. Fill or drop them: a feature holds values only."
+            )

@@ -360,8 +360,11 @@ def test_a_damaged_record_is_named_when_it_is_taken():
 
 
 # ------------------------------------------------------------ the extra
-def test_without_pyarrow_the_message_names_the_extra():
-    code = "import sys; sys.modules['pyarrow'] = None; import skextras.features.tfrecord"
+@pytest.mark.parametrize("name", ["tfrecord", "FeatureColumns", "infer_columns"])
+def test_without_pyarrow_the_package_is_there_and_the_message_names_the_extra(name):
+    code = f"import sys; sys.modules['pyarrow'] = None; from skextras.features import {name}"
     run = {"capture_output": True, "text": True, "cwd": Path(__file__).parents[3]}
     done = subprocess.run([sys.executable, "-c", code], check=False, **run)
-    assert 'Run: pip install "mlextras[sk,features]"' in done.stderr.splitlines()[-1]
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith(f"ModuleNotFoundError: skextras.features.{name}: pyarrow is not")
+    assert 'Run: pip install "mlextras[features]"' in last
