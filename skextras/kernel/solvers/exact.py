@@ -28,8 +28,9 @@ from skextras.kernel.solvers.likelihood import (
     _SoftmaxCurvature,
     likelihood,
 )
-from skextras.kernel.solvers.line_search import EPS, Iterate, Solution, line_search, rounding
+from skextras.kernel.solvers.line_search import EPS, Iterate, Solution
 from skextras.kernel.solvers.products import times
+from skextras.kernel.solvers.progress import Progress
 
 __all__ = ["solve_newton"]
 
@@ -82,24 +83,22 @@ def solve_newton(
     n, k = targets.shape
     nothing = np.zeros((n, k))
     point = Iterate(nothing, np.zeros(k), nothing, nothing)
-    objectives, residual = [loss.value(point.F)], np.inf
-    for n_iter in range(max_iter + 1):
+    progress = Progress(point, 0, np.inf, [loss.value(point.F)])
+    for progress.n_iter in range(max_iter + 1):
+        point, last = progress.point, progress.residual
         G = loss.descent(point.F)
-        residual, last = float(np.max(np.abs(point.A - G)) / np.max(weights)), residual
+        progress.residual = point.distance(G) / loss.size
         if report is not None:
-            report(n_iter, objectives[-1], residual)
-        if residual <= tol or n_iter == max_iter:
+            report(progress.n_iter, progress.objectives[-1], progress.residual)
+        if progress.residual <= tol or progress.n_iter == max_iter or progress.stalls(last):
             break
-        if residual > 0.5 * last and objectives[-2] - objectives[-1] <= rounding(objectives[-1]):
-            break  # no digits left
         target = _newton_target(K, point.F, G, loss.curvature(point.F), fit_intercept=fit_intercept)
-        found = line_search(point, target, loss, G, objectives[-1])
-        if found is None:
+        if not progress.step(target, loss, G):
             break  # no digits left
-        point, objective = found
-        objectives.append(objective)
+    point = progress.point
     moved = np.mean(times(given, point.A), axis=0) if fit_intercept else 0.0
-    return Solution(point.A, point.b - moved, n_iter, residual, tuple(objectives))
+    objectives = tuple(progress.objectives)
+    return Solution(point.A, point.b - moved, progress.n_iter, progress.residual, objectives)
 
 
 @singledispatch

@@ -81,6 +81,21 @@ class Iterate:
         """
         return 0.5 * float(np.vdot(self.A, self.KA))
 
+    def distance(self, G: np.ndarray) -> float:
+        """Distance from the solution, where A = G.
+
+        Parameters
+        ----------
+        G : ndarray of shape (m, k)
+            Negative gradient of the loss at these scores.
+
+        Returns
+        -------
+        float
+            The largest entry of |A - G|.
+        """
+        return float(np.abs(self.A - G).max())
+
     def toward(self, other: "Iterate", t: float) -> "Iterate":
         """Go some of the way to another iterate.
 

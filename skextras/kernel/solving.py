@@ -1,0 +1,219 @@
+"""From an estimator's options to a solver's arrays."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from skextras.kernel.kernels import Pairs, is_kernel_matrix
+from skextras.kernel.solvers import (
+    KernelRows,
+    SquareKernel,
+    Start,
+    solve_large,
+    solve_newton,
+    solve_nystroem,
+)
+from skextras.kernel.solvers.line_search import Solution
+from skextras.kernel.threads import blas_threads
+
+__all__ = ["Exact", "NotAKernelError", "OnCentres", "Options"]
+
+# Numbers in the factors of a Newton step by Cholesky, (rows * classes)², up to which it is fastest.
+# Beyond, and in double precision, steps take conjugate gradients; the most digits have the factors.
+FACTORED, FACTORED_AT_LAST = 1000, 5000
+DOUBLE_ROWS = 4000  # up to here the matrix is kept in double precision: 128 MB
+SEEN_ROWS = 100  # of a function of the user's, to see whether it is symmetric
+
+
+@dataclass(frozen=True)
+class Options:
+    """What all solvers are told.
+
+    Attributes
+    ----------
+    fit_intercept : bool
+        Whether b is free.
+    max_iter : int
+        Newton steps at most.
+    tol : float
+        When to stop.
+    report : callable or None
+        Called before each step.
+    """
+
+    fit_intercept: bool
+    max_iter: int
+    tol: float
+    report: Callable[[int, float, float], None] | None = None
+
+    def keywords(self) -> dict[str, Any]:
+        """Give them as keywords.
+
+        Returns
+        -------
+        dict
+            For a solver.
+        """
+        return dict(vars(self))
+
+
+class NotAKernelError(ValueError):
+    """The matrix is not what its text says that it must be."""
+
+
+@dataclass(frozen=True)
+class Exact:
+    """The exact solver on n rows: the way that suits their number.
+
+    Attributes
+    ----------
+    pairs : Pairs
+        Kernel of the rows with one another.
+    is_bounded : bool
+        Whether its values lie between 0 and 1.
+    is_trusted : bool
+        Whether it is known to be symmetric and cheap to compute again.
+    """
+
+    pairs: Pairs
+    is_bounded: bool
+    is_trusted: bool
+
+    def solve(
+        self, targets: np.ndarray, weights: np.ndarray, options: Options, start: Start | None = None
+    ) -> Solution:
+        """Find the minimum.
+
+        Parameters
+        ----------
+        targets : ndarray of shape (n, k)
+            Membership.
+        weights : ndarray of shape (n,)
+            c.
+        options : Options
+            The others.
+        start : Start, default=None
+            Where to start.
+
+        Returns
+        -------
+        Solution
+            The coefficients.
+
+        Raises
+        ------
+        NotAKernelError
+            If the matrix is not symmetric and finite.
+        numpy.linalg.LinAlgError
+            If it is not positive semi-definite.
+        """
+        n, k = targets.shape
+        if n * k <= FACTORED:
+            return self._factored(targets, weights, options)
+        # Its products wait for memory: a second thread would burn time and save none.
+        with blas_threads().limit(limits=1, user_api="blas"):
+            found = self._iterated(targets, weights, options, start)
+        if found.residual > options.tol and n * k <= FACTORED_AT_LAST:
+            found = self._factored(targets, weights, options)
+        return found
+
+    def _iterated(
+        self, targets: np.ndarray, weights: np.ndarray, options: Options, start: Start | None
+    ) -> Solution:
+        n = len(targets)
+        self._check_sample(n)
+        is_double = n <= DOUBLE_ROWS or not self.is_trusted
+        try:
+            K = SquareKernel.of(
+                n,
+                self.pairs,
+                dtype=np.float64 if is_double else np.float32,
+                is_centred=options.fit_intercept and not self.is_bounded,
+            )
+        except FloatingPointError as error:
+            raise NotAKernelError("symmetric and finite") from error
+        return solve_large(K, targets, weights, start=start, **options.keywords())
+
+    def _factored(self, targets: np.ndarray, weights: np.ndarray, options: Options) -> Solution:
+        everything = slice(0, len(targets))
+        K = self.pairs.block(everything, everything, np.float64)
+        if not is_kernel_matrix(K, is_trusted=self.is_trusted):
+            raise NotAKernelError("symmetric and finite")
+        return solve_newton(K, targets, weights, **options.keywords())
+
+    def _check_sample(self, n: int) -> None:
+        """Look at some rows of a matrix or function of the user's."""
+        if self.is_trusted:
+            return
+        few = slice(0, n, max(1, n // SEEN_ROWS))
+        if not is_kernel_matrix(self.pairs.block(few, few, np.float64), is_trusted=False):
+            raise NotAKernelError("symmetric and finite")
+
+
+@dataclass(frozen=True)
+class OnCentres:
+    """The Nyström solver: n rows, m of them centres.
+
+    Attributes
+    ----------
+    pairs : Pairs
+        Kernel of the rows with the centres.
+    between : Pairs
+        Kernel of the centres with one another.
+    n_centres : int
+        m.
+    is_trusted : bool
+        Whether the kernel is known to be symmetric.
+    """
+
+    pairs: Pairs
+    between: Pairs
+    n_centres: int
+    is_trusted: bool
+
+    def solve(
+        self, targets: np.ndarray, weights: np.ndarray, options: Options, start: Start | None = None
+    ) -> Solution:
+        """Find the minimum in the span of the centres.
+
+        Parameters
+        ----------
+        targets : ndarray of shape (n, k)
+            Membership.
+        weights : ndarray of shape (n,)
+            c.
+        options : Options
+            The others.
+        start : Start, default=None
+            Where to start.
+
+        Returns
+        -------
+        Solution
+            The coefficients.
+
+        Raises
+        ------
+        NotAKernelError
+            If the matrix is not symmetric and finite.
+        numpy.linalg.LinAlgError
+            If it is not positive semi-definite.
+        """
+        everything, n = slice(0, self.n_centres), len(targets)
+        K = self.between.block(everything, everything, np.float64)
+        if not is_kernel_matrix(K, is_trusted=self.is_trusted):
+            raise NotAKernelError("symmetric and finite")
+
+        def compute(some: slice | np.ndarray) -> np.ndarray:
+            block = self.pairs.block(some, everything, np.float64)
+            if not np.isfinite(block.sum()):
+                raise NotAKernelError("symmetric and finite")
+            return block
+
+        rows = KernelRows.within(1e9, n, self.n_centres, compute)
+        sample = np.random.RandomState(0).choice(
+            n, min(n, max(2 * self.n_centres, 8000)), replace=False
+        )
+        return solve_nystroem(rows, K, targets, weights, sample=sample, **options.keywords())
