@@ -5,7 +5,7 @@ from importlib.metadata import version
 try:
     from skextras.adaboost import AdaBoostClassifier, AdaBoostRegressor
     from skextras.gradient_boosting import GradientBoostingClassifier, GradientBoostingRegressor
-    from skextras.kernel import KernelLogisticRegression
+    from skextras.kernel import KernelLogisticRegression, KernelLogisticRegressionCV
     from skextras.mixture import (
         BernoulliMixture,
         CategoricalHMM,
@@ -37,6 +37,7 @@ __all__ = [
     "GradientBoostingClassifier",
     "GradientBoostingRegressor",
     "KernelLogisticRegression",
+    "KernelLogisticRegressionCV",
     "MixedMixture",
     "PoissonMixture",
     "RandomForestClassifier",

@@ -34,6 +34,7 @@ class TrainingRows:
     """
 
     def __init__(self, X: Any, y: np.ndarray, weights: np.ndarray, *, is_pairwise: bool) -> None:
+        self.given = X, y, weights
         self.kept = np.flatnonzero(weights)
         if len(self.kept) < len(weights):  # (else a table in a file is not read)
             X, y, weights = X[self.kept], y[self.kept], weights[self.kept]
@@ -133,7 +134,9 @@ class KernelMixin:
             return objects
         return _doubled(validate_data(self, X, reset=False, **TABLE))
 
-    def _training_rows(self, X: Any, y: Any, sample_weight: Any) -> TrainingRows:
+    def _training_rows(
+        self, X: Any, y: Any, sample_weight: Any, *, gamma: Width | None = None
+    ) -> TrainingRows:
         objects = _objects(X) if callable(self.kernel) else None
         if objects is None:
             X, y = validate_data(self, X, y, **TABLE)
@@ -157,10 +160,18 @@ class KernelMixin:
                 f"{owner_of(self)}: y must hold at least 2 classes, got one class: "
                 f"{rows.classes.tolist()[0]!r}. Check the labels and the weights."
             )
-        settles = takes_gamma(self.kernel)
-        gamma = settled_gamma(self.gamma, rows.X, rows.weights, name=self.kernel) if settles else 0
-        self.classes_, self.gamma_ = rows.classes, gamma if settles else None
+        self.classes_ = rows.classes
+        self.gamma_ = self._settled_width(rows, self.gamma if gamma is None else gamma)
         return rows
+
+    def _settled_width(self, rows: TrainingRows, gamma: Width) -> float | None:
+        if not takes_gamma(self.kernel):
+            return None
+        return settled_gamma(gamma, rows.X, rows.weights, name=self.kernel)
+
+    def _is_trusted(self) -> bool:
+        """Whether the kernel is known to be symmetric."""
+        return not callable(self.kernel) and self.kernel != "precomputed"
 
     def _keep_support(self, rows: TrainingRows, centres: np.ndarray | None) -> None:
         """Remember the rows that carry the decision function."""

@@ -122,7 +122,7 @@ class Kernel:
         Pairs
             Gives blocks of it.
         """
-        if self._is_named(PROFILES) and not sparse.issparse(X):
+        if self._is_named(PROFILES) and not (sparse.issparse(X) or sparse.issparse(Z)):
             return _DistancePairs(str(self.name), self.options["gamma"], X, Z)
         return _RowPairs(self, X, Z)
 

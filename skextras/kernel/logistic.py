@@ -13,17 +13,18 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
-from skextras.kernel.base import KernelMixin, TrainingRows
+from skextras.kernel.base import KernelMixin, TrainingRows, owner_of
 from skextras.kernel.kernels import KERNEL_NAMES
 from skextras.kernel.logits import LogitMixin
-from skextras.kernel.solvers import Solution, Start
-from skextras.kernel.solving import Exact, NotAKernelError, OnCentres, Options
+from skextras.kernel.solvers import Solution, Start, import_vectors
+from skextras.kernel.solving import Exact, NotAKernelError, OnCentres, Options, finite_kernel
 from skextras.kernel.threads import SMALL, blas_threads
 
 __all__ = ["KernelLogisticRegression"]
 
 ACCEPTED_STALL = 1e-5  # float64 cannot always go below, where C K reaches 1e9 or more
 
+MIN_POOL, MAX_POOL, POOL_BYTES = 100, 2000, 2**25  # candidates of the import vector machine
 EXACT_ROWS = 10_000  # up to here solver="auto" is exact: a matrix of 400 MB, seconds
 
 
@@ -145,7 +146,7 @@ class KernelLogisticRegression(KernelMixin, LogitMixin, ClassifierMixin, BaseEst
         "kernel_params": [dict, None],
         "fit_intercept": ["boolean"],
         "class_weight": [StrOptions({"balanced"}), dict, None],
-        "solver": [StrOptions({"auto", "exact", "nystroem"})],
+        "solver": [StrOptions({"auto", "exact", "ivm", "nystroem"})],
         "n_components": [Interval(Integral, 1, None, closed="left")],
         "random_state": ["random_state"],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
@@ -165,7 +166,7 @@ class KernelLogisticRegression(KernelMixin, LogitMixin, ClassifierMixin, BaseEst
         kernel_params: Mapping[str, Any] | None = None,
         fit_intercept: bool = True,
         class_weight: Mapping[Any, float] | Literal["balanced"] | None = None,
-        solver: Literal["auto", "exact", "nystroem"] = "auto",
+        solver: Literal["auto", "exact", "ivm", "nystroem"] = "auto",
         n_components: int = 1000,
         random_state: int | np.random.RandomState | None = None,
         max_iter: int = 100,
@@ -215,7 +216,10 @@ class KernelLogisticRegression(KernelMixin, LogitMixin, ClassifierMixin, BaseEst
         """
         rows = self._training_rows(X, y, sample_weight)
         check_classification_targets(rows.y)
-        weights = self.C * rows.class_weights(self.class_weight)
+        return self._fit_rows(rows, self.C)
+
+    def _fit_rows(self, rows: TrainingRows, C: float) -> Self:
+        weights = C * rows.class_weights(self.class_weight)
         n = len(rows.codes)
         with blas_threads().limit(limits=1 if n < SMALL else None, user_api="blas"):
             solution = self._solve(rows, weights)
@@ -241,24 +245,40 @@ class KernelLogisticRegression(KernelMixin, LogitMixin, ClassifierMixin, BaseEst
         check_is_fitted(self)
         return np.asarray(self.dual_coef_ @ self.X_fit_)
 
-    def _centres(self, n_rows: int) -> np.ndarray | None:
+    def _centres(self, rows: TrainingRows, weights: np.ndarray) -> np.ndarray | None:
         """Rows that carry the decision function; None for all of them and the exact solver."""
-        if self.solver == "exact" or (self.solver == "auto" and n_rows <= EXACT_ROWS):
+        n = len(rows.codes)
+        if self.solver == "exact" or (self.solver == "auto" and n <= EXACT_ROWS):
             return None
         rng = check_random_state(self.random_state)
-        return np.sort(rng.choice(n_rows, min(self.n_components, n_rows), replace=False))
+        if self.solver == "ivm":
+            return self._import_vectors(rows, weights, rng)
+        return np.sort(rng.choice(n, min(self.n_components, n), replace=False))
+
+    def _import_vectors(self, rows: TrainingRows, weights: np.ndarray, rng: Any) -> np.ndarray:
+        n = len(rows.codes)
+        n_pool = max(MIN_POOL, min(MAX_POOL, POOL_BYTES // (4 * n)))
+        pool = np.arange(n) if n <= n_pool else np.sort(rng.choice(n, n_pool, replace=False))
+        dtype = np.float64 if n <= MAX_POOL else np.float32
+        left = finite_kernel(self._pairs(rows.X, pool), n, len(pool), dtype)
+        chosen = import_vectors(
+            left,
+            pool,
+            rows.targets,
+            weights,
+            limit=self.n_components,
+            fit_intercept=self.fit_intercept,
+        )
+        return np.sort(pool[chosen])
 
     def _solve(self, rows: TrainingRows, weights: np.ndarray) -> Solution:
         """Run the solver and turn its failures into words."""
-        n = len(rows.codes)
-        report = _print_step if self.verbose else None
-        options = Options(self.fit_intercept, self.max_iter, self.tol, report)
-        is_trusted = not callable(self.kernel) and self.kernel != "precomputed"
-        centres = self._centres(n)
-        start = self._start(rows, centres)
-        self._keep_support(rows, centres)
-        pairs = self._pairs(rows.X, centres)
+        options, is_trusted = self._options(), self._is_trusted()
         try:
+            centres = self._centres(rows, weights)
+            start = self._start(rows, centres)
+            self._keep_support(rows, centres)
+            pairs = self._pairs(rows.X, centres)
             if centres is None:
                 exact = Exact(pairs, self._settled_kernel().is_bounded, is_trusted)
                 return exact.solve(rows.targets, weights, options, start)
@@ -270,13 +290,17 @@ class KernelLogisticRegression(KernelMixin, LogitMixin, ClassifierMixin, BaseEst
         except np.linalg.LinAlgError as error:
             raise ValueError(self._not_a_kernel("positive semi-definite")) from error
 
+    def _options(self) -> Options:
+        report = _print_step if self.verbose else None
+        return Options(self.fit_intercept, self.max_iter, self.tol, report)
+
     def _centre_rows(self, rows: TrainingRows, centres: np.ndarray) -> Any:
         X = rows.X[centres]
         return X[:, centres] if self.kernel == "precomputed" else X
 
     def _start(self, rows: TrainingRows, centres: np.ndarray | None) -> Start | None:
         """The last solution, if the same rows carry it and the user wants to go on from it."""
-        if not (self.warm_start and hasattr(self, "dual_coef_")):
+        if not (getattr(self, "warm_start", False) and hasattr(self, "dual_coef_")):
             return None
         support = rows.kept if centres is None else rows.kept[centres]
         same_rows = np.array_equal(self.support_, support)
@@ -288,7 +312,7 @@ class KernelLogisticRegression(KernelMixin, LogitMixin, ClassifierMixin, BaseEst
         out_of_steps = solution.n_iter == self.max_iter
         if solution.residual > (self.tol if out_of_steps else max(self.tol, ACCEPTED_STALL)):
             warnings.warn(
-                f"KernelLogisticRegression: stopped after {solution.n_iter} steps at a gradient of "
+                f"{owner_of(self)}: stopped after {solution.n_iter} steps at a gradient of "
                 f"{solution.residual:.1e}, above tol={self.tol:.1e}. Increase max_iter or lower C.",
                 ConvergenceWarning,
                 stacklevel=3,

@@ -16,9 +16,11 @@ from skextras.kernel.solvers import (
     solve_nystroem,
 )
 from skextras.kernel.solvers.line_search import Solution
+from skextras.kernel.solvers.memory import large_array
+from skextras.kernel.solvers.operators import BLOCK_BYTES
 from skextras.kernel.threads import blas_threads
 
-__all__ = ["Exact", "NotAKernelError", "OnCentres", "Options"]
+__all__ = ["Exact", "NotAKernelError", "OnCentres", "Options", "finite_kernel"]
 
 # Numbers in the factors of a Newton step by Cholesky, (rows * classes)², up to which it is fastest.
 # Beyond, and in double precision, steps take conjugate gradients; the most digits have the factors.
@@ -217,3 +219,37 @@ class OnCentres:
             n, min(n, max(2 * self.n_centres, 8000)), replace=False
         )
         return solve_nystroem(rows, K, targets, weights, sample=sample, **options.keywords())
+
+
+def finite_kernel(
+    pairs: Pairs, n_rows: int, n_columns: int, dtype: type[np.floating]
+) -> np.ndarray:
+    """Compute all of a kernel, block by block.
+
+    Parameters
+    ----------
+    pairs : Pairs
+        Kernel of rows with other rows.
+    n_rows, n_columns : int
+        How many.
+    dtype : type
+        Precision.
+
+    Returns
+    -------
+    ndarray of shape (n_rows, n_columns)
+        The kernel.
+
+    Raises
+    ------
+    NotAKernelError
+        If a value is not finite.
+    """
+    kernel = large_array((n_rows, n_columns), dtype)
+    n_block = max(1, BLOCK_BYTES // (8 * n_columns))
+    for start in range(0, n_rows, n_block):
+        rows = slice(start, min(start + n_block, n_rows))
+        kernel[rows] = pairs.block(rows, slice(0, n_columns), dtype)
+        if not np.isfinite(kernel[rows].sum()):
+            raise NotAKernelError("symmetric and finite")
+    return kernel

@@ -9,10 +9,10 @@ from skextras.kernel.solvers.iterative import newton_cg
 from skextras.kernel.solvers.likelihood import likelihood
 from skextras.kernel.solvers.line_search import Iterate, Solution
 from skextras.kernel.solvers.low_rank import pivoted_factor
-from skextras.kernel.solvers.operators import SquareKernel
+from skextras.kernel.solvers.operators import LowRankKernel, SquareKernel
 from skextras.kernel.solvers.progress import Report
 
-__all__ = ["Start", "solve_large"]
+__all__ = ["Start", "low_rank_model", "solve_large"]
 
 RANK_PER_ROOT = 6  # columns of the low-rank model, times the root of n
 MODEL_TOL = 3e-3  # how far the low-rank model is solved; beyond, it says little about the kernel
@@ -44,6 +44,7 @@ def solve_large(
     tol: float = 1e-8,
     start: Start | None = None,
     report: Report | None = None,
+    model: LowRankKernel | None = None,
 ) -> Solution:
     """Minimise J of :mod:`skextras.kernel.solvers.exact` without factoring an n x n matrix.
 
@@ -65,6 +66,8 @@ def solve_large(
         Where to start; None solves the low-rank model for it.
     report : callable, default=None
         Called with (steps taken, objective, residual) before each step.
+    model : LowRankKernel, default=None
+        What :func:`low_rank_model` gave for K; None makes it.
 
     Returns
     -------
@@ -78,7 +81,7 @@ def solve_large(
     """
     loss, (n, k) = likelihood(targets, weights), targets.shape
     options: dict[str, Any] = {"fit_intercept": fit_intercept, "max_iter": max_iter}
-    model = pivoted_factor(K, min(n, round(RANK_PER_ROOT * n**0.5)))
+    model = model or low_rank_model(K)
     if start is None:
         nothing = np.zeros((n, k))
         point = Iterate(nothing, np.zeros(k), nothing, nothing)
@@ -93,3 +96,20 @@ def solve_large(
     b -= b.mean() * (k > 1)
     objectives = tuple(found.objectives)
     return Solution(found.point.A, b, found.n_iter, found.residual, objectives)
+
+
+def low_rank_model(K: SquareKernel) -> LowRankKernel:
+    """Make the model of a rank that suits the number of rows.
+
+    Parameters
+    ----------
+    K : SquareKernel
+        The kernel.
+
+    Returns
+    -------
+    LowRankKernel
+        The model.
+    """
+    n = len(K.square)
+    return pivoted_factor(K, min(n, round(RANK_PER_ROOT * n**0.5)))

@@ -32,6 +32,16 @@ class Curvature(ABC):
         """
 
     @abstractmethod
+    def block_scales(self) -> np.ndarray:
+        """Give D, where W = D - (what is of rank one in each row).
+
+        Returns
+        -------
+        ndarray of shape (n, k)
+            w for one column, c p_j for several.
+        """
+
+    @abstractmethod
     def root_times(self, V: np.ndarray) -> np.ndarray:
         """Apply H, where W = H Hᵀ.
 
@@ -231,6 +241,9 @@ class _DiagonalCurvature(Curvature):
     def times(self, V: np.ndarray) -> np.ndarray:
         return self.w * V
 
+    def block_scales(self) -> np.ndarray:
+        return self.w
+
     def root_times(self, V: np.ndarray) -> np.ndarray:
         return np.sqrt(self.w) * V
 
@@ -260,6 +273,9 @@ class _SoftmaxCurvature(Curvature):
     def times(self, V: np.ndarray) -> np.ndarray:
         mean = np.sum(self.p * V, axis=1, keepdims=True)
         return self.weights * self.p * (V - mean)
+
+    def block_scales(self) -> np.ndarray:
+        return self.weights * self.p
 
     def root_times(self, V: np.ndarray) -> np.ndarray:
         return np.sqrt(self.weights * self.p) * self.projected(V)

@@ -23,7 +23,7 @@ __all__ = ["ShiftedInverse", "pivoted_factor", "shifted_inverse"]
 
 N_BLOCKS = 6  # pivots are drawn in so many rounds: fewer are faster and choose worse
 EXPLAINED = 1e-6  # of the trace; what is left then is rounding in float32
-JITTER = 1e-6
+JITTER, MAX_JITTER = 1e-6, 1e-2  # relative to the largest diagonal entry
 
 
 class Rows(Protocol):
@@ -60,8 +60,8 @@ def pivoted_factor(K: Rows, rank: int) -> LowRankKernel:
     """
     rng = np.random.RandomState(0)
     left = K.diagonal().copy()
-    whole, n = left.sum(), len(left)
-    if left.min() < -JITTER * np.abs(left).max():
+    whole, size_of_k, n = left.sum(), float(np.abs(left).max()), len(left)
+    if left.min() < -JITTER * size_of_k:
         raise np.linalg.LinAlgError("K has a negative diagonal")
     factor, found = large_array((rank, n), np.float32), 0
     (gemm,) = get_blas_funcs(("gemm",), dtype=np.float32)
@@ -77,15 +77,26 @@ def pivoted_factor(K: Rows, rank: int) -> LowRankKernel:
         if found:
             known = factor[:found]
             columns -= gemm(1.0, known.T, known[:, pivots]).T
-        inner = columns[:, pivots].astype(np.float64)
-        inner = 0.5 * (inner + inner.T)
-        inner.flat[:: size + 1] += JITTER * np.abs(inner).max()
-        lower = cholesky(inner, lower=True, check_finite=False).astype(np.float32)
+        lower = _lower_factor(columns[:, pivots].astype(np.float64), size_of_k)
         new = factor[found : found + size]
         new[:] = solve_triangular(lower, columns, lower=True, check_finite=False)
         found += size
         left -= np.einsum("ij,ij->j", new, new, dtype=np.float64)
     return LowRankKernel(factor[:found], np.maximum(left, 0.0))
+
+
+def _lower_factor(inner: np.ndarray, size: float) -> np.ndarray:
+    """Factor of a block whose diagonal is raised as little as it takes, in single precision."""
+    inner = 0.5 * (inner + inner.T)
+    jitter = JITTER
+    while jitter <= MAX_JITTER:
+        raised = inner.copy()
+        raised.flat[:: len(raised) + 1] += jitter * size
+        try:
+            return cholesky(raised, lower=True, check_finite=False).astype(np.float32)
+        except np.linalg.LinAlgError:
+            jitter *= 10
+    raise np.linalg.LinAlgError("K is not positive semi-definite")
 
 
 @dataclass(frozen=True)
