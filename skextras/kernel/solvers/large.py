@@ -1,37 +1,20 @@
 """The exact solution for thousands of rows: a low-rank model first, then the kernel itself."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from skextras.kernel.solvers.iterative import newton_cg
 from skextras.kernel.solvers.likelihood import likelihood
-from skextras.kernel.solvers.line_search import Iterate, Solution
+from skextras.kernel.solvers.line_search import Iterate, Solution, Start
 from skextras.kernel.solvers.low_rank import pivoted_factor
 from skextras.kernel.solvers.operators import LowRankKernel, SquareKernel
 from skextras.kernel.solvers.progress import Report
 
-__all__ = ["Start", "low_rank_model", "solve_large"]
+__all__ = ["low_rank_model", "solve_large"]
 
 RANK_PER_ROOT = 6  # columns of the low-rank model, times the root of n
 MODEL_TOL = 3e-3  # how far the low-rank model is solved; beyond, it says little about the kernel
-
-
-@dataclass(frozen=True)
-class Start:
-    """Coefficients to start from.
-
-    Attributes
-    ----------
-    dual_coef : ndarray of shape (n, k)
-        A.
-    intercept : ndarray of shape (k,)
-        b.
-    """
-
-    dual_coef: np.ndarray
-    intercept: np.ndarray
 
 
 def solve_large(
