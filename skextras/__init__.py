@@ -11,7 +11,7 @@ try:
         StabilitySelector,
     )
     from skextras.gradient_boosting import GradientBoostingClassifier, GradientBoostingRegressor
-    from skextras.kernel import KernelLogisticRegression
+    from skextras.kernel import KernelLogisticRegression, KernelLogisticRegressionCV
     from skextras.mixture import (
         BernoulliMixture,
         CategoricalHMM,
@@ -44,6 +44,7 @@ __all__ = [
     "GradientBoostingClassifier",
     "GradientBoostingRegressor",
     "KernelLogisticRegression",
+    "KernelLogisticRegressionCV",
     "L1L2Selector",
     "MRMRSelector",
     "MixedMixture",

@@ -16,6 +16,7 @@ FROZEN = {
     "skextras.GradientBoostingClassifier": "skextras.gradient_boosting",
     "skextras.GradientBoostingRegressor": "skextras.gradient_boosting",
     "skextras.KernelLogisticRegression": "skextras.kernel.logistic",
+    "skextras.KernelLogisticRegressionCV": "skextras.kernel.logistic_cv",
     "rlextras.DDPG": "rlextras.ddpg",
     "rlextras.GRPO": "rlextras.grpo",
     "skextras.RandomForestClassifier": "skextras.random_forest",

@@ -58,7 +58,7 @@ def test_without_arrow_all_but_the_reading_of_tables_works():
     assert run_python(f"{code}\nskextras.MRMRSelector()").returncode == 0
     done = run_python(f"{code}\nfrom skextras.features import FeatureColumns")
     last = done.stderr.strip().splitlines()[-1]
-    assert last.startswith("ModuleNotFoundError: skextras: pyarrow is not installed")
+    assert last.startswith("ModuleNotFoundError: skextras.features.FeatureColumns: pyarrow is not")
     assert 'pip install "mlextras[features]"' in last
 
 
