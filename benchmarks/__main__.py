@@ -39,6 +39,8 @@ FAMILIES = (
     "vec_env",
     "schedulers",
     "scheduler_quality",
+    "training",
+    "training_quality",
     "reference_scores",
 )
 HOURS = ("reference_scores", "grpo_tasks")  # run where asked for by name alone
@@ -57,6 +59,7 @@ PEERS = (
     "stable-baselines3",
     "sb3-contrib",
     "diffusers",
+    "accelerate",
     "torch",
     "numpy",
 )
