@@ -34,9 +34,8 @@ unet = UNet2DModel(
 scheduler = genextras.EDMScheduler(sigma_data=0.6, sigma_max=20.0, solver="heun")
 trainer = Trainer(unet, scheduler, "edm", batch_size=64, learning_rate=3e-3, progress_bar=False)
 trainer.fit(KNOWN, n_steps=200)
-print(
-    f"loss {sum(trainer.losses[:20]) / 20:.3f} at first, {sum(trainer.losses[-20:]) / 20:.3f} at last"
-)
+first, last = (sum(each) / 20 for each in (trainer.losses[:20], trainer.losses[-20:]))
+print(f"loss {first:.3f} at first, {last:.3f} at last")
 
 samples = trainer.sample(200, n_steps=9, generator=torch.Generator().manual_seed(0))
 noise = KNOWN.mean(0) + KNOWN.std(0) * torch.randn(200, 1, 8, 8)
