@@ -43,6 +43,8 @@ FAMILIES = (
     "schedulers",
     "scheduler_quality",
     "features",
+    "training",
+    "training_quality",
     "reference_scores",
 )
 HOURS = ("reference_scores", "grpo_tasks")  # run where asked for by name alone
@@ -63,6 +65,7 @@ PEERS = (
     "skrub",
     "feature-engine",
     "diffusers",
+    "accelerate",
     "torch",
     "numpy",
 )

@@ -98,7 +98,7 @@ class EMAModel(HostEMAModel):
     ...     _ = weight.data.fill_(value)
     ...     ema.step([weight])
     >>> round(ema.shadow_params[0].item(), 1)
-    2.0
+    2.1
     """
 
     def __init__(

@@ -85,7 +85,8 @@ class Loop:
         self.device: torch.device = self.accelerator.device
         self.host_draws = seeded(torch.device("cpu"), self.seed, 1)
         self.device_draws = seeded(self.device, self.seed, 2)
-        self.parameters = [p for p in self.network.plain.parameters() if p.requires_grad]
+        self.weights = list(self.network.plain.parameters())  # to walk the modules takes long
+        self.parameters = [p for p in self.weights if p.requires_grad]
         self.null = null_class(self.network.plain)
         if self.objective.importance:
             self.history = LossHistory()
@@ -157,7 +158,7 @@ class Loop:
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         if self.ema is not None:
-            self.ema.step(self.network.plain.parameters())
+            self.ema.step(self.weights)
         return loss
 
     def learn_levels(self) -> None:

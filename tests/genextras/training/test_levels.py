@@ -93,11 +93,11 @@ def test_an_even_spread_makes_the_mean_of_a_batch_vary_less():
 def test_importance_keeps_means_without_bias(sizes):
     p = torch.tensor(sizes, dtype=torch.float64)
     p /= p.sum()
-    u = (torch.arange(200_000, dtype=torch.float64) + 0.5) / 200_000
+    u = (torch.arange(20_000, dtype=torch.float64) + 0.5) / 20_000
     warped, weights, bins = importance_warp(u, p)
     assert ((warped >= 0) & (warped <= 1)).all()
     shares = torch.bincount(bins, minlength=len(p)) / len(u)
-    torch.testing.assert_close(shares.double(), p, rtol=0, atol=1e-4)
+    torch.testing.assert_close(shares.double(), p, rtol=0, atol=2e-4)
     assert (weights * warped.square()).mean().item() == pytest.approx(1 / 3, abs=1e-3)
 
 
