@@ -39,6 +39,7 @@ FAMILIES = (
     "vec_env",
     "schedulers",
     "scheduler_quality",
+    "denoisers",
     "reference_scores",
 )
 HOURS = ("reference_scores", "grpo_tasks")  # run where asked for by name alone
