@@ -45,6 +45,7 @@ FAMILIES = (
     "features",
     "training",
     "training_quality",
+    "denoisers",
     "reference_scores",
 )
 HOURS = ("reference_scores", "grpo_tasks")  # run where asked for by name alone
