@@ -131,7 +131,9 @@ def checkpoints(name: str, make: Callable[[], nn.Module]) -> Table:
     )
     rows = [f"| {name} | CPU s a step | activations MB |", "|---|---|---|"]
     for way in ways:
-        row = f"| checkpoints {way} | {statistics.median(seconds[way]):.3g} | {held[way] / 1e6:.1f} |"
+        row = (
+            f"| checkpoints {way} | {statistics.median(seconds[way]):.3g} | {held[way] / 1e6:.1f} |"
+        )
         rows.append(row)
     rows += [
         "",
