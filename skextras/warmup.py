@@ -6,6 +6,7 @@ no process compiles again. Each part is compiled by using it on a few rows.
 
 import time
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -144,6 +145,38 @@ class _Rows:
         L1L2Selector().fit(np.nan_to_num(self.X), self.labels)
         MRMRSelector(2).fit(self.X, self.labels)
 
+    def features(self) -> None:
+        """(Only where pyarrow is, through which tables are read.)"""
+        if find_spec("pyarrow") is None:
+            return
+        from skextras.features import (  # noqa: PLC0415  # it is an extra
+            Bucketized,
+            Crossed,
+            FeatureColumns,
+            HashBucket,
+            Indicator,
+            Numeric,
+            Vocabulary,
+        )
+
+        words = [None if i % 9 == 0 else f"word {i % 50}" for i in range(N_ROWS)]
+        lists = [[i % 3, i % 5][: i % 3] for i in range(N_ROWS)]
+        table = {"word": words, "lists": lists, "x": self.X[:, 2].copy(), "n": self.labels}
+        columns = [
+            Numeric("x", missing="median"),
+            Indicator(Vocabulary("word", n_oov_buckets=1)),
+            Indicator(Vocabulary("lists")),
+            HashBucket("word", n_buckets=9),
+            Crossed(["word", "n", Bucketized("x", n_buckets=4)], n_buckets=99),
+            Bucketized("x", n_buckets=99),
+            Bucketized("n", boundaries=[1]),
+        ]
+        for dtype in (np.float64, np.float32):
+            for is_sparse in (True, False):
+                own = FeatureColumns(columns, sparse_output=is_sparse, dtype=dtype).fit(table)
+                own.transform(table)
+        FeatureColumns(columns[3:4]).fit_transform(table)
+
 
 PARTS = {
     "training": _Rows.training,
@@ -156,6 +189,7 @@ PARTS = {
     "maps": _Rows.maps,
     "mixtures": _Rows.mixtures,
     "Markov chains": _Rows.chains,
+    "features": _Rows.features,
     "selectors": _Rows.selectors,
 }
 

@@ -1,5 +1,8 @@
 """Tables into features: columns declared one by one, fitted once, transformed at column speed."""
 
+from importlib import import_module
+from typing import Any
+
 from skextras.features.columns import (
     Bucketized,
     Column,
@@ -19,8 +22,6 @@ from skextras.features.columns import (
     Vocabulary,
     WeightedCategorical,
 )
-from skextras.features.feature_columns import FeatureColumns
-from skextras.features.inference import infer_columns
 
 __all__ = [
     "Bucketized",
@@ -43,3 +44,24 @@ __all__ = [
     "WeightedCategorical",
     "infer_columns",
 ]
+
+# Loaded when they are asked for: they read tables through pyarrow, which selectors do without.
+_READERS = {
+    "FeatureColumns": "skextras.features.feature_columns",
+    "infer_columns": "skextras.features.inference",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import what reads tables."""
+    if name not in _READERS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        return getattr(import_module(_READERS[name]), name)
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("skextras"):
+            raise
+        raise ModuleNotFoundError(
+            f'{name}: {error.name} is not installed. Run: pip install "mlextras[features]".',
+            name=error.name,
+        ) from error
