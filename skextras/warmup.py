@@ -149,7 +149,7 @@ class _Rows:
         """(Only where pyarrow is, through which tables are read.)"""
         if find_spec("pyarrow") is None:
             return
-        from skextras.features import (  # noqa: PLC0415  # it is an extra
+        from skextras.features import (
             Bucketized,
             Crossed,
             FeatureColumns,

@@ -1,7 +1,7 @@
 """Can a table go straight into trees? Flights with times, names and gaps, declared in ten lines.
 
-Prints the log loss of a late arrival on held-out flights, with the columns as they are and with days
-of the year as a cross of month and day. The flights are made up here: some days are bad ones.
+Prints the log loss of a late arrival on held-out flights, with the columns as they are and with
+days of the year as a cross of month and day. The flights are made up here: some days are bad ones.
 """
 
 import numpy as np

@@ -1,7 +1,7 @@
 """Tables into features: columns declared one by one, fitted once, transformed at column speed."""
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from skextras.features.columns import (
     Bucketized,
@@ -22,6 +22,10 @@ from skextras.features.columns import (
     Vocabulary,
     WeightedCategorical,
 )
+
+if TYPE_CHECKING:
+    from skextras.features.feature_columns import FeatureColumns
+    from skextras.features.inference import infer_columns
 
 __all__ = [
     "Bucketized",
