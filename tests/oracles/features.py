@@ -1,57 +1,68 @@
-"""Slow and obvious twins of the kernels that make features."""
+"""Slow and obvious twins of column types."""
 
-from bisect import bisect_right
-from itertools import combinations, pairwise
+import math
+from collections import Counter, defaultdict
 
 import numpy as np
 
 
-def first_seen(values):
-    """(code of each value, -1 for None; the distinct values in order of appearance)."""
-    levels = list(dict.fromkeys(value for value in values if value is not None))
-    return [-1 if value is None else levels.index(value) for value in values], levels
-
-
-def bucket(value, boundaries):
-    """How many boundaries are not above the value; -1 for NaN."""
-    return -1 if value != value else bisect_right(boundaries, value)
-
-
-def side_by_side(blocks):
-    """Blocks as one dense array, entry by entry."""
-    parts = []
-    for block in blocks:
-        if hasattr(block, "values"):
-            parts.append(block.values.astype(float))
+def target_means(train, y, rows, *, smooth):
+    """Smoothed mean of y for the category of each of ``rows``; None is a category."""
+    overall = sum(y) / len(y)
+    variance = sum((own - overall) ** 2 for own in y) / len(y)
+    groups = defaultdict(list)
+    for level, own in zip(train, y, strict=True):
+        groups[level].append(own)
+    means = []
+    for level in rows:
+        own = groups.get(level, [])
+        if not own:
+            means.append(overall)
             continue
-        out = np.zeros((len(block), block.width))
-        for row in range(len(block)):
-            for code, weight in entries(block, row):
-                if code >= 0:
-                    out[row, code] += weight
-        parts.append(out)
-    return np.hstack(parts)
+        mean, n = sum(own) / len(own), len(own)
+        if smooth == "auto":
+            spread = sum((each - mean) ** 2 for each in own) / n
+            total = n * variance + spread
+            weight = n * variance / total if total > 0 else 0.0
+        else:
+            weight = n / (n + smooth)
+        means.append(weight * mean + (1 - weight) * overall)
+    return means
 
 
-def entries(block, row):
-    """Codes and weights of a row."""
-    if not hasattr(block, "offsets"):
-        return [(block.codes[row], 1.0)]
-    own = range(block.offsets[row], block.offsets[row + 1])
-    return [(block.codes[i], 1.0 if block.weights is None else block.weights[i]) for i in own]
+def association(rows, n_levels):
+    """Positive pointwise mutual information of levels in lists of levels."""
+    pairs = Counter()
+    for row in rows:
+        for i, a in enumerate(row):
+            pairs.update((a, b) for j, b in enumerate(row) if i != j)
+    total = sum(pairs.values())
+    own = Counter()
+    for (a, _), count in pairs.items():
+        own[a] += count
+    out = np.zeros((n_levels, n_levels))
+    for (a, b), count in pairs.items():
+        out[a, b] = max(math.log(count * total / (own[a] * own[b])), 0.0)
+    return out
 
 
-def least_squares_cut(counts, sums, n_runs):
-    """Sum of squares that the best cut explains, by trying all of them."""
-    b, best = len(counts), -np.inf
-    for k in range(min(n_runs, b)):
-        for cut in combinations(range(1, b), k):
-            best = max(best, explained(counts, sums, cut))
-    return best
-
-
-def explained(counts, sums, cut):
-    """Σ (Σy)² / n over the runs of a cut."""
-    ends = [0, *cut, len(counts)]
-    runs = [slice(a, b) for a, b in pairwise(ends)]
-    return sum((sums[run].sum(axis=0) ** 2).sum() / counts[run].sum() for run in runs)
+def factorisation_step(vectors, heads, biases, fields, y, *, is_binary):
+    """Loss of one row and its slopes, by the pairs of fields: (loss, dV, dU, dP, db)."""
+    d = vectors.shape[1]
+    own = [sum(share * vectors[code] for code, share in field) for field in fields]
+    own = [np.zeros(d) + vector for vector in own]
+    pairs = sum((own[f] * own[g] for f in range(len(own)) for g in range(f)), np.zeros(d))
+    total = sum(own, np.zeros(d))
+    raw = biases + heads[0] @ total + heads[1] @ pairs
+    if is_binary:
+        loss = float(np.sum(np.logaddexp(0, raw) - y * raw))
+        slope = 1 / (1 + np.exp(-raw)) - y
+    else:
+        loss, slope = float(0.5 * np.sum((raw - y) ** 2)), raw - y
+    to_vectors = np.zeros_like(vectors)
+    for f, field in enumerate(fields):
+        rest = sum((own[g] for g in range(len(own)) if g != f), np.zeros(d))
+        to_field = slope @ heads[0] + (slope @ heads[1]) * rest
+        for code, share in field:
+            to_vectors[code] += share * to_field
+    return loss, to_vectors, np.outer(slope, total), np.outer(slope, pairs), slope

@@ -140,7 +140,7 @@ class TargetMean(Column):
 
     def _factor(self, table: Rows) -> Factor:
         values: Any = table[self.name]
-        if values.kind not in ("text", "number", "none"):
+        if isinstance(values, Lists) or values.kind not in ("text", "number", "none"):
             self.refuse_values(
                 "text or numbers", values.kind, "Use Embedding for lists and DateTime for times."
             )

@@ -13,7 +13,7 @@ from skextras.features.partition import best_cuts
 from skextras.features.sketch import QuantileSketch
 from skextras.features.table import as_table
 from skextras.features.values import Numbers
-from tests.oracles import features as oracle
+from tests.oracles import feature_kernels as oracle
 
 FLOATS = st.floats(-1e6, 1e6, width=32)
 WORDS = st.one_of(st.none(), st.text(max_size=20), st.sampled_from(["a", "ab", "x" * 9, "x" * 10]))
