@@ -4,8 +4,11 @@ Compiled code is kept in Numba's cache, beside the package or under ``NUMBA_CACH
 no process compiles again. Each part is compiled by using it on a few rows.
 """
 
+import os
+import tempfile
 import time
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -144,6 +147,16 @@ class _Rows:
         L1L2Selector().fit(np.nan_to_num(self.X), self.labels)
         MRMRSelector(2).fit(self.X, self.labels)
 
+    def records(self) -> None:
+        from skextras.features.tfrecord import TFRecordReader, write_tfrecord  # needs pyarrow
+
+        rows = {"n": [1, 2], "x": [[0.5], [1.5, 2.5]], "s": ["a", "b"], "steps": [[1], [2, 3]]}
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "rows.tfrecord")
+            write_tfrecord(path, rows, sequences=["steps"], index=True)
+            TFRecordReader(path).take([1])
+            TFRecordReader(path).read()
+
 
 PARTS = {
     "training": _Rows.training,
@@ -158,10 +171,12 @@ PARTS = {
     "Markov chains": _Rows.chains,
     "selectors": _Rows.selectors,
 }
+if find_spec("pyarrow"):
+    PARTS["TFRecord"] = _Rows.records
 
 
 def warm_up(report: Callable[[str, float], None] | None = None) -> float:
-    """Compile what trees, maps and mixtures run, or find it compiled.
+    """Compile what all parts run, or find it compiled.
 
     Parameters
     ----------
