@@ -4,6 +4,8 @@ Compiled code is kept in Numba's cache, beside the package or under ``NUMBA_CACH
 no process compiles again. Each part is compiled by using it on a few rows.
 """
 
+import os
+import tempfile
 import time
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -146,9 +148,6 @@ class _Rows:
         MRMRSelector(2).fit(self.X, self.labels)
 
     def features(self) -> None:
-        """(Only where pyarrow is, through which tables are read.)"""
-        if find_spec("pyarrow") is None:
-            return
         from skextras.features import (
             Bucketized,
             Crossed,
@@ -178,13 +177,21 @@ class _Rows:
         FeatureColumns(columns[3:4]).fit_transform(table)
 
     def learned_columns(self) -> None:
-        if find_spec("pyarrow") is None:
-            return  # what reads tables needs it
         from skextras.features import Embedding, FeatureColumns, TargetMean
 
         table = {"town": np.where(self.X[:, 0] > 3, "a", "b"), "gate": self.X[:, 0]}
         learned = [TargetMean("town"), Embedding("town", dimension=2, context="gate")]
         FeatureColumns(learned).fit_transform(table, self.labels)
+
+    def records(self) -> None:
+        from skextras.features.tfrecord import TFRecordReader, write_tfrecord
+
+        rows = {"n": [1, 2], "x": [[0.5], [1.5, 2.5]], "s": ["a", "b"], "steps": [[1], [2, 3]]}
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "rows.tfrecord")
+            write_tfrecord(path, rows, sequences=["steps"], index=True)
+            TFRecordReader(path).take([1])
+            TFRecordReader(path).read()
 
 
 PARTS = {
@@ -198,14 +205,16 @@ PARTS = {
     "maps": _Rows.maps,
     "mixtures": _Rows.mixtures,
     "Markov chains": _Rows.chains,
-    "feature columns": _Rows.features,
     "selectors": _Rows.selectors,
-    "learned columns": _Rows.learned_columns,
 }
+if find_spec("pyarrow"):  # which reads tables
+    PARTS["feature columns"] = _Rows.features
+    PARTS["learned columns"] = _Rows.learned_columns
+    PARTS["TFRecord"] = _Rows.records
 
 
 def warm_up(report: Callable[[str, float], None] | None = None) -> float:
-    """Compile what trees, maps and mixtures run, or find it compiled.
+    """Compile what all parts run, or find it compiled.
 
     Parameters
     ----------

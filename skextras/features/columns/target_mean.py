@@ -13,7 +13,7 @@ from skextras.features.columns.policies import with_own_bucket
 from skextras.features.columns.vocabulary import Vocabulary
 from skextras.features.kernels.target_sums import fold_sums, spread
 from skextras.features.states import LevelCounts
-from skextras.features.values import Factor
+from skextras.features.values import Factor, Lists
 
 POLICIES = ("bucket", "mean", "keep", "error")
 MAX_FOLDS = 255

@@ -13,7 +13,9 @@ import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sklearn.base import clone
 
+from skextras.features import FeatureColumns, Indicator, Numeric, Vocabulary
 from skextras.features.tfrecord import (
     CorruptRecordError,
     RecordIndex,
@@ -97,6 +99,15 @@ def test_files_larger_than_the_window(monkeypatch):
         reader = TFRecordReader(name, batch_size=batch_size)
         assert ages(reader) == rows
         assert [len(x) for x in reader.read()["name"].to_pylist()] == rows
+
+
+def test_feature_columns_take_the_reader_for_the_table():
+    columns = FeatureColumns([Numeric("age"), Indicator(Vocabulary("name"))], sparse_output=False)
+    reader = TFRecordReader(file_of(people([*AGES, *AGES])), batch_size=3)
+    whole = reader.read()
+    expected = clone(columns).fit(whole).transform(whole)
+    np.testing.assert_allclose(columns.fit(reader).transform(reader), expected, rtol=1e-12)
+    np.testing.assert_allclose(columns.transform(whole), expected, rtol=1e-12)
 
 
 # ------------------------------------------------------------ files
