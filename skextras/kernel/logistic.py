@@ -39,25 +39,27 @@ class KernelLogisticRegression(KernelMixin, LogitMixin, ClassifierMixin, BaseEst
     is not penalised. The problem is convex. With ``kernel="linear"`` it is scikit-learn's
     ``LogisticRegression`` with the same ``C``.
 
-    The exact solver is Newton's method [2]_: its memory grows with n_samples², its time with
-    n_samples³, and several classes take as many matrices of that size as there are classes. The
-    Nyström solver keeps f in the span of ``n_components`` kernel functions [3]_ and takes memory
-    n_samples * n_components in float32, or less and more time where that exceeds scikit-learn's
-    ``working_memory``.
+    The exact solver is Newton's method [2]_, by factors for a thousand rows and by preconditioned
+    conjugate gradients beyond: half a matrix of n_samples² numbers in memory, in float32 from 4000
+    rows on. The Nyström solver keeps f in the span of ``n_components`` kernel functions [3]_ and
+    computes their values anew in each pass over the rows. The import vector machine [1]_ chooses
+    few rows to carry f, each by how much it lowers the objective.
 
     Parameters
     ----------
     C : float, default=1.0
         Inverse of the regularisation strength; positive.
     kernel : str or callable, default="rbf"
-        A name that :func:`sklearn.metrics.pairwise.pairwise_kernels` knows, "precomputed", a kernel
+        A name that :func:`sklearn.metrics.pairwise.pairwise_kernels` knows, "matern12", "matern32",
+        "matern52" (of length scale (2 gamma)^-1/2), "additive" (the mean of an rbf kernel of each
+        feature; sparse rows become dense, block by block), "precomputed", a kernel
         object of :mod:`sklearn.gaussian_process.kernels`, or a function of two rows that returns a
         number. It must be positive semi-definite, or conditionally so ("additive_chi2") if there is
         an intercept.
-    gamma : {"scale", "auto"} or float, default="scale"
+    gamma : {"scale", "auto", "median"} or float, default="scale"
         Coefficient of the rbf, laplacian, polynomial, sigmoid and chi2 kernels. "scale" is
         1 / (n_features * X.var()) with the variance weighted by ``sample_weight``, "auto" is
-        1 / n_features.
+        1 / n_features, "median" 1 / (2 * median²) of the distances between rows.
     degree : float, default=3
         Degree of the polynomial kernel.
     coef0 : float, default=0.0
@@ -69,10 +71,11 @@ class KernelLogisticRegression(KernelMixin, LogitMixin, ClassifierMixin, BaseEst
     class_weight : dict or "balanced", default=None
         Weight of each class, multiplied into ``sample_weight``. "balanced" makes all classes weigh
         the same in sum.
-    solver : {"auto", "exact", "nystroem"}, default="auto"
+    solver : {"auto", "exact", "ivm", "nystroem"}, default="auto"
         "auto" is exact for up to 10000 rows.
     n_components : int, default=1000
-        Rows drawn as centres by the Nyström solver; all of them if there are fewer.
+        Rows drawn as centres by the Nyström solver, all of them if there are fewer; import vectors
+        at most.
     random_state : int, RandomState or None, default=None
         Decides which rows; the exact solver draws none.
     max_iter : int, default=100
