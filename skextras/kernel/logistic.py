@@ -39,25 +39,27 @@ class KernelLogisticRegression(KernelMixin, LogitMixin, ClassifierMixin, BaseEst
     is not penalised. The problem is convex. With ``kernel="linear"`` it is scikit-learn's
     ``LogisticRegression`` with the same ``C``.
 
-    The exact solver is Newton's method [2]_: its memory grows with n_samples², its time with
-    n_samples³, and several classes take as many matrices of that size as there are classes. The
-    Nyström solver keeps f in the span of ``n_components`` kernel functions [3]_ and takes memory
-    n_samples * n_components in float32, or less and more time where that exceeds scikit-learn's
-    ``working_memory``.
+    The exact solver is Newton's method [2]_, by factors for a thousand rows and by preconditioned
+    conjugate gradients beyond: half a matrix of n_samples² numbers in memory, in float32 from 4000
+    rows on. The Nyström solver keeps f in the span of ``n_components`` kernel functions [3]_ and
+    computes their values anew in each pass over the rows. The import vector machine [1]_ chooses
+    few rows to carry f, each by how much it lowers the objective.
 
     Parameters
     ----------
     C : float, default=1.0
         Inverse of the regularisation strength; positive.
     kernel : str or callable, default="rbf"
-        A name that :func:`sklearn.metrics.pairwise.pairwise_kernels` knows, "precomputed", a kernel
+        A name that :func:`sklearn.metrics.pairwise.pairwise_kernels` knows, "matern12", "matern32",
+        "matern52" (of length scale (2 gamma)^-1/2), "additive" (the mean of an rbf kernel of each
+        feature; sparse rows become dense, block by block), "precomputed", a kernel
         object of :mod:`sklearn.gaussian_process.kernels`, or a function of two rows that returns a
         number. It must be positive semi-definite, or conditionally so ("additive_chi2") if there is
         an intercept.
-    gamma : {"scale", "auto"} or float, default="scale"
+    gamma : {"scale", "auto", "median"} or float, default="scale"
         Coefficient of the rbf, laplacian, polynomial, sigmoid and chi2 kernels. "scale" is
         1 / (n_features * X.var()) with the variance weighted by ``sample_weight``, "auto" is
-        1 / n_features.
+        1 / n_features, "median" 1 / (2 * median²) of the distances between rows.
     degree : float, default=3
         Degree of the polynomial kernel.
     coef0 : float, default=0.0
@@ -69,17 +71,18 @@ class KernelLogisticRegression(KernelMixin, LogitMixin, ClassifierMixin, BaseEst
     class_weight : dict or "balanced", default=None
         Weight of each class, multiplied into ``sample_weight``. "balanced" makes all classes weigh
         the same in sum.
-    solver : {"auto", "exact", "nystroem"}, default="auto"
+    solver : {"auto", "exact", "ivm", "nystroem"}, default="auto"
         "auto" is exact for up to 10000 rows.
     n_components : int, default=1000
-        Rows drawn as centres by the Nyström solver; all of them if there are fewer.
+        Rows drawn as centres by the Nyström solver, all of them if there are fewer; import vectors
+        at most.
     random_state : int, RandomState or None, default=None
         Decides which rows; the exact solver draws none.
     max_iter : int, default=100
         Newton steps at most; 4 to 12 are usual.
     tol : float, default=1e-8
         Stop when no entry of the gradient exceeds it, relative to the largest weighted C. The
-        Nyström solver stops at a relative gradient of 1e-5, since it keeps its kernel in float32.
+        Nyström solver stops at a relative gradient of 3e-4 where its kernel is in float32.
     warm_start : bool, default=False
         Whether ``fit`` starts from the last solution, if the same rows carry it; for a path over C.
     verbose : bool, default=False
@@ -221,7 +224,7 @@ class KernelLogisticRegression(KernelMixin, LogitMixin, ClassifierMixin, BaseEst
     def _fit_rows(self, rows: TrainingRows, C: float) -> Self:
         weights = C * rows.class_weights(self.class_weight)
         n = len(rows.codes)
-        with blas_threads().limit(limits=1 if n < SMALL else None, user_api="blas"):
+        with blas_threads().limit(limits=self._n_threads(n), user_api="blas"):
             solution = self._solve(rows, weights)
         self._warn_if_short(solution)
         self.dual_coef_ = np.ascontiguousarray(solution.dual_coef.T)
@@ -244,6 +247,10 @@ class KernelLogisticRegression(KernelMixin, LogitMixin, ClassifierMixin, BaseEst
             )
         check_is_fitted(self)
         return np.asarray(self.dual_coef_ @ self.X_fit_)
+
+    def _n_threads(self, n: int) -> int | None:
+        """One where a second burns time: few rows, or blocks streamed through the cache."""
+        return 1 if n < SMALL or n > EXACT_ROWS else None
 
     def _centres(self, rows: TrainingRows, weights: np.ndarray) -> np.ndarray | None:
         """Rows that carry the decision function; None for all of them and the exact solver."""

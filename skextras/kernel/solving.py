@@ -213,7 +213,7 @@ class OnCentres:
 
         dtype = np.float64 if 8 * n * self.n_centres <= DOUBLE_BYTES else np.float32
 
-        def compute(some: slice | np.ndarray) -> np.ndarray:
+        def compute(some: slice | np.ndarray) -> np.ndarray:  # numpydoc ignore=GL08
             block = self.pairs.block(some, everything, dtype)
             if not np.isfinite(block.sum()):
                 raise NotAKernelError("symmetric and finite")

@@ -37,7 +37,7 @@ SMALL_BYTES = 2**27  # up to here K_nm is kept in float64
 STREAM_BYTES, KEPT_BYTES = 2**23, 2**25  # of a block computed anew, and of one that is kept
 EASE = {  # by the precision of K_nm: what the gradient may keep, and the least jitter of K_mm
     np.dtype(np.float64): (0.0, 1e-12),
-    np.dtype(np.float32): (1e-5, 1e-6),
+    np.dtype(np.float32): (3e-4, 1e-6),
 }
 MAX_JITTER = 1e-4  # relative to the mean of the diagonal of K_mm
 Block = Callable[[slice | np.ndarray], np.ndarray]
@@ -270,7 +270,9 @@ def solve_nystroem(
         if residual <= max(tol, floor) or n_iter == max_iter:
             break
         step, span = model.newton_step(
-            gradient, loss.curvature(point.F), accuracy=min(0.1, residual)
+            gradient,
+            loss.curvature(point.F),
+            accuracy=min(0.1, max(residual**0.5, 0.01 if floor else residual)),
         )
         A, b = point.A + step.theta, point.b + step.b
         found = line_search(point, Iterate(A, b, A, point.span + span), loss, G, objectives[-1])
