@@ -131,10 +131,8 @@ def checkpoints(name: str, make: Callable[[], nn.Module]) -> Table:
     )
     rows = [f"| {name} | CPU s a step | activations MB |", "|---|---|---|"]
     for way in ways:
-        row = (
-            f"| checkpoints {way} | {statistics.median(seconds[way]):.3g} | {held[way] / 1e6:.1f} |"
-        )
-        rows.append(row)
+        median, megabytes = statistics.median(seconds[way]), held[way] / 1e6
+        rows.append(f"| checkpoints {way} | {median:.3g} | {megabytes:.1f} |")
     rows += [
         "",
         f"Memory {memory:.0%} (at most {MOST_MEMORY:.0%}), time {times:.2f} times (at most "

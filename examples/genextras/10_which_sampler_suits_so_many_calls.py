@@ -13,6 +13,7 @@ import torch
 import genextras
 from genextras.evaluation import compare_samplers
 
+torch.set_num_threads(1)
 RANDOM, WIDTH, N = torch.Generator().manual_seed(0), 0.02, 300
 turns = torch.linspace(0.5, 2.0, N).double() * 2 * torch.pi
 CENTRES = torch.stack([turns.cos(), turns.sin()], 1) * turns[:, None] / 12  # (N, 2)
