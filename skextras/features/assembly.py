@@ -47,7 +47,7 @@ def to_csr(blocks: Sequence[Block], dtype: Any) -> sparse.csr_array:
         first += block.width
     slots = np.array(rows, np.int64).reshape(-1, 5)
     starts = _starts(slots, n, is_full)
-    kind = np.int32 if max(starts[-1], first) <= INT32_MAX else np.int64
+    kind = np.int32 if max(int(starts[-1]), first) <= INT32_MAX else np.int64
     starts = starts.astype(kind, copy=False)
     indices, data = np.empty(starts[-1], kind), np.empty(starts[-1], dtype)
     write_rows(slots, starts, indices, data)
@@ -73,7 +73,9 @@ def _add_slots(block: Block, first: int, rows: list[list[int]], kept: list[np.nd
 
 def _starts(slots: np.ndarray, n: int, is_full: bool) -> np.ndarray:
     if is_full:
-        return np.arange(n + 1) * len(slots)
+        k = len(slots)
+        kind = np.int32 if n * k <= INT32_MAX else np.int64
+        return np.arange(0, n * k + 1, k, dtype=kind) if k else np.zeros(n + 1, kind)
     starts = np.zeros(n + 1, np.int64)
     row_lengths(slots, starts[1:])
     return np.cumsum(starts, out=starts)
