@@ -5,6 +5,7 @@ import importlib
 import platform
 import re
 import sys
+from collections.abc import Iterator
 from datetime import date
 from importlib.metadata import version
 from itertools import groupby
@@ -25,9 +26,11 @@ FAMILIES = (
     "tree_prediction",
     "tree_shap",
     "kernel",
+    "target_mean",
     "som",
     "mixture",
     "mixture_families",
+    "tfrecord",
     "ppo",
     "learning",
     "trpo",
@@ -39,6 +42,9 @@ FAMILIES = (
     "vec_env",
     "schedulers",
     "scheduler_quality",
+    "features",
+    "training",
+    "training_quality",
     "denoisers",
     "reference_scores",
 )
@@ -57,7 +63,10 @@ PEERS = (
     "xpysom",
     "stable-baselines3",
     "sb3-contrib",
+    "skrub",
+    "feature-engine",
     "diffusers",
+    "accelerate",
     "torch",
     "numpy",
 )
@@ -66,34 +75,36 @@ TITLE = """# Ours beside the peers
 Written by `make bench`; do not edit. Seconds are medians, the ratio is the peer's seconds over ours
 (above 1 we are faster), memory is the peak above what was held before the run.
 """
+STOPPED = "*The run ended here: what follows in this family was not measured.*"
 
 
-def section(family: str) -> tuple[str, bool]:
-    """Run one family; return its part of RESULTS.md and whether all contests were fair."""
+def parts(family: str) -> Iterator[tuple[str, bool]]:
+    """Run one family; yield each table as it is finished, and whether its contest was fair."""
     module = importlib.import_module(f"benchmarks.{family}")
-    parts, fair = [f"## {family}\n\n{module.__doc__.strip()}\n\n{machine()}"], True
+    yield f"## {family}\n\n{module.__doc__.strip()}\n\n{machine()}", True
     if hasattr(module, "tables"):
         for table in module.tables():
-            parts.append(table.markdown)
-            print(f"\n{table.markdown}", flush=True)
-            fair &= table.is_fair
-        return "\n\n".join(parts) + "\n", fair
+            yield table.markdown, table.is_fair
+        return
     for _, contests in groupby(module.contests(), key=lambda contest: contest.task):
         reports = []
         for contest in contests:
             reports.append(hold(contest))
-            print(f"\n{reports[-1].markdown()}", flush=True)
-            fair &= reports[-1].is_fair
-        parts += [report.markdown() for report in reports]
+            yield reports[-1].markdown(), reports[-1].is_fair
         if len(reports) > 1:
-            parts.append(growth(reports))
-    return "\n\n".join(parts) + "\n", fair
+            yield growth(reports), True
 
 
 def machine() -> str:
     """Where and with what the figures were measured."""
     releases = ", ".join(f"{name} {version(name)}" for name in PEERS)
     return f"{date.today()}, {platform.machine()}, Python {platform.python_version()}, {releases}."
+
+
+def write(sections: dict[str, str]) -> None:
+    """Put the sections into RESULTS.md, in the order of the families."""
+    body = "\n".join(sections[name].rstrip() + "\n" for name in FAMILIES if name in sections)
+    RESULTS.write_text(f"{TITLE}\n{body}", encoding="utf-8")
 
 
 def main() -> int:
@@ -107,10 +118,15 @@ def main() -> int:
     }
     all_fair = True
     for family in asked:
-        sections[family], fair = section(family)
-        all_fair &= fair
-        body = "\n".join(sections[name].rstrip() + "\n" for name in FAMILIES if name in sections)
-        RESULTS.write_text(f"{TITLE}\n{body}", encoding="utf-8")
+        done = []
+        for part, is_fair in parts(family):
+            print(f"\n{part}", flush=True)
+            done.append(part)
+            all_fair &= is_fair
+            if len(done) > 1:  # a run that is stopped keeps what it has finished
+                write(sections | {family: "\n\n".join([*done, STOPPED])})
+        sections[family] = "\n\n".join(done)
+        write(sections)
     return 0 if all_fair else 1
 
 

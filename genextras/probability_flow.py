@@ -31,50 +31,32 @@ FAMILIES: dict[type, Callable[[Any], str]] = {
 HIGHEST = 1e3  # where σ = ∞, at the noisy end of flows, is cut
 
 
-class ProbabilityFlow:
-    """A network as its scheduler sees it, at any noise level.
+class SchedulerPath:
+    """The path that a scheduler means: its family, kind of prediction, labels and levels.
 
     Parameters
     ----------
-    model : callable
-        Maps (x, label) to a prediction, as in a sampling loop: x is scaled by
-        ``scale_model_input`` where there is such a scale, the label is a 0-d Tensor.
     scheduler : DiffusionScheduler
         Of this package; it knows labels, levels and the kind of prediction.
-    owner : str, default="ProbabilityFlow"
+    owner : str
         For messages.
 
     Raises
     ------
     TypeError
-        If one of the two is of another kind.
-
-    References
-    ----------
-    .. [1] Karras, Aittala, Aila, Laine (2022), Elucidating the design space of diffusion-based
-       generative models, arXiv:2206.00364.
-
-    Examples
-    --------
-    >>> from genextras import EDMScheduler
-    >>> scheduler = EDMScheduler(precondition=False, prediction_type="sample")
-    >>> flow = ProbabilityFlow(lambda x, t: 0 * x, scheduler)  # all data are 0, so ε = y/σ
-    >>> flow.epsilon(torch.full((1, 2), 3.0), 2.0).tolist()
-    [[1.5, 1.5]]
+        If the scheduler is of another kind.
     """
 
-    def __init__(self, model: Model, scheduler: Any, owner: str = "ProbabilityFlow") -> None:
-        if not callable(model):
-            cure = "Pass a function of (x, label), such as lambda x, t: unet(x, t).sample."
-            raise TypeError(message(owner, "model", "callable", model, cure))
+    def __init__(self, scheduler: Any, owner: str) -> None:
         if not isinstance(scheduler, DiffusionScheduler):
             cure = "Take X.from_config(yours.config)."
             raise TypeError(message(owner, "scheduler", "one of genextras", scheduler, cure))
-        self.model, self.scheduler, self.n_calls = model, scheduler, 0
+        self.scheduler = scheduler
         self.family = FAMILIES.get(type(scheduler), lambda config: "vp")(scheduler.config)
         self.prediction = str(scheduler.config["prediction_type"])
         if scheduler.config.get("precondition"):
             self.prediction = PRECONDITIONED.get(self.prediction, self.prediction)
+        self.sigma_data = float(scheduler.config.get("sigma_data", 1.0))
 
     @property
     def ends(self) -> tuple[float, float]:
@@ -129,6 +111,63 @@ class ProbabilityFlow:
         """
         return np.asarray(self.scheduler._labels_of(np.asarray(sigmas, dtype=float)))
 
+    def input_scale(self, a: Any, b: Any) -> Any:
+        """Factor on x that the network sees, as ``scale_model_input`` applies it.
+
+        Parameters
+        ----------
+        a, b : float or Tensor of shape (n,)
+            Scales of signal and noise.
+
+        Returns
+        -------
+        float or Tensor of shape (n,)
+            One where the network sees x itself.
+        """
+        if not getattr(self.scheduler, "_scales_input", False):
+            return 0 * a + 1
+        return (b**2 + (a * self.scheduler._sigma_data()) ** 2) ** -0.5
+
+
+class ProbabilityFlow(SchedulerPath):
+    """A network as its scheduler sees it, at any noise level.
+
+    Parameters
+    ----------
+    model : callable
+        Maps (x, label) to a prediction, as in a sampling loop: x is scaled by
+        ``scale_model_input`` where there is such a scale, the label is a 0-d Tensor.
+    scheduler : DiffusionScheduler
+        Of this package; it knows labels, levels and the kind of prediction.
+    owner : str, default="ProbabilityFlow"
+        For messages.
+
+    Raises
+    ------
+    TypeError
+        If one of the two is of another kind.
+
+    References
+    ----------
+    .. [1] Karras, Aittala, Aila, Laine (2022), Elucidating the design space of diffusion-based
+       generative models, arXiv:2206.00364.
+
+    Examples
+    --------
+    >>> from genextras import EDMScheduler
+    >>> scheduler = EDMScheduler(precondition=False, prediction_type="sample")
+    >>> flow = ProbabilityFlow(lambda x, t: 0 * x, scheduler)  # all data are 0, so ε = y/σ
+    >>> flow.epsilon(torch.full((1, 2), 3.0), 2.0).tolist()
+    [[1.5, 1.5]]
+    """
+
+    def __init__(self, model: Model, scheduler: Any, owner: str = "ProbabilityFlow") -> None:
+        if not callable(model):
+            cure = "Pass a function of (x, label), such as lambda x, t: unet(x, t).sample."
+            raise TypeError(message(owner, "model", "callable", model, cure))
+        super().__init__(scheduler, owner)
+        self.model, self.n_calls = model, 0
+
     def epsilon(self, y: Tensor, sigma: float) -> Tensor:
         """Noise ε that the network sees in y = x_0 + σ ε: the slope dy/dσ.
 
@@ -147,12 +186,9 @@ class ProbabilityFlow:
         label = self.labels(np.array([sigma]))[0]
         a = SIGNALS[self.family](sigma)
         b = sigma * a
-        scale = a
-        if getattr(self.scheduler, "_scales_input", False):
-            scale = a * (b**2 + (a * self.scheduler._sigma_data()) ** 2) ** -0.5
+        scale = a * self.input_scale(a, b)
         t = torch.tensor(label, dtype=torch.float32, device=y.device)
         output = self.model(scale * y, t)
         self.n_calls += 1
-        std = float(self.scheduler.config.get("sigma_data", 1.0))
-        _, _, r, s = solve(self.prediction, np.float64(a), np.float64(b), std)
+        _, _, r, s = solve(self.prediction, np.float64(a), np.float64(b), self.sigma_data)
         return float(r) * a * y + float(s) * output.to(y.dtype)  # ε = r x + s F

@@ -4,8 +4,14 @@ from importlib.metadata import version
 
 try:
     from skextras.adaboost import AdaBoostClassifier, AdaBoostRegressor
+    from skextras.features.selection import (
+        BorutaSelector,
+        L1L2Selector,
+        MRMRSelector,
+        StabilitySelector,
+    )
     from skextras.gradient_boosting import GradientBoostingClassifier, GradientBoostingRegressor
-    from skextras.kernel import KernelLogisticRegression
+    from skextras.kernel import KernelLogisticRegression, KernelLogisticRegressionCV
     from skextras.mixture import (
         BernoulliMixture,
         CategoricalHMM,
@@ -30,6 +36,7 @@ __all__ = [
     "AdaBoostClassifier",
     "AdaBoostRegressor",
     "BernoulliMixture",
+    "BorutaSelector",
     "CategoricalHMM",
     "CategoricalMixture",
     "GaussianHMM",
@@ -37,6 +44,9 @@ __all__ = [
     "GradientBoostingClassifier",
     "GradientBoostingRegressor",
     "KernelLogisticRegression",
+    "KernelLogisticRegressionCV",
+    "L1L2Selector",
+    "MRMRSelector",
     "MixedMixture",
     "PoissonMixture",
     "RandomForestClassifier",
@@ -44,6 +54,7 @@ __all__ = [
     "SOMClassifier",
     "SOMRegressor",
     "SelfOrganizingMap",
+    "StabilitySelector",
     "StudentMixture",
 ]
 __version__ = version("mlextras")

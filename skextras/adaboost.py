@@ -445,7 +445,7 @@ class AdaBoostClassifier(ClassifierMixin, BaseAdaBoost):
                 f"{owner}: Sample weights have reached infinite values, at iteration "
                 f"{len(course.weights) - 1}, causing overflow. Iterations stopped. Try lowering "
                 "the learning rate.",
-                stacklevel=3,
+                stacklevel=4,  # the caller of fit, which scikit-learn wraps
             )
 
 
@@ -640,6 +640,13 @@ class AdaBoostRegressor(RegressorMixin, BaseAdaBoost):
 
     def _finish(self, course: "Course") -> None:
         if not course.learners:  # a model of one learner is one, as the host has it
+            warnings.warn(
+                f"{type(self).__name__}: the average loss of the first weak learner must be below "
+                f"0.5 (0 is no error, 1 its greatest), got {course.refused_error:.3g}: nothing can "
+                "be boosted, and the model is this learner alone. Take a stronger estimator, or "
+                "loss='square', which forgives what is far from the greatest error.",
+                stacklevel=4,  # the caller of fit, which scikit-learn wraps
+            )
             course.learners.extend(course.refused)
             course.weights.append(1.0)
             course.errors.append(course.refused_error)

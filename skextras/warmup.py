@@ -6,6 +6,7 @@ no process compiles again. Each part is compiled by using it on a few rows.
 
 import time
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from sklearn.base import clone
 from sklearn.inspection import partial_dependence
 
 from skextras.adaboost import AdaBoostClassifier, AdaBoostRegressor
+from skextras.features.selection import L1L2Selector, MRMRSelector
 from skextras.gradient_boosting import GradientBoostingClassifier, GradientBoostingRegressor
 from skextras.mixture import (
     BernoulliMixture,
@@ -139,6 +141,51 @@ class _Rows:
                 model.fit(X).predict(X)
                 model.predict_proba(X)
 
+    def selectors(self) -> None:
+        L1L2Selector().fit(np.nan_to_num(self.X), self.labels)
+        MRMRSelector(2).fit(self.X, self.labels)
+
+    def features(self) -> None:
+        """(Only where pyarrow is, through which tables are read.)"""
+        if find_spec("pyarrow") is None:
+            return
+        from skextras.features import (
+            Bucketized,
+            Crossed,
+            FeatureColumns,
+            HashBucket,
+            Indicator,
+            Numeric,
+            Vocabulary,
+        )
+
+        words = [None if i % 9 == 0 else f"word {i % 50}" for i in range(N_ROWS)]
+        lists = [[i % 3, i % 5][: i % 3] for i in range(N_ROWS)]
+        table = {"word": words, "lists": lists, "x": self.X[:, 2].copy(), "n": self.labels}
+        columns = [
+            Numeric("x", missing="median"),
+            Indicator(Vocabulary("word", n_oov_buckets=1)),
+            Indicator(Vocabulary("lists")),
+            HashBucket("word", n_buckets=9),
+            Crossed(["word", "n", Bucketized("x", n_buckets=4)], n_buckets=99),
+            Bucketized("x", n_buckets=99),
+            Bucketized("n", boundaries=[1]),
+        ]
+        for dtype in (np.float64, np.float32):
+            for is_sparse in (True, False):
+                own = FeatureColumns(columns, sparse_output=is_sparse, dtype=dtype).fit(table)
+                own.transform(table)
+        FeatureColumns(columns[3:4]).fit_transform(table)
+
+    def learned_columns(self) -> None:
+        if find_spec("pyarrow") is None:
+            return  # what reads tables needs it
+        from skextras.features import Embedding, FeatureColumns, TargetMean
+
+        table = {"town": np.where(self.X[:, 0] > 3, "a", "b"), "gate": self.X[:, 0]}
+        learned = [TargetMean("town"), Embedding("town", dimension=2, context="gate")]
+        FeatureColumns(learned).fit_transform(table, self.labels)
+
 
 PARTS = {
     "training": _Rows.training,
@@ -151,6 +198,9 @@ PARTS = {
     "maps": _Rows.maps,
     "mixtures": _Rows.mixtures,
     "Markov chains": _Rows.chains,
+    "feature columns": _Rows.features,
+    "selectors": _Rows.selectors,
+    "learned columns": _Rows.learned_columns,
 }
 
 

@@ -1,37 +1,34 @@
 """Kernel logistic regression as a scikit-learn classifier."""
 
-import functools
 import warnings
 from collections.abc import Callable, Mapping
 from numbers import Integral, Real
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
-from scipy import sparse
-from sklearn import get_config
 from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.metrics.pairwise import PAIRWISE_KERNEL_FUNCTIONS
-from sklearn.utils import Tags, check_random_state, compute_class_weight, gen_batches
+from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
-from threadpoolctl import ThreadpoolController
+from sklearn.utils.validation import check_is_fitted
 
-from skextras.kernel.kernels import Kernel, is_kernel_matrix, settled_gamma, takes_gamma
+from skextras.kernel.base import KernelMixin, TrainingRows, owner_of
+from skextras.kernel.kernels import KERNEL_NAMES
 from skextras.kernel.logits import LogitMixin
-from skextras.kernel.solvers import KernelRows, Solution, solve_newton, solve_nystroem
+from skextras.kernel.solvers import Solution, Start, import_vectors
+from skextras.kernel.solving import Exact, NotAKernelError, OnCentres, Options, finite_kernel
+from skextras.kernel.threads import SMALL, blas_threads
 
 __all__ = ["KernelLogisticRegression"]
 
 ACCEPTED_STALL = 1e-5  # float64 cannot always go below, where C K reaches 1e9 or more
 
-EXACT_ROWS = 4000  # up to here solver="auto" is exact: a matrix of 128 MB, seconds
-MIN_SAMPLE = 8000  # rows of the preconditioner: more cost more, fewer take more steps
-SMALL = 1500  # rows below which a second BLAS thread costs more than it saves
+MIN_POOL, MAX_POOL, POOL_BYTES = 100, 2000, 2**25  # candidates of the import vector machine
+EXACT_ROWS = 10_000  # up to here solver="auto" is exact: a matrix of 400 MB, seconds
 
 
-class KernelLogisticRegression(LogitMixin, ClassifierMixin, BaseEstimator):
+class KernelLogisticRegression(KernelMixin, LogitMixin, ClassifierMixin, BaseEstimator):
     r"""Logistic regression on the features of a kernel: nonlinear, with calibrated probabilities.
 
     The decision function f lies in the kernel's Hilbert space and minimises
@@ -73,7 +70,7 @@ class KernelLogisticRegression(LogitMixin, ClassifierMixin, BaseEstimator):
         Weight of each class, multiplied into ``sample_weight``. "balanced" makes all classes weigh
         the same in sum.
     solver : {"auto", "exact", "nystroem"}, default="auto"
-        "auto" is exact for up to 4000 rows.
+        "auto" is exact for up to 10000 rows.
     n_components : int, default=1000
         Rows drawn as centres by the Nyström solver; all of them if there are fewer.
     random_state : int, RandomState or None, default=None
@@ -83,6 +80,8 @@ class KernelLogisticRegression(LogitMixin, ClassifierMixin, BaseEstimator):
     tol : float, default=1e-8
         Stop when no entry of the gradient exceeds it, relative to the largest weighted C. The
         Nyström solver stops at a relative gradient of 1e-5, since it keeps its kernel in float32.
+    warm_start : bool, default=False
+        Whether ``fit`` starts from the last solution, if the same rows carry it; for a path over C.
     verbose : bool, default=False
         Whether to print a line for each Newton step.
 
@@ -137,18 +136,22 @@ class KernelLogisticRegression(LogitMixin, ClassifierMixin, BaseEstimator):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "C": [Interval(Real, 0, None, closed="neither")],
-        "kernel": [StrOptions({*PAIRWISE_KERNEL_FUNCTIONS, "precomputed"}), callable],
-        "gamma": [StrOptions({"scale", "auto"}), Interval(Real, 0, None, closed="neither")],
+        "kernel": [StrOptions({*KERNEL_NAMES, "precomputed"}), callable],
+        "gamma": [
+            StrOptions({"scale", "auto", "median"}),
+            Interval(Real, 0, None, closed="neither"),
+        ],
         "degree": [Interval(Real, 0, None, closed="left")],
         "coef0": [Interval(Real, None, None, closed="neither")],
         "kernel_params": [dict, None],
         "fit_intercept": ["boolean"],
         "class_weight": [StrOptions({"balanced"}), dict, None],
-        "solver": [StrOptions({"auto", "exact", "nystroem"})],
+        "solver": [StrOptions({"auto", "exact", "ivm", "nystroem"})],
         "n_components": [Interval(Integral, 1, None, closed="left")],
         "random_state": ["random_state"],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="neither")],
+        "warm_start": ["boolean"],
         "verbose": ["verbose"],
     }
 
@@ -157,17 +160,18 @@ class KernelLogisticRegression(LogitMixin, ClassifierMixin, BaseEstimator):
         C: float = 1.0,
         *,
         kernel: str | Callable[..., float] = "rbf",
-        gamma: float | Literal["scale", "auto"] = "scale",
+        gamma: float | Literal["scale", "auto", "median"] = "scale",
         degree: float = 3,
         coef0: float = 0.0,
         kernel_params: Mapping[str, Any] | None = None,
         fit_intercept: bool = True,
         class_weight: Mapping[Any, float] | Literal["balanced"] | None = None,
-        solver: Literal["auto", "exact", "nystroem"] = "auto",
+        solver: Literal["auto", "exact", "ivm", "nystroem"] = "auto",
         n_components: int = 1000,
         random_state: int | np.random.RandomState | None = None,
         max_iter: int = 100,
         tol: float = 1e-8,
+        warm_start: bool = False,
         verbose: bool = False,
     ) -> None:
         self.C = C
@@ -183,15 +187,8 @@ class KernelLogisticRegression(LogitMixin, ClassifierMixin, BaseEstimator):
         self.random_state = random_state
         self.max_iter = max_iter
         self.tol = tol
+        self.warm_start = warm_start
         self.verbose = verbose
-
-    def __sklearn_tags__(self) -> Tags:
-        """Rows may be sparse; a precomputed kernel is pairwise; chi2 needs positive features."""
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        tags.input_tags.pairwise = self.kernel == "precomputed"
-        tags.input_tags.positive_only = self.kernel in ("chi2", "additive_chi2")
-        return tags
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
@@ -217,57 +214,19 @@ class KernelLogisticRegression(LogitMixin, ClassifierMixin, BaseEstimator):
             If an option is out of range, X or y hold NaN, all rows have one class, a precomputed
             kernel is not square, or the kernel is not positive semi-definite.
         """
-        X, y = validate_data(self, X, y, accept_sparse="csr", dtype=np.float64)
-        check_classification_targets(y)
-        if self.kernel == "precomputed" and X.shape[0] != X.shape[1]:
-            raise ValueError(
-                "KernelLogisticRegression: X must be square for kernel='precomputed', got "
-                f"{X.shape[0]} rows and {X.shape[1]} columns. Pass the kernel of the training rows."
-            )
-        weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
-        kept = np.flatnonzero(weights)
-        X, y, weights = X[kept], y[kept], weights[kept]
-        self.classes_, codes = np.unique(y, return_inverse=True)
-        if len(self.classes_) < 2:
-            raise ValueError(
-                "KernelLogisticRegression: y must hold at least 2 classes, got one class: "
-                f"{self.classes_.tolist()[0]!r}. Check the labels and the weights."
-            )
-        self.gamma_ = settled_gamma(self.gamma, X, weights) if takes_gamma(self.kernel) else None
-        centres = self._centres(len(y))
-        self.support_ = kept if centres is None else kept[centres]
-        if self.kernel != "precomputed":
-            self.X_fit_ = X if centres is None else X[centres]
-        weights = self.C * weights * self._class_weights(y, weights)
-        with _blas_threads().limit(limits=1 if len(y) < SMALL else None, user_api="blas"):
-            solution = self._solve(X, codes, weights, centres)
+        rows = self._training_rows(X, y, sample_weight)
+        check_classification_targets(rows.y)
+        return self._fit_rows(rows, self.C)
+
+    def _fit_rows(self, rows: TrainingRows, C: float) -> Self:
+        weights = C * rows.class_weights(self.class_weight)
+        n = len(rows.codes)
+        with blas_threads().limit(limits=1 if n < SMALL else None, user_api="blas"):
+            solution = self._solve(rows, weights)
         self._warn_if_short(solution)
         self.dual_coef_ = np.ascontiguousarray(solution.dual_coef.T)
         self.intercept_, self.n_iter_ = solution.intercept, solution.n_iter
         return self
-
-    def decision_function(self, X: Any) -> np.ndarray:
-        """Log odds of the second class, or one score a class whose softmax is the probability.
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features)
-            Rows; their kernel with the training rows (n_samples, n_train) if it is precomputed.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,) or (n_samples, n_classes)
-            Scores, dimensionless (nats).
-        """
-        check_is_fitted(self)
-        X = validate_data(self, X, accept_sparse="csr", dtype=np.float64, reset=False)
-        row_bytes = X.dtype.itemsize * len(self.support_)
-        batch = max(1, int(get_config()["working_memory"] * 2**20 / row_bytes))
-        scores = np.concatenate(
-            [self._kernel(X[rows]) @ self.dual_coef_.T for rows in gen_batches(X.shape[0], batch)]
-        )
-        scores += self.intercept_
-        return scores[:, 0] if len(self.classes_) == 2 else scores
 
     @property
     def coef_(self) -> np.ndarray:
@@ -286,91 +245,78 @@ class KernelLogisticRegression(LogitMixin, ClassifierMixin, BaseEstimator):
         check_is_fitted(self)
         return np.asarray(self.dual_coef_ @ self.X_fit_)
 
-    def _class_weights(self, y: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        """Weight of each row's class, shape (n_support,)."""
-        by_class = compute_class_weight(
-            self.class_weight, classes=self.classes_, y=y, sample_weight=weights
-        )
-        return by_class[np.searchsorted(self.classes_, y)]
-
-    def _centres(self, n_rows: int) -> np.ndarray | None:
+    def _centres(self, rows: TrainingRows, weights: np.ndarray) -> np.ndarray | None:
         """Rows that carry the decision function; None for all of them and the exact solver."""
-        if self.solver == "exact" or (self.solver == "auto" and n_rows <= EXACT_ROWS):
+        n = len(rows.codes)
+        if self.solver == "exact" or (self.solver == "auto" and n <= EXACT_ROWS):
             return None
         rng = check_random_state(self.random_state)
-        return np.sort(rng.choice(n_rows, min(self.n_components, n_rows), replace=False))
+        if self.solver == "ivm":
+            return self._import_vectors(rows, weights, rng)
+        return np.sort(rng.choice(n, min(self.n_components, n), replace=False))
 
-    def _sample(self, n_rows: int) -> np.ndarray:
-        """Rows that stand for all of them in the Nyström solver's preconditioner."""
-        n_sample = min(n_rows, max(2 * self.n_components, MIN_SAMPLE))
-        rng = np.random.RandomState(0)  # they change the speed and not the result, hence no seed
-        return rng.choice(n_rows, n_sample, replace=False)
-
-    def _kernel(self, X: Any) -> np.ndarray:
-        """Kernel of rows with the rows of the model, shape (n_samples, n_support)."""
-        if self.kernel == "precomputed":
-            K = X[:, self.support_]
-            return K.toarray() if sparse.issparse(K) else K
-        named = {"gamma": self.gamma_, "degree": self.degree, "coef0": self.coef0}
-        options = (self.kernel_params or {}) if callable(self.kernel) else named
-        return Kernel(self.kernel, options).between(X, self.X_fit_)
-
-    def _finite_kernel(self, X: Any) -> np.ndarray:
-        K = self._kernel(X)
-        if not np.all(np.isfinite(K)):
-            raise ValueError(self._not_a_kernel("finite"))
-        return K
-
-    def _not_a_kernel(self, what: str) -> str:
-        return (
-            f"KernelLogisticRegression: kernel must be {what}, got {self.kernel!r}, which is not "
-            "on these rows. Check the function or the matrix; 'rbf' and 'laplacian' always are."
+    def _import_vectors(self, rows: TrainingRows, weights: np.ndarray, rng: Any) -> np.ndarray:
+        n = len(rows.codes)
+        n_pool = max(MIN_POOL, min(MAX_POOL, POOL_BYTES // (4 * n)))
+        pool = np.arange(n) if n <= n_pool else np.sort(rng.choice(n, n_pool, replace=False))
+        dtype = np.float64 if n <= MAX_POOL else np.float32
+        left = finite_kernel(self._pairs(rows.X, pool), n, len(pool), dtype)
+        chosen = import_vectors(
+            left,
+            pool,
+            rows.targets,
+            weights,
+            limit=self.n_components,
+            fit_intercept=self.fit_intercept,
         )
+        return np.sort(pool[chosen])
 
-    def _solve(
-        self, X: Any, codes: np.ndarray, weights: np.ndarray, centres: np.ndarray | None
-    ) -> Solution:
+    def _solve(self, rows: TrainingRows, weights: np.ndarray) -> Solution:
         """Run the solver and turn its failures into words."""
-        n_classes = len(self.classes_)
-        targets = codes[:, None] if n_classes == 2 else np.eye(n_classes)[codes]
-        data = targets.astype(np.float64), weights
-        options: dict[str, Any] = {
-            "fit_intercept": self.fit_intercept,
-            "max_iter": self.max_iter,
-            "tol": self.tol,
-            "report": _print_step if self.verbose else None,
-        }
-        K = self._kernel(X if centres is None else X[centres])
-        is_trusted = not callable(self.kernel) and self.kernel != "precomputed"
-        if not is_kernel_matrix(K, is_trusted=is_trusted):
-            raise ValueError(self._not_a_kernel("symmetric and finite"))
+        options, is_trusted = self._options(), self._is_trusted()
         try:
+            centres = self._centres(rows, weights)
+            start = self._start(rows, centres)
+            self._keep_support(rows, centres)
+            pairs = self._pairs(rows.X, centres)
             if centres is None:
-                return solve_newton(K, *data, **options)
-            room = get_config()["working_memory"] * 2**20
-            rows = KernelRows.within(
-                room, len(codes), len(centres), lambda rows: self._finite_kernel(X[rows])
-            )
-            return solve_nystroem(rows, K, *data, sample=self._sample(len(codes)), **options)
+                exact = Exact(pairs, self._settled_kernel().is_bounded, is_trusted)
+                return exact.solve(rows.targets, weights, options, start)
+            return OnCentres(
+                pairs, self._pairs(self._centre_rows(rows, centres), None), len(centres), is_trusted
+            ).solve(rows.targets, weights, options, start)
+        except NotAKernelError as error:
+            raise ValueError(self._not_a_kernel(str(error))) from error
         except np.linalg.LinAlgError as error:
             raise ValueError(self._not_a_kernel("positive semi-definite")) from error
+
+    def _options(self) -> Options:
+        report = _print_step if self.verbose else None
+        return Options(self.fit_intercept, self.max_iter, self.tol, report)
+
+    def _centre_rows(self, rows: TrainingRows, centres: np.ndarray) -> Any:
+        X = rows.X[centres]
+        return X[:, centres] if self.kernel == "precomputed" else X
+
+    def _start(self, rows: TrainingRows, centres: np.ndarray | None) -> Start | None:
+        """The last solution, if the same rows carry it and the user wants to go on from it."""
+        if not (getattr(self, "warm_start", False) and hasattr(self, "dual_coef_")):
+            return None
+        support = rows.kept if centres is None else rows.kept[centres]
+        same_rows = np.array_equal(self.support_, support)
+        same_classes = self.dual_coef_.shape[0] == rows.targets.shape[1]
+        return Start(self.dual_coef_.T, self.intercept_) if same_rows and same_classes else None
 
     def _warn_if_short(self, solution: Solution) -> None:
         """Warn when the steps ran out, or the digits did so early that it matters."""
         out_of_steps = solution.n_iter == self.max_iter
         if solution.residual > (self.tol if out_of_steps else max(self.tol, ACCEPTED_STALL)):
             warnings.warn(
-                f"KernelLogisticRegression: stopped after {solution.n_iter} steps at a gradient of "
+                f"{owner_of(self)}: stopped after {solution.n_iter} steps at a gradient of "
                 f"{solution.residual:.1e}, above tol={self.tol:.1e}. Increase max_iter or lower C.",
                 ConvergenceWarning,
                 stacklevel=3,
             )
-
-
-@functools.cache
-def _blas_threads() -> ThreadpoolController:
-    """The BLAS pools of this process; finding them takes milliseconds, hence once."""
-    return ThreadpoolController()
 
 
 def _print_step(n_steps: int, objective: float, residual: float) -> None:

@@ -28,8 +28,11 @@ from skextras.trees.quick_scorer import MaskTables, aligned, fits, mask_tables
 from skextras.trees.threads import Threads, run
 
 PARALLEL = 200_000  # rows times trees from which helpers are worth their start
-ROOM = 1 << 16  # bytes of bins of a block of rows
-MAX_BLOCK, BLOCKS_IN_CHUNK = 512, 4  # rows of a block; blocks that a thread takes at once
+# Masks want the bins of a block in the nearest cache. The walk wants many rows in a block: each
+# one brings every tree from afar, and a tree of thirty thousand nodes weighs more than the bins.
+QUICK_ROOM, WALK_ROOM = 1 << 16, 1 << 19  # bytes of bins of a block
+QUICK_ROWS, WALK_ROWS = 512, 8192  # rows of a block, at most
+ROWS_IN_CHUNK = 2048  # that a thread takes at once, or a block
 
 
 class Predictor:
@@ -202,8 +205,12 @@ class Predictor:
         block, n = int(table[slots.BLOCK]), len(X)
         if n * len(self.ensemble.trees) < PARALLEL:
             n_threads = 1
-        n_chunks = -(-n // (block * BLOCKS_IN_CHUNK)) if n_threads > 1 else 1
-        chunk = block * BLOCKS_IN_CHUNK if n_threads > 1 else n
+        chunk = n
+        if n_threads > 1:
+            share = max(ROWS_IN_CHUNK, -(-n // (4 * n_threads)))  # a few for each
+            block = min(block, -(-share // 8) * 8)
+            chunk = -(-ROWS_IN_CHUNK // block) * block
+        n_chunks = -(-n // chunk) if n else 1
         n_threads = min(n_threads, n_chunks)
         room = None  # kept alive until the kernel is done
         if not table[slots.HAS_BINS]:
@@ -213,7 +220,7 @@ class Predictor:
             table[[slots.BINS, slots.ROOM]] = address_of(room), size
         table[slots.X] = X.__array_interface__["data"][0]
         table[slots.ROW_STRIDE], table[slots.COLUMN_STRIDE] = X.strides
-        table[slots.N_ROWS], table[slots.CHUNK] = n, chunk
+        table[[slots.N_ROWS, slots.CHUNK, slots.BLOCK]] = n, chunk, block
         table[slots.IS_DOUBLE], table[slots.OUT] = double, address_of(out)
         if n_threads == 1:
             run(0, kernel.address, address_of(table), 1)
@@ -221,8 +228,8 @@ class Predictor:
         with Threads(n_threads) as threads:
             threads.run(kernel, table, n_chunks)
 
-    def _template(self, missing: np.ndarray, first: np.ndarray) -> np.ndarray:
-        """The slots that no call changes."""
+    def _template(self, missing: np.ndarray, first: np.ndarray, room: int, most: int) -> np.ndarray:
+        """The slots that no call changes; room: bytes for the bins of a block, most: its rows."""
         ensemble, columns = self.ensemble, self.columns
         kept = {
             **column_arrays(columns),
@@ -234,7 +241,7 @@ class Predictor:
         self._keep(table, kept)
         n_columns = len(columns.feature)
         table[slots.N_COLUMNS] = n_columns
-        table[slots.BLOCK] = np.clip(ROOM // (16 * n_columns) * 8, 16, MAX_BLOCK)
+        table[slots.BLOCK] = np.clip(room // (16 * n_columns) * 8, 16, most)
         table[slots.LAST_TREE] = len(ensemble.trees)
         table[slots.N_OUTPUTS] = ensemble.n_outputs
         table[slots.N_VALUES] = ensemble.joined().value.shape[1]
@@ -249,7 +256,7 @@ class Predictor:
     @cached_property
     def _walk_template(self) -> np.ndarray:
         packed, n = self._packed, len(self.columns.feature)
-        table = self._template(np.full(n, 255), np.zeros(n, np.int64))
+        table = self._template(np.full(n, 255), np.zeros(n, np.int64), WALK_ROOM, WALK_ROWS)
         kept = {
             slots.NODES: packed.words,
             slots.OFFSET: packed.offset,
@@ -264,7 +271,8 @@ class Predictor:
     @cached_property
     def _quick_template(self) -> np.ndarray:
         masks = self._masks
-        table = self._template(masks.base + self.columns.n_rows - 1, masks.base)
+        missing = masks.base + self.columns.n_rows - 1
+        table = self._template(missing, masks.base, QUICK_ROOM, QUICK_ROWS)
         kept = {
             slots.BLOCKS: masks.addresses,
             slots.BLOCK_OUTPUT: masks.output,

@@ -53,6 +53,15 @@ def test_a_missing_dependency_gives_one_line_that_names_the_extra(package, absen
     assert f'pip install "mlextras[{HOSTS[package][0]}]"' in last
 
 
+def test_without_arrow_all_but_the_reading_of_tables_works():
+    code = BLOCKED_IMPORT.format(package="skextras", absent="pyarrow")
+    assert run_python(f"{code}\nskextras.MRMRSelector()").returncode == 0
+    done = run_python(f"{code}\nfrom skextras.features import FeatureColumns")
+    last = done.stderr.strip().splitlines()[-1]
+    assert last.startswith("ModuleNotFoundError: skextras.features.FeatureColumns: pyarrow is not")
+    assert 'pip install "mlextras[features]"' in last
+
+
 @pytest.mark.parametrize("package", HOSTS)
 def test_versions_come_from_one_place(package):
     module = __import__(package)

@@ -28,10 +28,11 @@ from skextras.kernel.solvers.likelihood import (
     _SoftmaxCurvature,
     likelihood,
 )
-from skextras.kernel.solvers.line_search import EPS, Iterate, Solution, line_search, rounding
+from skextras.kernel.solvers.line_search import EPS, Iterate, Solution
 from skextras.kernel.solvers.products import times
+from skextras.kernel.solvers.progress import Progress
 
-__all__ = ["solve_newton"]
+__all__ = ["double_centred", "shifted_inverse_matrix", "solve_newton"]
 
 Solver = Callable[[np.ndarray], np.ndarray]  # V -> S V, both (n, k)
 
@@ -77,29 +78,27 @@ def solve_newton(
     numpy.linalg.LinAlgError
         If K was found not to be positive semi-definite.
     """
-    given, K = K, _double_centred(K) if fit_intercept else K
+    given, K = K, double_centred(K) if fit_intercept else K
     loss = likelihood(targets, weights)
     n, k = targets.shape
     nothing = np.zeros((n, k))
     point = Iterate(nothing, np.zeros(k), nothing, nothing)
-    objectives, residual = [loss.value(point.F)], np.inf
-    for n_iter in range(max_iter + 1):
+    progress = Progress(point, 0, np.inf, [loss.value(point.F)])
+    for progress.n_iter in range(max_iter + 1):
+        point, last = progress.point, progress.residual
         G = loss.descent(point.F)
-        residual, last = float(np.max(np.abs(point.A - G)) / np.max(weights)), residual
+        progress.residual = point.distance(G) / loss.size
         if report is not None:
-            report(n_iter, objectives[-1], residual)
-        if residual <= tol or n_iter == max_iter:
+            report(progress.n_iter, progress.objectives[-1], progress.residual)
+        if progress.residual <= tol or progress.n_iter == max_iter or progress.stalls(last):
             break
-        if residual > 0.5 * last and objectives[-2] - objectives[-1] <= rounding(objectives[-1]):
-            break  # no digits left
         target = _newton_target(K, point.F, G, loss.curvature(point.F), fit_intercept=fit_intercept)
-        found = line_search(point, target, loss, G, objectives[-1])
-        if found is None:
+        if not progress.step(target, loss, G):
             break  # no digits left
-        point, objective = found
-        objectives.append(objective)
+    point = progress.point
     moved = np.mean(times(given, point.A), axis=0) if fit_intercept else 0.0
-    return Solution(point.A, point.b - moved, n_iter, residual, tuple(objectives))
+    objectives = tuple(progress.objectives)
+    return Solution(point.A, point.b - moved, progress.n_iter, progress.residual, objectives)
 
 
 @singledispatch
@@ -119,7 +118,7 @@ def _(W: _DiagonalCurvature, K: np.ndarray) -> Solver:
 @_factored.register
 def _(W: _SoftmaxCurvature, K: np.ndarray) -> Solver:
     """S = E - E R (Σ_j E_j)⁻¹ Rᵀ E, E_j = w_j½ B_j⁻¹ w_j½ with w_j = c p_j, R = (I ... I)ᵀ."""
-    E = [_shifted_inverse(K, np.sqrt(w)[:, None]) for w in (W.weights * W.p).T]
+    E = [shifted_inverse_matrix(K, np.sqrt(w)[:, None])[0] for w in (W.weights * W.p).T]
     total = cholesky(sum(E), lower=True, overwrite_a=True, check_finite=False)
 
     def solve(V: np.ndarray) -> np.ndarray:
@@ -130,8 +129,19 @@ def _(W: _SoftmaxCurvature, K: np.ndarray) -> Solver:
     return solve
 
 
-def _double_centred(K: np.ndarray) -> np.ndarray:
-    """H K H with H = I - 1 1ᵀ/n: the same on columns that sum to zero, with less cancellation."""
+def double_centred(K: np.ndarray) -> np.ndarray:
+    """Compute H K H with H = I - 1 1ᵀ/n: the same on columns that sum to zero, with less rounding.
+
+    Parameters
+    ----------
+    K : ndarray of shape (n, n)
+        Symmetric.
+
+    Returns
+    -------
+    ndarray of shape (n, n)
+        Rows and columns that sum to zero.
+    """
     rows = K.mean(axis=1, keepdims=True)
     return K - rows - rows.T + rows.mean()
 
@@ -144,11 +154,27 @@ def _cholesky_of_shifted(K: np.ndarray, root: np.ndarray) -> np.ndarray:
     return cholesky(B, lower=True, overwrite_a=True, check_finite=False)
 
 
-def _shifted_inverse(K: np.ndarray, root: np.ndarray) -> np.ndarray:
-    """The matrix r (I + r K r)⁻¹ r, for a column r."""
-    inverse, _ = dpotri(_cholesky_of_shifted(K, root), lower=1)
+def shifted_inverse_matrix(K: np.ndarray, root: np.ndarray) -> tuple[np.ndarray, float]:
+    """Compute r (I + r K r)⁻¹ r and the logarithm of the determinant of I + r K r.
+
+    Parameters
+    ----------
+    K : ndarray of shape (n, n)
+        Positive semi-definite.
+    root : ndarray of shape (n, 1)
+        r.
+
+    Returns
+    -------
+    tuple of ndarray of shape (n, n) and float
+        Both.
+    """
+    lower = _cholesky_of_shifted(K, root)
+    log_det = 2 * float(np.log(np.diag(lower)).sum())
+    inverse, _ = dpotri(lower, lower=1)
     strict_lower = np.tril(inverse, -1)
-    return root * (strict_lower + strict_lower.T + np.diag(np.diag(inverse))) * root.T
+    whole = strict_lower + strict_lower.T + np.diag(np.diag(inverse))
+    return root * whole * root.T, log_det
 
 
 def _newton_target(

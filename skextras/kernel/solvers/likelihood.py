@@ -32,6 +32,61 @@ class Curvature(ABC):
         """
 
     @abstractmethod
+    def block_scales(self) -> np.ndarray:
+        """Give D, where W = D - (what is of rank one in each row).
+
+        Returns
+        -------
+        ndarray of shape (n, k)
+            w for one column, c p_j for several.
+        """
+
+    @abstractmethod
+    def root_times(self, V: np.ndarray) -> np.ndarray:
+        """Apply H, where W = H Hᵀ.
+
+        Parameters
+        ----------
+        V : ndarray of shape (n, k)
+            Any matrix.
+
+        Returns
+        -------
+        ndarray of shape (n, k)
+            H V.
+        """
+
+    @abstractmethod
+    def root_transposed_times(self, V: np.ndarray) -> np.ndarray:
+        """Apply Hᵀ.
+
+        Parameters
+        ----------
+        V : ndarray of shape (n, k)
+            Any matrix.
+
+        Returns
+        -------
+        ndarray of shape (n, k)
+            Hᵀ V.
+        """
+
+    @abstractmethod
+    def projected(self, V: np.ndarray) -> np.ndarray:
+        """Take away what H takes to zero.
+
+        Parameters
+        ----------
+        V : ndarray of shape (n, k)
+            Any matrix.
+
+        Returns
+        -------
+        ndarray of shape (n, k)
+            The projection of V on the range of Hᵀ.
+        """
+
+    @abstractmethod
     def rows(self, rows: slice | np.ndarray) -> "Curvature":
         """Restrict the operator to some rows.
 
@@ -59,6 +114,19 @@ class Curvature(ABC):
 
 class Likelihood(ABC):
     """Σ_i c_i ℓ(F_i, y_i), a convex function of the scores F."""
+
+    weights: np.ndarray  # (n, 1)
+
+    @property
+    def size(self) -> float:
+        """What a gradient is small or large beside.
+
+        Returns
+        -------
+        float
+            The largest c.
+        """
+        return float(self.weights.max())
 
     @abstractmethod
     def value(self, F: np.ndarray) -> float:
@@ -173,6 +241,18 @@ class _DiagonalCurvature(Curvature):
     def times(self, V: np.ndarray) -> np.ndarray:
         return self.w * V
 
+    def block_scales(self) -> np.ndarray:
+        return self.w
+
+    def root_times(self, V: np.ndarray) -> np.ndarray:
+        return np.sqrt(self.w) * V
+
+    def root_transposed_times(self, V: np.ndarray) -> np.ndarray:
+        return np.sqrt(self.w) * V
+
+    def projected(self, V: np.ndarray) -> np.ndarray:
+        return V
+
     def rows(self, rows: slice | np.ndarray) -> Curvature:
         return _DiagonalCurvature(self.w[rows])
 
@@ -182,7 +262,10 @@ class _DiagonalCurvature(Curvature):
 
 @dataclass(frozen=True)
 class _SoftmaxCurvature(Curvature):
-    """W_i = c_i (diag(p_i) - p_i p_iᵀ), one k x k block a row."""
+    """W_i = c_i (diag(p_i) - p_i p_iᵀ), one k x k block a row.
+
+    H_i = c_i½ diag(p_i)½ (I - p_i½ (p_i½)ᵀ).
+    """
 
     p: np.ndarray  # (n, k)
     weights: np.ndarray  # (n, 1)
@@ -190,6 +273,19 @@ class _SoftmaxCurvature(Curvature):
     def times(self, V: np.ndarray) -> np.ndarray:
         mean = np.sum(self.p * V, axis=1, keepdims=True)
         return self.weights * self.p * (V - mean)
+
+    def block_scales(self) -> np.ndarray:
+        return self.weights * self.p
+
+    def root_times(self, V: np.ndarray) -> np.ndarray:
+        return np.sqrt(self.weights * self.p) * self.projected(V)
+
+    def root_transposed_times(self, V: np.ndarray) -> np.ndarray:
+        return self.projected(np.sqrt(self.weights * self.p) * V)
+
+    def projected(self, V: np.ndarray) -> np.ndarray:
+        root = np.sqrt(self.p)  # of length one in each row
+        return V - root * np.sum(root * V, axis=1, keepdims=True)
 
     def rows(self, rows: slice | np.ndarray) -> Curvature:
         return _SoftmaxCurvature(self.p[rows], self.weights[rows])

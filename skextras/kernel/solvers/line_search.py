@@ -6,7 +6,7 @@ import numpy as np
 
 from skextras.kernel.solvers.likelihood import Likelihood
 
-__all__ = ["Iterate", "Solution", "line_search", "rounding"]
+__all__ = ["Iterate", "Solution", "Start", "line_search", "rounding"]
 
 SUFFICIENT_DECREASE = 1e-4  # Armijo's constant
 MAX_HALVINGS = 30
@@ -36,6 +36,22 @@ class Solution:
     n_iter: int
     residual: float
     objectives: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Start:
+    """Coefficients to start from.
+
+    Attributes
+    ----------
+    dual_coef : ndarray of shape (n, k)
+        A.
+    intercept : ndarray of shape (k,)
+        b.
+    """
+
+    dual_coef: np.ndarray
+    intercept: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -80,6 +96,21 @@ class Iterate:
             ½ tr(Aᵀ K A).
         """
         return 0.5 * float(np.vdot(self.A, self.KA))
+
+    def distance(self, G: np.ndarray) -> float:
+        """Distance from the solution, where A = G.
+
+        Parameters
+        ----------
+        G : ndarray of shape (m, k)
+            Negative gradient of the loss at these scores.
+
+        Returns
+        -------
+        float
+            The largest entry of |A - G|.
+        """
+        return float(np.abs(self.A - G).max())
 
     def toward(self, other: "Iterate", t: float) -> "Iterate":
         """Go some of the way to another iterate.

@@ -27,14 +27,14 @@ from scipy.linalg import cho_factor, cho_solve, cholesky, solve_triangular
 from scipy.linalg.blas import get_blas_funcs
 
 from skextras.kernel.solvers.likelihood import Curvature, likelihood
-from skextras.kernel.solvers.line_search import Iterate, Solution, line_search, rounding
+from skextras.kernel.solvers.line_search import Iterate, Solution, Start, line_search, rounding
 from skextras.kernel.solvers.products import times, transposed_times
 
 __all__ = ["KernelRows", "solve_nystroem"]
 
 MAX_CG_STEPS = 100
 SMALL_BYTES = 2**27  # up to here K_nm is kept in float64
-STREAM_BYTES, KEPT_BYTES = 2**26, 2**25  # of a block computed anew, and of one that is kept
+STREAM_BYTES, KEPT_BYTES = 2**23, 2**25  # of a block computed anew, and of one that is kept
 EASE = {  # by the precision of K_nm: what the gradient may keep, and the least jitter of K_mm
     np.dtype(np.float64): (0.0, 1e-12),
     np.dtype(np.float32): (1e-5, 1e-6),
@@ -170,7 +170,7 @@ class KernelRows:
 
     def sandwich(
         self, W: Curvature, V: np.ndarray, shift: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Apply the curvature in one pass over the rows.
 
         Parameters
@@ -184,15 +184,17 @@ class KernelRows:
 
         Returns
         -------
-        tuple of ndarray of shape (m, k) and ndarray of shape (k,)
-            K_mn U and 1ᵀ U, with U = W (K_nm V + 1 shiftᵀ).
+        tuple of ndarray of shape (m, k), ndarray of shape (k,) and ndarray of shape (n, k)
+            K_mn U, 1ᵀ U and K_nm V, with U = W (K_nm V + 1 shiftᵀ).
         """
         total, sums = np.zeros((self.n_centres, V.shape[1])), np.zeros(V.shape[1])
+        product = np.empty((self.n_rows, V.shape[1]))
         for rows, block in self.blocks():
-            U = W.rows(rows).times(times(block, V) + shift)
+            product[rows] = times(block, V)
+            U = W.rows(rows).times(product[rows] + shift)
             total += transposed_times(block, U)
             sums += U.sum(axis=0)
-        return total, sums
+        return total, sums, product
 
 
 def solve_nystroem(
@@ -202,6 +204,7 @@ def solve_nystroem(
     weights: np.ndarray,
     *,
     sample: np.ndarray,
+    start: Start | None = None,
     fit_intercept: bool = True,
     max_iter: int = 100,
     tol: float = 1e-8,
@@ -222,6 +225,8 @@ def solve_nystroem(
     sample : ndarray of shape (s,), int
         Rows that stand for all of them in the preconditioner; a few thousand drawn at random, at
         least m. They decide how fast the solver is, not what it finds.
+    start : Start, default=None
+        Where to start; None is zero.
     fit_intercept : bool, default=True
         Whether b is free; it is zero otherwise.
     max_iter : int, default=100
@@ -247,22 +252,28 @@ def solve_nystroem(
     features = solve_triangular(R, K_nm.at(sample).T, trans=1, check_finite=False).T
     model = _Model(K_nm, R, sample, features.astype(K_nm.dtype), fit_intercept)
     loss, k = likelihood(targets, weights), targets.shape[1]
-    theta, b = np.zeros((K_nm.n_centres, k)), np.zeros(k)
-    point = Iterate(theta, b, theta, np.zeros((K_nm.n_rows, k)))
-    objectives, first = [loss.value(point.F)], 0.0
+    zero = Iterate(
+        np.zeros((K_nm.n_centres, k)),
+        np.zeros(k),
+        np.zeros((K_nm.n_centres, k)),
+        np.zeros((len(targets), k)),
+    )
+    first = model.gradient(zero.A, loss.descent(zero.F)).norm()
+    point = model.started(start, zero)
+    objectives = [loss.value(point.F) + 0.5 * float(np.vdot(point.A, point.A))]
     for n_iter in range(max_iter + 1):
         G = loss.descent(point.F)
         gradient = model.gradient(point.A, G)
-        first = first or gradient.norm()
         residual = gradient.norm() / first if first else 0.0
         if report is not None:
             report(n_iter, objectives[-1], residual)
         if residual <= max(tol, floor) or n_iter == max_iter:
             break
-        step = model.newton_step(gradient, loss.curvature(point.F), accuracy=min(0.1, residual))
+        step, span = model.newton_step(
+            gradient, loss.curvature(point.F), accuracy=min(0.1, residual)
+        )
         A, b = point.A + step.theta, point.b + step.b
-        target = Iterate(A, b, A, point.span + K_nm.times(model.coefficients(step.theta)))
-        found = line_search(point, target, loss, G, objectives[-1])
+        found = line_search(point, Iterate(A, b, A, point.span + span), loss, G, objectives[-1])
         if found is None or objectives[-1] - found[1] <= rounding(objectives[-1]):
             break  # no digits left
         point = found[0]
@@ -303,6 +314,13 @@ class _Model:
         """A = R⁻¹ Θ."""
         return solve_triangular(self.R, theta, check_finite=False)
 
+    def started(self, start: Start | None, zero: Iterate) -> Iterate:
+        """A solution as a point, Θ = R A."""
+        if start is None:
+            return zero
+        theta = self.R @ start.dual_coef
+        return Iterate(theta, start.intercept, theta, self.K_nm.times(start.dual_coef))
+
     def _pulled(self, U: np.ndarray) -> np.ndarray:
         """R⁻ᵀ U."""
         return solve_triangular(self.R, U, trans=1, check_finite=False)
@@ -312,10 +330,10 @@ class _Model:
         pulled = self._pulled(self.K_nm.transposed_times(G))
         return _Pair(theta - pulled, -G.sum(axis=0) * self.fit_intercept)
 
-    def hessian_times(self, W: Curvature, v: _Pair) -> _Pair:
-        """(I + Φᵀ W Φ) Δ + Φᵀ W 1 δ, and 1ᵀ W (Φ Δ + 1 δ), with Φ = K_nm R⁻¹."""
-        inner, sums = self.K_nm.sandwich(W, self.coefficients(v.theta), v.b)
-        return _Pair(v.theta + self._pulled(inner), sums * self.fit_intercept)
+    def hessian_times(self, W: Curvature, v: _Pair) -> tuple[_Pair, np.ndarray]:
+        """(I + Φᵀ W Φ) Δ + Φᵀ W 1 δ, and 1ᵀ W (Φ Δ + 1 δ), with Φ = K_nm R⁻¹; and Φ Δ."""
+        inner, sums, product = self.K_nm.sandwich(W, self.coefficients(v.theta), v.b)
+        return _Pair(v.theta + self._pulled(inner), sums * self.fit_intercept), product
 
     def preconditioner(self, W: Curvature) -> Callable[[_Pair], _Pair]:
         """Inverse of the Hessian with the sample, scaled up, in place of all rows."""
@@ -337,24 +355,27 @@ class _Model:
 
         return apply
 
-    def newton_step(self, gradient: _Pair, W: Curvature, *, accuracy: float) -> _Pair:
-        """Solve H x = -gradient by conjugate gradients, to a relative accuracy."""
+    def newton_step(
+        self, gradient: _Pair, W: Curvature, *, accuracy: float
+    ) -> tuple[_Pair, np.ndarray]:
+        """Solve H x = -gradient by conjugate gradients, to a relative accuracy; and Φ of x."""
         precondition = self.preconditioner(W)
         x = _Pair(np.zeros_like(gradient.theta), np.zeros_like(gradient.b))
-        r = x.plus(gradient, -1.0)
+        r, span = x.plus(gradient, -1.0), np.zeros((self.K_nm.n_rows, len(x.b)))
         z = precondition(r)
         p, rz = z, r.dot(z)
         goal = accuracy**2 * rz
         for _ in range(MAX_CG_STEPS):
-            Hp = self.hessian_times(W, p)
+            Hp, product = self.hessian_times(W, p)
             alpha = rz / p.dot(Hp)
             x, r = x.plus(p, alpha), r.plus(Hp, -alpha)
+            span += alpha * product
             z = precondition(r)
             rz, last = r.dot(z), rz
             if rz <= goal:
                 break
             p = z.plus(p, rz / last)
-        return x
+        return x, span
 
 
 def _upper_factor(K_mm: np.ndarray, jitter: float) -> np.ndarray:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
+from sklearn.dummy import DummyRegressor
 from sklearn.ensemble import AdaBoostClassifier as HostClassifier
 from sklearn.ensemble import AdaBoostRegressor as HostRegressor
 from sklearn.ensemble import BaggingClassifier, StackingClassifier
@@ -426,6 +427,15 @@ def test_a_first_learner_that_is_no_better_than_chance_is_refused(algorithm):
     X, y = np.ones((20, 2)), np.arange(20) % 2
     with pytest.raises(ValueError, match=r"first weak learner must .* no better or worse than ran"):
         AdaBoostClassifier(algorithm=algorithm).fit(X, y)
+
+
+def test_a_first_regressor_that_is_no_better_than_chance_stands_alone_and_says_so():
+    X, y = np.arange(6.0)[:, None], np.repeat([0.0, 1.0], 3)
+    mean = DummyRegressor()
+    with pytest.warns(UserWarning, match="must be below 0.5 .* this learner alone"):
+        model = AdaBoostRegressor(mean, random_state=1).fit(X, y)
+    assert len(model.estimators_) == 1
+    assert model.predict(X) == pytest.approx(model.estimators_[0].predict(X))
 
 
 def test_a_later_one_ends_the_rounds():

@@ -1,0 +1,96 @@
+"""The parts of a loop, made from a network and the options of a trainer."""
+
+from numbers import Real
+from typing import Any
+
+import torch
+from diffusers.training_utils import EMAModel as HostEMAModel
+
+from genextras.training.ema import EMAModel
+from genextras.training.loop import Loop
+from genextras.training.network import Network
+from genextras.training.objective import Objective
+from genextras.training.path import TrainingPath
+from genextras.training.settings import Settings, can_fuse, check_model
+from genextras.validation import message
+
+__all__ = ["assemble"]
+
+
+def assemble(  # noqa: PLR0917 - the parts, in the order of Trainer's arguments
+    model: Any,
+    optimizer: torch.optim.Optimizer | None,
+    ema: Any,
+    objective: Objective,
+    path: TrainingPath,
+    settings: Settings,
+    accelerator: Any,
+) -> Loop:
+    """Put a network on its device, wrap it, and give it an optimizer and an average.
+
+    Parameters
+    ----------
+    model : Module
+        The network.
+    optimizer : Optimizer or None
+        None for AdamW.
+    ema : float, EMAModel or None
+        The average, or its relative width.
+    objective : Objective
+        What is minimised.
+    path : TrainingPath
+        Of the scheduler.
+    settings : Settings
+        Options of the run.
+    accelerator : Accelerator
+        Knows device and processes.
+
+    Returns
+    -------
+    Loop
+        Ready for its first step.
+
+    Raises
+    ------
+    TypeError
+        If one of the parts is of the wrong kind.
+    ValueError
+        If one cannot do what the options say.
+    """
+    check_model(model, settings)
+    if settings.gradient_checkpointing:
+        model.enable_gradient_checkpointing()
+    model.to(accelerator.device)
+    layout = torch.channels_last if settings.channels_last else torch.preserve_format
+    if settings.channels_last:
+        model.to(memory_format=layout)
+    model.train()
+    if optimizer is None:
+        rate, is_fused = settings.learning_rate, can_fuse(model)
+        optimizer = torch.optim.AdamW(model.parameters(), lr=rate, fused=is_fused)
+    elif not isinstance(optimizer, torch.optim.Optimizer):
+        cure = "Pass torch.optim.SGD(model.parameters(), lr=0.1), say."
+        raise TypeError(message("Trainer", "optimizer", "an Optimizer", optimizer, cure))
+    return Loop(
+        accelerator=accelerator,
+        network=Network(settings.wrapped(model, accelerator), model),
+        optimizer=optimizer,
+        objective=objective,
+        path=path,
+        share=settings.share(accelerator),
+        ema=_as_average(model, ema),
+        seed=settings.seed,
+        label_dropout=settings.label_dropout,
+        max_grad_norm=settings.max_grad_norm,
+        mixed_precision=settings.mixed_precision,
+        memory_format=layout,
+    )
+
+
+def _as_average(model: Any, ema: Any) -> HostEMAModel | None:
+    if ema is None or isinstance(ema, HostEMAModel):
+        return ema
+    if isinstance(ema, Real) and not isinstance(ema, bool):
+        return EMAModel(model.parameters(), sigma_rel=float(ema))
+    cure = "0.1 is a usual width."
+    raise TypeError(message("Trainer", "ema", "a number, an EMAModel or None", ema, cure))

@@ -1,0 +1,360 @@
+"""The trainer: a network, a scheduler and an objective become a pipeline folder."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, final
+
+import torch
+from diffusers.training_utils import EMAModel as HostEMAModel
+from torch import Tensor, nn
+
+from genextras.training import checkpoint
+from genextras.training.assembly import assemble
+from genextras.training.data import Examples, as_examples, batch_rows
+from genextras.training.interruption import StopRequest
+from genextras.training.objective import Objective, as_objective
+from genextras.training.outcome import Outcome
+from genextras.training.path import TrainingPath
+from genextras.training.randomness import random_states, set_random_states
+from genextras.training.records import Records
+from genextras.training.settings import Settings
+from genextras.training.trial import try_model
+from genextras.validation import check_integer, message
+
+__all__ = ["Trainer"]
+
+OWNER = "Trainer"
+LEARN_EVERY = 16  # updates between two looks of the importance sampler
+
+
+@final
+class Trainer(Outcome):
+    """Train a network on the path of the scheduler that will sample it.
+
+    It runs on what accelerate finds or was told to use: a CPU, a GPU, or several processes with the
+    same result (models without dropout), as every process draws the noise of the whole batch and
+    takes its part of it. A run is decided by its seed, and a resumed one goes on bit for bit.
+
+    Parameters
+    ----------
+    model : Module
+        Called as ``model(x, label)``, or with ``class_labels=`` where data have classes.
+    scheduler : DiffusionScheduler
+        Of this package: it decides the levels, and what the network predicts.
+    objective : str or Objective, default="prediction"
+        "prediction", "epsilon", "sample", "v", "flow", "score", "sliced", "edm", or an object.
+    batch_size : int, default=128
+        Examples of one update, over all processes.
+    learning_rate : float, default=1e-3
+        Of AdamW.
+    optimizer : Optimizer, optional
+        Another one, over the model's parameters; ``learning_rate`` is not read then.
+    lr_schedule : callable, optional
+        Maps the number of the update, from 0 on, to a factor on the learning rate.
+    max_grad_norm : float or None, default=1.0
+        Longer gradients are cut to this norm; None for no limit.
+    ema : float, EMAModel or None, default=0.1
+        Average of the weights that samples and pipelines take: the relative width of a
+        power-function average, an object of ours or of diffusers, or None for the weights.
+    label_dropout : float, default=0.1
+        Probability that a class is forgotten, for classifier-free guidance; the network's last
+        class stands for none.
+    seed : int, default=0
+        Of order, levels, noise and dropout.
+    gradient_accumulation_steps : int, default=1
+        Pieces that a batch is split into, to save memory.
+    mixed_precision : {"no", "bf16"}, default="no"
+        Whether the network computes in bfloat16.
+    gradient_checkpointing : bool, default=False
+        Whether activations are computed twice to save memory.
+    compile : bool or str, default=False
+        Whether the network is compiled, or torch's backend for it.
+    channels_last : bool, default=False
+        Whether images are stored with channels last, which convolutions may prefer.
+    folder : str or Path, optional
+        Where checkpoints, pictures and logs go; without it nothing is written.
+    save_every : int, optional
+        Updates between checkpoints; without it there is one at the end.
+    sample_every : int, optional
+        Updates between pictures of samples.
+    log_every : int, default=50
+        Updates between looks at the loss; a device is not waited for in between.
+    log_with : str, optional
+        "tensorboard", or another tracker that accelerate knows.
+    data_range : float, None or "auto", default="auto"
+        Largest magnitude of data; "auto" takes that of a scheduler that clips, None any.
+    num_workers : int, default=0
+        Processes that read a dataset ahead.
+    progress_bar : bool, default=True
+        Whether one is shown.
+
+    Attributes
+    ----------
+    losses : list of float
+        Mean loss of every update so far.
+    n_steps_done : int
+        Their number.
+    was_interrupted : bool
+        Whether Ctrl-C ended the last ``fit``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an option is of the wrong kind, or out of its range.
+
+    References
+    ----------
+    .. [1] Karras, Aittala, Aila, Laine (2022), Elucidating the design space of diffusion-based
+       generative models, arXiv:2206.00364.
+    .. [2] Karras et al. (2024), Analyzing and improving the training dynamics of diffusion models,
+       arXiv:2312.02696.
+
+    Examples
+    --------
+    >>> from genextras import FlowMatchScheduler
+    >>> class Line(nn.Module):  # a network of one number
+    ...     def __init__(self):
+    ...         super().__init__()
+    ...         self.weight = nn.Parameter(torch.zeros(1))
+    ...     def forward(self, x, label):
+    ...         return self.weight * x
+    >>> trainer = Trainer(Line(), FlowMatchScheduler(), "flow", batch_size=8, progress_bar=False)
+    >>> data = torch.randn(64, 2, generator=torch.Generator().manual_seed(0))
+    >>> len(trainer.fit(data, n_steps=3).losses)
+    3
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        scheduler: Any,
+        objective: str | Objective = "prediction",
+        *,
+        batch_size: int = 128,
+        learning_rate: float = 1e-3,
+        optimizer: torch.optim.Optimizer | None = None,
+        lr_schedule: Callable[[int], float] | None = None,
+        max_grad_norm: float | None = 1.0,
+        ema: float | HostEMAModel | None = 0.1,
+        label_dropout: float = 0.1,
+        seed: int = 0,
+        gradient_accumulation_steps: int = 1,
+        mixed_precision: str = "no",
+        gradient_checkpointing: bool = False,
+        compile: bool | str = False,  # noqa: A002 - torch's and accelerate's word
+        channels_last: bool = False,
+        folder: str | Path | None = None,
+        save_every: int | None = None,
+        sample_every: int | None = None,
+        log_every: int = 50,
+        log_with: str | None = None,
+        data_range: float | str | None = "auto",
+        num_workers: int = 0,
+        progress_bar: bool = True,
+    ) -> None:
+        self.objective, self.path = as_objective(OWNER, objective), TrainingPath(scheduler, OWNER)
+        self.scheduler, self.model = scheduler, model
+        self.settings = Settings(
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+            lr_schedule=lr_schedule,
+            max_grad_norm=max_grad_norm,
+            label_dropout=label_dropout,
+            seed=seed,
+            gradient_accumulation_steps=gradient_accumulation_steps,
+            mixed_precision=mixed_precision,
+            gradient_checkpointing=gradient_checkpointing,
+            compile=compile,
+            channels_last=channels_last,
+            folder=None if folder is None else Path(folder),
+            save_every=save_every,
+            sample_every=sample_every,
+            log_every=log_every,
+            log_with=log_with,
+            data_range=data_range,
+            num_workers=num_workers,
+            progress_bar=progress_bar,
+        )
+        self.accelerator = self.settings.make_accelerator()
+        self.losses: list[float] = []
+        self.n_steps_done, self.was_interrupted = 0, False
+        parts = (self.objective, self.path, self.settings, self.accelerator)
+        self._loop = assemble(model, optimizer, ema, *parts)
+        self._base_rates = [float(group["lr"]) for group in self._loop.optimizer.param_groups]
+        self._random: Any = None  # states of the global generators, between two fits
+        self._n_rows = 0
+
+    # ------------------------------------------------------------ training
+
+    def fit(
+        self, data: Any, *, n_steps: int, classes: Any = None, resume: bool = False
+    ) -> "Trainer":
+        """Train until ``n_steps`` updates are done, those of earlier calls included.
+
+        Ctrl-C stops after the update that is running, with a checkpoint; in several processes at
+        the next look at the loss.
+
+        Parameters
+        ----------
+        data : Tensor of shape (N, ...), array, or map-style dataset
+            x_0. A dataset's items are x, (x, class), or dicts with ``x`` and ``class_labels``.
+        n_steps : int
+            Number of the last update.
+        classes : LongTensor of shape (N,) or array, optional
+            Labels of data in memory.
+        resume : bool, default=False
+            Whether to go on from the checkpoint in ``folder``.
+
+        Returns
+        -------
+        Trainer
+            Itself.
+
+        Raises
+        ------
+        FloatingPointError
+            If the loss or a gradient is no longer finite; the last good checkpoint is kept.
+        OSError
+            If a checkpoint cannot be written; the old one is kept.
+        TypeError, ValueError
+            If data are of the wrong kind, shape or range.
+        """
+        check_integer(OWNER, "n_steps", n_steps, low=1)
+        examples = as_examples(
+            data,
+            classes,
+            self.model,
+            device=self.accelerator.device,
+            limit=self.settings.limit(self.scheduler),
+            n_workers=self.settings.num_workers,
+        )
+        if resume:
+            self._resume(len(examples))
+        self._n_rows = len(examples)
+        self._shape = try_model(self.model, self.path, examples, self.settings)
+        devices = [self.accelerator.device] if self.accelerator.device.type == "cuda" else []
+        self.was_interrupted = False
+        with torch.random.fork_rng(devices), StopRequest() as stop:
+            set_random_states(self._random, self.settings.seed, self.accelerator)
+            self._run(examples, n_steps, stop)
+            self._random = random_states(self.accelerator.device)
+        return self
+
+    def _run(self, examples: Examples, n_steps: int, stop: StopRequest) -> None:
+        settings, loop = self.settings, self._loop
+        batches = examples.batches(self._rows(n_steps))
+        records = Records(settings, self.accelerator, self.n_steps_done, n_steps)
+        with records:
+            while self.n_steps_done < n_steps:
+                self._set_rate()
+                records.add(loop.take(batches))
+                self.n_steps_done += 1
+                done = self.n_steps_done
+                if done % LEARN_EVERY == 0:
+                    loop.learn_levels()
+                is_stopped = records.is_alone and stop.is_made
+                if records.is_full or is_stopped or done == n_steps or self._is_due(done):
+                    self._look(records)
+                    is_stopped = records.agree(stop.is_made)
+                if self._is_due(done) or is_stopped or done == n_steps:
+                    self._write(done, is_last=is_stopped or done == n_steps)
+                if is_stopped:
+                    self.was_interrupted = True
+                    return
+
+    def _rows(self, n_steps: int) -> Iterator[Tensor]:
+        """This process's rows of each piece of each batch to come."""
+        share, settings = self._loop.share, self.settings
+        for step in range(self.n_steps_done, n_steps):
+            rows = batch_rows(
+                step, n_rows=self._n_rows, batch_size=settings.batch_size, seed=settings.seed
+            )
+            for piece in range(share.n_pieces):
+                start, stop = share.rows(piece)
+                yield rows[start:stop]
+
+    def _set_rate(self) -> None:
+        if self.settings.lr_schedule is None:
+            return
+        factor = float(self.settings.lr_schedule(self.n_steps_done))
+        for group, base in zip(self._loop.optimizer.param_groups, self._base_rates, strict=True):
+            group["lr"] = base * factor
+
+    def _is_due(self, done: int) -> bool:
+        each = (self.settings.save_every, self.settings.sample_every)
+        return any(every is not None and done % every == 0 for every in each)
+
+    def _look(self, records: Records) -> None:
+        """Read the losses since the last look; stop if one is not finite."""
+        found = records.read(self._loop.optimizer.param_groups[0]["lr"])
+        bad = [i for i, loss in enumerate(found) if not abs(loss) < float("inf")]
+        if bad:
+            step = self.n_steps_done - len(found) + bad[0] + 1
+            self.losses += found[: bad[0]]
+            kept = self.checkpoint_path
+            where = f"The last good checkpoint is {kept}" if kept else "No checkpoint was kept"
+            text = f"at update {step}. {where}; try a lower learning_rate or max_grad_norm"
+            raise FloatingPointError(
+                f"{OWNER}: loss and gradients must be finite, got {found[bad[0]]} {text}."
+            )
+        self.losses += found
+
+    @property
+    def checkpoint_path(self) -> Path | None:
+        """The checkpoint in the folder.
+
+        Returns
+        -------
+        Path or None
+            None if there is none.
+        """
+        folder = self.settings.folder
+        path = None if folder is None else folder / "checkpoint.pt"
+        return path if path is not None and path.exists() else None
+
+    # ------------------------------------------------------------ files
+
+    def _write(self, done: int, *, is_last: bool) -> None:
+        settings = self.settings
+        if settings.folder is None:
+            return
+        if is_last or (settings.save_every and done % settings.save_every == 0):
+            state = {**self._loop.state(), **self._progress()}
+            if self.accelerator.is_main_process:
+                checkpoint.save(settings.folder / "checkpoint.pt", state)
+        is_drawn = settings.sample_every and done % settings.sample_every == 0
+        if is_drawn and self.accelerator.is_main_process:
+            self._draw(settings.seed, settings.folder / f"samples-{done:07d}.png")
+        self.accelerator.wait_for_everyone()
+
+    def _progress(self) -> dict[str, Any]:
+        from accelerate.utils import gather_object
+
+        return {
+            "step": self.n_steps_done,
+            "losses": list(self.losses),
+            "random": gather_object([random_states(self.accelerator.device)]),
+            "identity": self._identity(self._n_rows),
+        }
+
+    def _identity(self, n_rows: int) -> dict[str, Any]:
+        """What must be the same for a run to go on."""
+        return {
+            "seed": self.settings.seed,
+            "batch_size": self.settings.batch_size,
+            "n_examples": n_rows,
+            "objective": repr(self.objective),
+            "scheduler": type(self.scheduler).__name__,
+        }
+
+    def _resume(self, n_rows: int) -> None:
+        folder = self.settings.folder
+        if folder is None:
+            cure = "Pass the folder of the run that is resumed."
+            raise ValueError(message(OWNER, "folder", "given with resume=True", None, cure))
+        state = checkpoint.load(folder / "checkpoint.pt")
+        checkpoint.check_same(state["identity"], self._identity(n_rows))
+        self._loop.restore(state)
+        self.n_steps_done, self.losses = state["step"], list(state["losses"])
+        states, process = state["random"], self.accelerator.process_index
+        self._random = states[process] if process < len(states) else None

@@ -1,0 +1,1 @@
+"""ENGINE: compiled passes over rows: bytes of text, numbers, and the rows that come out."""

@@ -1,0 +1,137 @@
+"""ENGINE: what is kept of rows seen so far; states of batches merge into that of all rows."""
+
+import itertools
+from collections import Counter
+from typing import Any
+
+import numpy as np
+
+from skextras.features.values import Factor, Text
+
+
+class Nothing:
+    """Of column types that learn nothing."""
+
+    def merge(self, other: "Nothing") -> None:
+        """Do nothing.
+
+        Parameters
+        ----------
+        other : Nothing
+            The same.
+        """
+
+
+class LevelCounts:
+    """How often each level was seen: exact, whatever the batches.
+
+    Attributes
+    ----------
+    counts : Counter of bytes, int or float
+        Text as bytes.
+    kind : str
+        "text", "number", or "" before any row.
+    n_rows : int
+        Rows seen, missing ones too.
+    """
+
+    def __init__(self) -> None:
+        self.counts: Counter[Any] = Counter()
+        self.kind, self.n_rows = "", 0
+
+    def add(self, factor: Factor) -> None:
+        """Count the rows of a column.
+
+        Parameters
+        ----------
+        factor : Factor
+            Its codes and levels.
+        """
+        levels = factor.levels
+        if len(levels):
+            self.kind = self.kind or levels.kind
+        self.n_rows += len(factor.codes)
+        if isinstance(levels, Text):
+            whole, ends = levels.data.tobytes(), levels.offsets.tolist()
+            keys = [whole[a:b] for a, b in itertools.pairwise(ends)]
+        else:
+            keys = levels.values.tolist()
+        seen = {
+            key: count for key, count in zip(keys, factor.counts.tolist(), strict=True) if count
+        }
+        if self.counts:
+            self.counts.update(seen)
+        else:
+            self.counts = Counter(seen)
+
+    def merge(self, other: "LevelCounts") -> None:
+        """Add another's counts.
+
+        Parameters
+        ----------
+        other : LevelCounts
+            Of other rows.
+        """
+        self.kind = self.kind or other.kind
+        self.n_rows += other.n_rows
+        self.counts.update(other.counts)
+
+
+class Moments:
+    """Count, mean, sum of squares about it, least and greatest of each column (Chan et al. 1983).
+
+    Attributes
+    ----------
+    count, mean, squares, low, high : ndarray of float64 of shape (k,)
+        Of the numbers that are not missing.
+    """
+
+    def __init__(self) -> None:
+        self.count = np.zeros(1)
+        self.mean, self.squares = np.zeros(1), np.zeros(1)
+        self.low, self.high = np.full(1, np.inf), np.full(1, -np.inf)
+
+    def add(self, values: np.ndarray) -> None:
+        """Count rows.
+
+        Parameters
+        ----------
+        values : ndarray of float of shape (n, k)
+            NaN is missing.
+        """
+        if not len(values):
+            return
+        seen = Moments()
+        is_there = ~np.isnan(values)
+        seen.count = is_there.sum(axis=0).astype(np.float64)
+        n = np.maximum(seen.count, 1)
+        has_all = bool(is_there.all())
+        filled = values.astype(np.float64, copy=False)
+        filled = filled if has_all else np.where(is_there, filled, 0.0)
+        seen.mean = filled.sum(axis=0) / n
+        centred = filled - seen.mean
+        if not has_all:
+            centred *= is_there
+        # what rounding left of the mean is taken out of it and of the squares
+        slip = centred.sum(axis=0) / n
+        seen.squares = np.einsum("ij,ij->j", centred, centred) - n * slip * slip
+        seen.mean += slip
+        seen.low = np.where(is_there, values, np.inf).min(axis=0)
+        seen.high = np.where(is_there, values, -np.inf).max(axis=0)
+        self.merge(seen)
+
+    def merge(self, other: "Moments") -> None:
+        """Add another's rows.
+
+        Parameters
+        ----------
+        other : Moments
+            Of other rows.
+        """
+        total = self.count + other.count
+        share = np.divide(other.count, total, out=np.zeros_like(total), where=total > 0)
+        step = other.mean - self.mean
+        self.squares = self.squares + other.squares + step**2 * self.count * share
+        self.mean = np.where(self.count > 0, self.mean + step * share, other.mean)
+        self.count = total
+        self.low, self.high = np.minimum(self.low, other.low), np.maximum(self.high, other.high)

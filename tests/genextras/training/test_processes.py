@@ -1,0 +1,55 @@
+"""Two processes train what one does on the same batches; the launcher refuses what cannot be."""
+
+import pytest
+import torch
+
+import genextras
+from genextras.training import launch
+from tests.genextras.training.networks import cloud, points, quiet
+
+N_STEPS = 8
+
+
+def train(folder):
+    """Whatever the number of processes; pieces of a batch as well."""
+    torch.set_num_threads(1)
+    options = {"gradient_accumulation_steps": 2, "folder": folder, "log_every": 3}
+    trainer = quiet(points(), genextras.FlowMatchScheduler(), "flow", **options)
+    trainer.fit(cloud(), n_steps=N_STEPS)
+    trainer.fit(cloud(), n_steps=N_STEPS + 2, resume=True)
+
+
+def fail():
+    raise ValueError("in a process")
+
+
+def test_two_processes_train_what_one_does(tmp_path):
+    train(tmp_path / "one")
+    launch(train, [tmp_path / "two"], num_processes=2)
+    one, two = (
+        torch.load(tmp_path / name / "checkpoint.pt", weights_only=True) for name in ("one", "two")
+    )
+    assert len(two["random"]) == 2
+    torch.testing.assert_close(one["losses"], two["losses"], rtol=1e-5, atol=1e-6)
+    for kind in (one["model"], two["model"]):
+        assert all(weight.isfinite().all() for weight in kind.values())
+    for name, weight in one["model"].items():
+        torch.testing.assert_close(two["model"][name], weight, rtol=0, atol=1e-5)
+
+
+def test_launch_refuses_what_cannot_be(monkeypatch):
+    with pytest.raises(
+        ValueError, match="num_processes must be a whole number of at least 1, got 0"
+    ):
+        launch(fail, num_processes=0)
+    with pytest.raises(TypeError, match="num_processes must be a whole number"):
+        launch(fail, num_processes=1.5)
+    with pytest.raises(ValueError, match=r"num_processes must be at most .*, got 100000"):
+        launch(fail, num_processes=100_000)
+    with pytest.raises(TypeError, match="function must be callable"):
+        launch("train", num_processes=1)
+    with pytest.raises(ValueError, match="in a process"):
+        launch(fail, num_processes=1)
+    monkeypatch.setenv("LOCAL_RANK", "0")
+    with pytest.raises(ValueError, match="num_processes must be 1 here, got 2"):
+        launch(fail, num_processes=2)

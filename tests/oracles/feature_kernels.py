@@ -1,0 +1,57 @@
+"""Slow and obvious twins of the kernels that make features."""
+
+from bisect import bisect_right
+from itertools import combinations, pairwise
+
+import numpy as np
+
+
+def first_seen(values):
+    """(code of each value, -1 for None; the distinct values in order of appearance)."""
+    levels = list(dict.fromkeys(value for value in values if value is not None))
+    return [-1 if value is None else levels.index(value) for value in values], levels
+
+
+def bucket(value, boundaries):
+    """How many boundaries are not above the value; -1 for NaN."""
+    return -1 if value != value else bisect_right(boundaries, value)
+
+
+def side_by_side(blocks):
+    """Blocks as one dense array, entry by entry."""
+    parts = []
+    for block in blocks:
+        if hasattr(block, "values"):
+            parts.append(block.values.astype(float))
+            continue
+        out = np.zeros((len(block), block.width))
+        for row in range(len(block)):
+            for code, weight in entries(block, row):
+                if code >= 0:
+                    out[row, code] += weight
+        parts.append(out)
+    return np.hstack(parts)
+
+
+def entries(block, row):
+    """Codes and weights of a row."""
+    if not hasattr(block, "offsets"):
+        return [(block.codes[row], 1.0)]
+    own = range(block.offsets[row], block.offsets[row + 1])
+    return [(block.codes[i], 1.0 if block.weights is None else block.weights[i]) for i in own]
+
+
+def least_squares_cut(counts, sums, n_runs):
+    """Sum of squares that the best cut explains, by trying all of them."""
+    b, best = len(counts), -np.inf
+    for k in range(min(n_runs, b)):
+        for cut in combinations(range(1, b), k):
+            best = max(best, explained(counts, sums, cut))
+    return best
+
+
+def explained(counts, sums, cut):
+    """Σ (Σy)² / n over the runs of a cut."""
+    ends = [0, *cut, len(counts)]
+    runs = [slice(a, b) for a, b in pairwise(ends)]
+    return sum((sums[run].sum(axis=0) ** 2).sum() / counts[run].sum() for run in runs)
