@@ -11,7 +11,11 @@ try:
         StabilitySelector,
     )
     from skextras.gradient_boosting import GradientBoostingClassifier, GradientBoostingRegressor
-    from skextras.kernel import KernelLogisticRegression, KernelLogisticRegressionCV
+    from skextras.kernel import (
+        KernelLogisticRegression,
+        KernelLogisticRegressionCV,
+        ProbabilisticSVC,
+    )
     from skextras.mixture import (
         BernoulliMixture,
         CategoricalHMM,
@@ -49,6 +53,7 @@ __all__ = [
     "MRMRSelector",
     "MixedMixture",
     "PoissonMixture",
+    "ProbabilisticSVC",
     "RandomForestClassifier",
     "RandomForestRegressor",
     "SOMClassifier",

@@ -2,5 +2,6 @@
 
 from skextras.kernel.logistic import KernelLogisticRegression
 from skextras.kernel.logistic_cv import KernelLogisticRegressionCV
+from skextras.kernel.two_stage import ProbabilisticSVC
 
-__all__ = ["KernelLogisticRegression", "KernelLogisticRegressionCV"]
+__all__ = ["KernelLogisticRegression", "KernelLogisticRegressionCV", "ProbabilisticSVC"]

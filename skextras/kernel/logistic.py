@@ -13,9 +13,9 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
-from skextras.kernel.base import KernelMixin, TrainingRows, owner_of
+from skextras.kernel.base import TrainingRows, owner_of
 from skextras.kernel.kernels import KERNEL_NAMES
-from skextras.kernel.logits import LogitMixin
+from skextras.kernel.posterior import PosteriorMixin
 from skextras.kernel.solvers import Solution, Start, import_vectors
 from skextras.kernel.solving import Exact, NotAKernelError, OnCentres, Options, finite_kernel
 from skextras.kernel.threads import SMALL, blas_threads
@@ -28,7 +28,7 @@ MIN_POOL, MAX_POOL, POOL_BYTES = 100, 2000, 2**25  # candidates of the import ve
 EXACT_ROWS = 10_000  # up to here solver="auto" is exact: a matrix of 400 MB, seconds
 
 
-class KernelLogisticRegression(KernelMixin, LogitMixin, ClassifierMixin, BaseEstimator):
+class KernelLogisticRegression(PosteriorMixin, ClassifierMixin, BaseEstimator):
     r"""Logistic regression on the features of a kernel: nonlinear, with calibrated probabilities.
 
     The decision function f lies in the kernel's Hilbert space and minimises
@@ -227,6 +227,7 @@ class KernelLogisticRegression(KernelMixin, LogitMixin, ClassifierMixin, BaseEst
         with blas_threads().limit(limits=self._n_threads(n), user_api="blas"):
             solution = self._solve(rows, weights)
         self._warn_if_short(solution)
+        self._remember(rows, weights)
         self.dual_coef_ = np.ascontiguousarray(solution.dual_coef.T)
         self.intercept_, self.n_iter_ = solution.intercept, solution.n_iter
         return self

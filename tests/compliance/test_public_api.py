@@ -17,6 +17,7 @@ FROZEN = {
     "skextras.GradientBoostingRegressor": "skextras.gradient_boosting",
     "skextras.KernelLogisticRegression": "skextras.kernel.logistic",
     "skextras.KernelLogisticRegressionCV": "skextras.kernel.logistic_cv",
+    "skextras.ProbabilisticSVC": "skextras.kernel.two_stage",
     "rlextras.DDPG": "rlextras.ddpg",
     "rlextras.GRPO": "rlextras.grpo",
     "skextras.RandomForestClassifier": "skextras.random_forest",

@@ -1,0 +1,19 @@
+"""The slow twin of a kernel model's posterior: weights of features, one Hessian of all."""
+
+import numpy as np
+
+
+def deviations_of_probabilities(A, proba, weights, B, proba_new, penalty):
+    """Deviations by J Σ Jᵀ; A and B: features of the rows and of new rows, penalty: of each."""
+    k, d = proba.shape[1], A.shape[1]
+    H = np.kron(np.eye(k), np.diag(penalty)).astype(float)
+    for a in range(k):
+        for b in range(k):
+            curvature = weights * proba[:, a] * ((a == b) - proba[:, b])
+            H[a * d : (a + 1) * d, b * d : (b + 1) * d] += A.T @ (A * curvature[:, None])
+    covariance = np.linalg.pinv(H, rcond=1e-12, hermitian=True)
+    found = np.empty_like(proba_new)
+    for t, p in enumerate(proba_new):
+        J = (np.diag(p) - np.outer(p, p)) @ np.kron(np.eye(k), B[t][None])
+        found[t] = np.sqrt(np.diag(J @ covariance @ J.T))
+    return found
