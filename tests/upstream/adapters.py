@@ -40,7 +40,7 @@ class LogisticRegression(KernelLogisticRegression):
         )
         self.n_jobs = n_jobs
 
-    def _centres(self, n_rows):
+    def _centres(self, rows, weights):
         return None
 
 
