@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from genextras.training.data import Batch
 from genextras.training.levels import LossHistory
-from genextras.training.losses import drop_labels
+from genextras.training.losses import drop_labels, random_signs
 from genextras.training.network import Network, null_class
 from genextras.training.objective import Draw, Objective
 from genextras.training.path import TrainingPath
@@ -109,17 +109,21 @@ class Loop:
         draw = self.objective.draw(self.path, size, history=self.history, generator=self.host_draws)
         forgets = torch.rand(size, generator=self.host_draws) if self.label_dropout else None
         noise: Tensor | None = None
+        signs: Tensor | None = None
         for piece in range(share.n_pieces):
             x, classes = next(batches)
             if noise is None:
                 shape = (size, *x.shape[1:])
                 noise = torch.randn(shape, generator=self.device_draws, device=self.device)
+                if self.objective.matching == "sliced":
+                    signs = random_signs(noise, self.device_draws)
             start, stop = share.rows(piece)
             if classes is not None and forgets is not None:
                 rate, null = self.label_dropout, self.null or 0
                 classes = drop_labels(classes, rate, null=null, draws=forgets[start:stop])
             with self._alone(piece):
-                loss = self._loss(x, noise[start:stop], classes, draw, (start, stop))
+                given = (x, noise[start:stop], None if signs is None else signs[start:stop])
+                loss = self._loss(given, classes, draw, (start, stop))
                 self.accelerator.backward(loss / share.n_pieces)
             total += loss.detach() / share.n_pieces
         return self._update(total)
@@ -131,15 +135,18 @@ class Loop:
         return self.accelerator.no_sync(self.network.module)
 
     def _loss(
-        self, x: Tensor, noise: Tensor, classes: Tensor | None, draw: Draw, rows: tuple[int, int]
+        self,
+        given: tuple[Tensor, Tensor, Tensor | None],
+        classes: Tensor | None,
+        draw: Draw,
+        rows: tuple[int, int],
     ) -> Tensor:
+        x, noise, signs = given
         levels = draw.part(*rows, self.device)
         if self.memory_format is torch.channels_last:
             x = x.contiguous(memory_format=torch.channels_last)
         network = partial(self._ask, classes=classes)
-        each = self.objective.loss(
-            network, self.path, x, noise, levels, generator=self.device_draws
-        )
+        each = self.objective.loss(network, self.path, x, noise, levels, directions=signs)
         if draw.bins is not None:
             own = (each.detach() / draw.importance[rows[0] : rows[1]].to(each)).float()
             self.seen.append((draw.bins[rows[0] : rows[1]], own))

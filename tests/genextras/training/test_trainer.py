@@ -66,9 +66,10 @@ def test_training_leaves_the_global_generator_alone():
     assert torch.equal(torch.get_rng_state(), before)
 
 
-def test_pieces_of_a_batch_sum_to_the_batch():
+@pytest.mark.parametrize("objective", ["prediction", "sliced"])
+def test_pieces_of_a_batch_sum_to_the_batch(objective):
     runs = [
-        quiet(points(), FLOW(), gradient_accumulation_steps=k).fit(cloud(), n_steps=5)
+        quiet(points(), FLOW(), objective, gradient_accumulation_steps=k).fit(cloud(), n_steps=5)
         for k in (1, 4)
     ]
     np.testing.assert_allclose(runs[0].losses, runs[1].losses, rtol=1e-5)
