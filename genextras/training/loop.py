@@ -15,6 +15,7 @@ from diffusers.training_utils import EMAModel as HostEMAModel
 from torch import Tensor, nn
 
 from genextras.training.data import Batch
+from genextras.training.ema import EMAModel
 from genextras.training.levels import LossHistory
 from genextras.training.losses import drop_labels, random_signs
 from genextras.training.network import Network, null_class
@@ -78,6 +79,7 @@ class Loop:
     max_grad_norm: float | None
     mixed_precision: str
     memory_format: torch.memory_format = torch.preserve_format
+    profiles: list[EMAModel] = field(default_factory=list)  # averages that snapshots keep
     history: LossHistory | None = None
     seen: list[tuple[Tensor, Tensor]] = field(default_factory=list)
 
@@ -164,8 +166,9 @@ class Loop:
             loss = loss + 0 * norm.detach()
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
-        if self.ema is not None:
-            self.ema.step(self.weights)
+        for average in (self.ema, *self.profiles):
+            if average is not None:
+                average.step(self.weights)
         return loss
 
     def learn_levels(self) -> None:
@@ -196,6 +199,7 @@ class Loop:
             "model": self.network.plain.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "ema": None if self.ema is None else self.ema.state_dict(),
+            "profiles": [each.state_dict() for each in self.profiles],
             "history": None if self.history is None else self.history.state_dict(),
             "seen": list(self.seen),
             "host_draws": self.host_draws.get_state(),
@@ -212,9 +216,11 @@ class Loop:
         """
         self.network.plain.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
-        if self.ema is not None and state["ema"] is not None:
-            self.ema.load_state_dict(state["ema"])
-            self.ema.to(self.device)
+        kept = [state["ema"], *state["profiles"]]
+        for average, each in zip((self.ema, *self.profiles), kept, strict=True):
+            if average is not None:
+                average.load_state_dict(each)
+                average.to(self.device)
         if self.history is not None and state["history"] is not None:
             self.history.load_state_dict(state["history"])
             self.seen = [(bins, losses.to(self.device)) for bins, losses in state["seen"]]
