@@ -1,4 +1,4 @@
-"""Forests in few bytes: nothing is lost on the way, and predictions are those of all that is known."""
+"""Forests in few bytes: nothing is lost on the way, and they predict what their trees do."""
 
 import numpy as np
 import pytest
