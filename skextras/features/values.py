@@ -255,6 +255,23 @@ class Factor:
         count_codes(self.codes, counts)
         return counts
 
+    def weighed(self, weights: np.ndarray | None) -> np.ndarray:
+        """The sum of the weights of the rows that have each level.
+
+        Parameters
+        ----------
+        weights : ndarray of float64 of shape (n,) or None
+            Of the rows; None for 1 each.
+
+        Returns
+        -------
+        ndarray of int64 or float64 of shape (n_levels,)
+            ``counts`` without weights.
+        """
+        if weights is None:
+            return self.counts
+        return np.bincount(self.codes + 1, weights, len(self.levels) + 1)[1:]
+
     def recoded(self, new: np.ndarray, width: int) -> Codes:
         """The rows with other codes for the levels.
 
@@ -321,6 +338,26 @@ class Categories:
         return Categories(self.codes[rows], self.levels)
 
 
+def item_weights(values: Any, weights: np.ndarray | None) -> np.ndarray | None:
+    """Weights of what stands in a column.
+
+    Parameters
+    ----------
+    values : Values
+        Of a table's column.
+    weights : ndarray of float64 of shape (n,) or None
+        Of the table's rows.
+
+    Returns
+    -------
+    ndarray of float64 or None
+        Of the items of lists that of their row; else ``weights``.
+    """
+    if weights is None or not isinstance(values, Lists):
+        return weights
+    return np.repeat(weights, values.lengths)
+
+
 @dataclass(frozen=True)
 class Lists:
     """Ragged rows.
@@ -344,6 +381,22 @@ class Lists:
     def lengths(self) -> np.ndarray:
         """Number of items of each row."""
         return np.diff(self.offsets)
+
+    def longest(self, weights: np.ndarray | None) -> int:
+        """The length of the longest list.
+
+        Parameters
+        ----------
+        weights : ndarray of float64 of shape (n,) or None
+            Of the rows; those of weight 0 do not count.
+
+        Returns
+        -------
+        int
+            0 if there is no row.
+        """
+        lengths = self.lengths if weights is None else self.lengths[weights > 0]
+        return int(lengths.max(initial=0))
 
     def take(self, rows: np.ndarray) -> "Lists":
         """Some rows.

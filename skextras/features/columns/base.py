@@ -58,6 +58,7 @@ class Rows(Protocol):
     """A table, as a column type sees it."""
 
     n_rows: int
+    weights: np.ndarray | None
 
     def __getitem__(self, name: str) -> Values: ...
 

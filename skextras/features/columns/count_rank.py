@@ -82,7 +82,12 @@ class CountRank(Column):
         is_text = learned["kind"] == "text"
         keys = [level.encode() if is_text else level for level in learned["levels"]]
         counts = [state.counts[key] for key in keys]
-        return {"vocabulary": learned, "counts": counts, "n_rows": state.n_rows}
+        return {
+            "vocabulary": learned,
+            "counts": counts,
+            "n_missing": state.n_missing,
+            "n_rows": state.n_rows,
+        }
 
     def fitted(self, learned: Learned) -> "FittedCountRank":
         """With the numbers as a table."""
@@ -107,7 +112,7 @@ class FittedCountRank(Fitted):
     def _table(self) -> np.ndarray:
         """Numbers by code; the last two by -2 (unknown) and -1 (missing)."""
         counts = np.array(self.learned["counts"], np.float64)
-        n_missing = self.learned["n_rows"] - counts.sum()
+        n_missing = self.learned["n_missing"]
         if self.column.output == "rank":
             ranks = np.arange(1.0, len(counts) + 1)
             missing = 1.0 + (counts >= n_missing).sum()
@@ -118,7 +123,7 @@ class FittedCountRank(Fitted):
         else:
             own = np.concatenate([counts, [0.0, n_missing]])
             if self.column.output == "share":
-                own /= max(self.learned["n_rows"], 1)
+                own /= self.learned["n_rows"] or 1.0
         if self.column.missing == "keep":
             own[-1] = np.nan
         return own

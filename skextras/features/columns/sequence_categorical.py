@@ -81,7 +81,7 @@ class SequenceCategorical(Composite):
         values: Any = table[self.column.inputs[0]]
         if not isinstance(values, Lists):
             self.refuse_values("lists", values.kind, "Leave SequenceCategorical out.")
-        state.length = max(state.length, int(values.lengths.max(initial=0)))
+        state.length = max(state.length, values.longest(table.weights))
 
     def learn(self, state: Any) -> Learned:
         """What the categories learned, and the length."""

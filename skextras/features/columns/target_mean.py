@@ -17,6 +17,7 @@ from skextras.features.values import Factor, Lists
 
 POLICIES = ("bucket", "mean", "keep", "error")
 MAX_FOLDS = 255
+NO_WEIGHTS = np.zeros(0)
 
 
 @dataclass(frozen=True, repr=False)
@@ -91,8 +92,8 @@ class TargetMean(Column):
         factor, target = self._factor(table), self._target(target)
         folds = np.zeros(table.n_rows, np.uint8)
         folds.flags.writeable = False  # as those of fit_transform: one compiled function
-        shift, counts, sums = _sums(factor, folds, target, 1)
-        state.add(factor, target, shift, (counts[0], sums[0]))
+        shift, counts, sums = _sums(factor, folds, target, 1, table.weights)
+        state.add(factor, target, shift, (counts[0], sums[0]), table.weights)
 
     def learn(self, state: "LevelSums") -> Learned:
         """Means of the categories, of the missing, and of all rows."""
@@ -121,8 +122,8 @@ class TargetMean(Column):
         factor, target, n = self._factor(table), self._target(target), table.n_rows
         n_folds = min(self.cv, n)
         folds = _folds(n, n_folds, self.random_state)
-        shift, counts, sums = _sums(factor, folds, target, n_folds)
-        state.add(factor, target, shift, (counts.sum(axis=0), sums.sum(axis=0)))
+        shift, counts, sums = _sums(factor, folds, target, n_folds, table.weights)
+        state.add(factor, target, shift, (counts.sum(axis=0), sums.sum(axis=0)), table.weights)
         fitted = self.fitted(self.learn(state))
         others = counts.sum(axis=0) - counts, sums.sum(axis=0) - sums
         if n_folds == 1:
@@ -183,14 +184,19 @@ def _folds(n: int, n_folds: int, seed: int) -> np.ndarray:
 
 
 def _sums(
-    factor: Factor, folds: np.ndarray, target: Target, n_folds: int
+    factor: Factor,
+    folds: np.ndarray,
+    target: Target,
+    n_folds: int,
+    weights: np.ndarray | None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Mean target, rows by fold and level, and sums about that mean; the last level is missing."""
     y = target.values
-    shift = y.mean(axis=0) if len(y) else np.zeros(y.shape[1])
+    shift = np.average(y, axis=0, weights=weights) if len(y) else np.zeros(y.shape[1])
     n_levels, k = len(factor.levels) + 1, y.shape[1]
     counts, sums = np.zeros((n_folds, n_levels)), np.zeros((n_folds, n_levels, k, 2))
-    fold_sums(factor.codes, folds, np.ascontiguousarray(y - shift), counts, sums)
+    share = NO_WEIGHTS if weights is None else weights
+    fold_sums(factor.codes, folds, share, np.ascontiguousarray(y - shift), (counts, sums))
     return shift, counts, sums
 
 
@@ -225,6 +231,7 @@ class LevelSums:
         target: Target,
         shift: np.ndarray,
         found: tuple[np.ndarray, np.ndarray],
+        weights: np.ndarray | None,
     ) -> None:
         """Add the rows of a table.
 
@@ -238,11 +245,13 @@ class LevelSums:
             What the sums are counted from.
         found : tuple of ndarray
             Counts (m,) and sums (m, k, 2) by level, the missing last.
+        weights : ndarray of float64 of shape (n,) or None
+            How often each row counts.
         """
         seen = LevelSums()
-        seen.levels.add(factor)
+        seen.levels.add(factor, weights)
         seen.shift = shift
-        is_used = factor.counts > 0
+        is_used = factor.weighed(weights) > 0
         seen.places = {key: place for place, key in enumerate(seen.levels.counts, start=1)}
         order = np.concatenate([[len(is_used)], np.flatnonzero(is_used)])
         seen.counts, seen.sums = found[0][order], found[1][order]
