@@ -13,7 +13,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from skextras.features.values import Categories, Lists, Numbers, Text, Values
+from skextras.features.lists import Lists
+from skextras.features.values import Categories, Numbers, Text, Values
 
 __all__ = ["Table", "as_table", "is_table"]
 

@@ -17,7 +17,7 @@ from skextras.features.columns.base import (
 )
 from skextras.features.columns.composite import Composite
 from skextras.features.columns.padding import KEEPS, Longest, padded
-from skextras.features.values import Lists
+from skextras.features.lists import Lists
 
 
 @dataclass(frozen=True, repr=False)

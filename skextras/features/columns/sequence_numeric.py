@@ -9,8 +9,9 @@ import numpy as np
 from skextras.features.blocks import Dense
 from skextras.features.columns.base import Column, Fitted, Learned, Rows, Target
 from skextras.features.columns.padding import KEEPS, Longest, padded
+from skextras.features.lists import Lists, item_weights
 from skextras.features.scaling import SCALES, ScaleState
-from skextras.features.values import Lists, Numbers, item_weights
+from skextras.features.values import Numbers
 
 
 @dataclass(frozen=True, repr=False)

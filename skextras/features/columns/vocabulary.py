@@ -25,8 +25,9 @@ from skextras.features.columns.policies import (
 )
 from skextras.features.kernels.farmhash import buckets
 from skextras.features.kernels.levels import START, text_lookup, text_table
+from skextras.features.lists import Lists, item_weights
 from skextras.features.states import LevelCounts
-from skextras.features.values import Factor, Lists, Numbers, Text, item_weights
+from skextras.features.values import Factor, Numbers, Text
 
 Level = str | int | float
 

@@ -38,6 +38,15 @@ def rotated(word: np.uint64, by: np.uint64) -> np.uint64:
 
 
 @inner
+def mixed(word: np.uint64) -> np.uint64:
+    """SplitMix64's step: a bijection in which each bit moves each other with a chance of a half."""
+    word += np.uint64(0x9E3779B97F4A7C15)
+    word = (word ^ (word >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    word = (word ^ (word >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return word ^ (word >> np.uint64(31))
+
+
+@inner
 def folded(word: np.uint64) -> np.uint64:
     """Mix the high bits into the low ones."""
     return word ^ (word >> np.uint64(47))
