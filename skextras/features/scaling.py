@@ -229,6 +229,7 @@ class Power(Scale):
         slope = np.average(np.copysign(np.log1p(np.abs(x)), x), weights=weights)
 
         def loss(power: float) -> float:
+            """Minus the mean log likelihood of a normal distribution, but for a constant."""
             mapped = yeo_johnson(x, power)
             mean = np.average(mapped, weights=weights)
             variance = np.average((mapped - mean) ** 2, weights=weights)

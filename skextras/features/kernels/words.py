@@ -13,6 +13,8 @@ from skextras.trees.compiling import inner
 def _load(bits: int, kind: Any) -> Any:
     @intrinsic
     def word(typingctx: Any, data: Any, place: Any) -> Any:
+        """The bits that start at a byte, least byte first."""
+
         def _emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             first = context.make_array(signature.args[0])(context, builder, args[0]).data
             integer = ir.IntType(bits)
