@@ -19,7 +19,7 @@ from benchmarks.harness import Contest, Contestant
 from skextras.mixture import BernoulliMixture, CategoricalMixture, GaussianHMM
 
 STEPS, STATES, SWEEPS = 1_000_000, 8, 3
-N, D, K, ITERATIONS = 100_000, 32, 8, 30
+N, D, K, ITERATIONS = 20_000, 32, 8, 10
 
 
 def contests() -> Iterator[Contest]:

@@ -13,6 +13,9 @@ import numpy as np
 from skextras.mixture.exponential import exponential
 from skextras.trees.compiling import compiled
 
+FOUR = 4
+LEAST = 1e-100  # a product of two numbers above it is above the smallest double
+
 
 @compiled
 def relative_densities(logs: Any) -> float:
@@ -42,6 +45,41 @@ def relative_densities(logs: Any) -> float:
 
 
 @compiled
+def _through(x: Any, matrix: Any, out: Any) -> None:
+    """A row vector times a matrix, four columns at a time: their sums stay in one register."""
+    k = len(x)
+    whole = k // FOUR * FOUR
+    for j in range(0, whole, FOUR):
+        y0, y1, y2, y3 = 0.0, 0.0, 0.0, 0.0
+        for i in range(k):
+            mass = x[i]
+            y0 += mass * matrix[i, j]
+            y1 += mass * matrix[i, j + 1]
+            y2 += mass * matrix[i, j + 2]
+            y3 += mass * matrix[i, j + 3]
+        out[j], out[j + 1], out[j + 2], out[j + 3] = y0, y1, y2, y3
+    for j in range(whole, k):
+        out[j] = 0.0
+        for i in range(k):
+            out[j] += x[i] * matrix[i, j]
+
+
+@compiled
+def _add_pairs(alpha: Any, t: int, ahead: Any, factor: float, pairs: Any) -> None:
+    """Add the products of the entries of a row and of ``ahead``, four at a time."""
+    k = len(ahead)
+    whole = k // FOUR * FOUR
+    for i in range(k):
+        mass = alpha[t, i] * factor
+        for j in range(0, whole, FOUR):
+            y0, y1 = pairs[i, j] + mass * ahead[j], pairs[i, j + 1] + mass * ahead[j + 1]
+            y2, y3 = pairs[i, j + 2] + mass * ahead[j + 2], pairs[i, j + 3] + mass * ahead[j + 3]
+            pairs[i, j], pairs[i, j + 1], pairs[i, j + 2], pairs[i, j + 3] = y0, y1, y2, y3
+        for j in range(whole, k):
+            pairs[i, j] += mass * ahead[j]
+
+
+@compiled
 def forward(densities: Any, start: Any, moves: Any, first: int, stop: int, alpha: Any) -> float:
     """Filter one sequence: p(state | steps so far).
 
@@ -62,7 +100,7 @@ def forward(densities: Any, start: Any, moves: Any, first: int, stop: int, alpha
         Log-likelihood, less the largest log densities; -inf if the sequence is impossible.
     """
     k = len(start)
-    total, ahead = 0.0, start.copy()
+    total, product, ahead = 0.0, 1.0, start.copy()
     for t in range(first, stop):
         now, density, scale = alpha[t], densities[t], 0.0
         for j in range(k):
@@ -70,16 +108,16 @@ def forward(densities: Any, start: Any, moves: Any, first: int, stop: int, alpha
             scale += now[j]
         if not scale > 0.0:
             return -math.inf
-        total += math.log(scale)
+        if product < LEAST or scale < LEAST:  # one logarithm for many steps
+            total, product = total + math.log(product), 1.0
+            total += math.log(scale)
+        else:
+            product *= scale
         inverse = 1.0 / scale
         for j in range(k):
             now[j] *= inverse
-            ahead[j] = 0.0
-        for i in range(k):
-            mass, row = now[i], moves[i]
-            for j in range(k):
-                ahead[j] += mass * row[j]
-    return total
+        _through(now, moves, ahead)
+    return total + math.log(product)
 
 
 @compiled
@@ -104,12 +142,8 @@ def backward(densities: Any, moves: Any, first: int, stop: int, beta: Any) -> No
     for t in range(stop - 2, first - 1, -1):
         now, later, density, scale = beta[t], beta[t + 1], densities[t + 1], 0.0
         for j in range(k):
-            now[j] = 0.0
             ahead[j] = later[j] * density[j]
-        for j in range(k):
-            mass, row = ahead[j], moves[j]
-            for i in range(k):
-                now[i] += mass * row[i]
+        _through(ahead, moves, now)
         for i in range(k):
             scale += now[i]
         inverse = 1.0 / scale if scale > 0.0 else 0.0
@@ -136,30 +170,23 @@ def smooth(
         Expected transitions, each step's relative to ``moves``, are added to it.
     """
     k = len(moves)
-    ahead = np.empty(k)
-    for t in range(first, stop):
-        now, rest = alpha[t], beta[t]
-        if t + 1 < len(alpha):
-            later, density, total = beta[t + 1], densities[t + 1], 0.0
-            for j in range(k):
-                ahead[j] = later[j] * density[j]
-            for i in range(k):
-                own, row = 0.0, moves[i]
-                for j in range(k):
-                    own += row[j] * ahead[j]
-                total += now[i] * own
-            inverse = 1.0 / total if total > 0.0 else 0.0
-            for i in range(k):
-                mass, to = now[i] * inverse, pairs[i]
-                for j in range(k):
-                    to[j] += mass * ahead[j]
-        total = 0.0
+    ahead, entering = np.empty(k), np.zeros(k)
+    for i in range(k):
         for j in range(k):
-            now[j] *= rest[j]
-            total += now[j]
+            entering[j] += moves[i, j]
+    for t in range(first, stop):
+        total, scale = 0.0, 0.0
+        for j in range(k):
+            total += alpha[t, j] * beta[t, j]
+        if t + 1 < len(alpha):
+            for j in range(k):
+                ahead[j] = beta[t + 1, j] * densities[t + 1, j]
+                scale += entering[j] * ahead[j]  # by which ``backward`` divided
+            whole = total * scale
+            _add_pairs(alpha, t, ahead, 1.0 / whole if whole > 0.0 else 0.0, pairs)
         inverse = 1.0 / total if total > 0.0 else 0.0
         for j in range(k):
-            now[j] *= inverse
+            alpha[t, j] *= beta[t, j] * inverse
 
 
 @compiled
