@@ -56,7 +56,7 @@ def models(seed: int = 0, n_trees: int = N_TREES, n_threads: int = N_THREADS) ->
         EXTREME: xgboost.XGBRFClassifier(
             colsample_bynode=0.19,
             reg_lambda=1e-5,
-            min_child_weight=0.5,
+            min_child_weight=0.2,
             tree_method="hist",
             **drawn,
             **usual,
