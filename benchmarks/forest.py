@@ -1,9 +1,10 @@
 """Random forests to purity, on two threads. Quality is 1 - AUC on held-out rows; a fit includes the
 bins, and memory what it adds to a process that has fitted small forests before. LightGBM and
-XGBoost run in their forest modes, level by level or leaf by leaf, with as many leaves as rows allow
-and rows drawn without replacement, since they have no bootstrap; they take minutes for 100 trees,
+XGBoost run in their forest modes, leaf by leaf or level by level, with as many leaves as rows allow
+and rows drawn without replacement, since they have no bootstrap. They take minutes for 100 trees,
 and so grow 5, beside 10 of ours, which are as good; on one thread each, since with other work on
-the machine threads wait for one another at each of a tree's small nodes. Peers that take more than 20 seconds a fit run in fewer rounds.
+the machine their threads wait for one another at each of a tree's small nodes. Peers that take more
+than 20 seconds a fit run in fewer rounds.
 """
 
 from collections.abc import Iterator
