@@ -25,6 +25,8 @@ from skextras.boosting.stopping import Patience
 from skextras.boosting.training import Course, Plan, Rows, Training, Validation
 from skextras.tables import Blocks, DenseTable, SparseTable, TableEncoder, encode
 from skextras.trees.binning import BinMapper, Binned, RowSample
+from skextras.trees.canonical import Canonical, row_keys, sample_of
+from skextras.trees.sampling import SAMPLE
 from skextras.trees.threads import Threads
 
 VALUES_OF_A_THREAD = (
@@ -86,6 +88,33 @@ def source_of(table: DenseTable | SparseTable) -> Source:
     if isinstance(table, DenseTable):
         return DenseSource(table.values)
     return SparseSource(table.stored, table.shape[0])
+
+
+def rows_for_bins(table: DenseTable | SparseTable, weight: np.ndarray) -> Canonical:
+    """Rows on which bins are found, whatever the order of the rows: all, unless they are many.
+
+    Parameters
+    ----------
+    table : DenseTable or SparseTable
+        Encoded.
+    weight : ndarray of float64 of shape (n,)
+        Repetitions; a row of weight 0 is not there.
+
+    Returns
+    -------
+    Canonical
+        And their weights.
+    """
+    there = np.flatnonzero(weight > 0)
+    if len(there) <= SAMPLE:
+        return Canonical(there, weight[there])
+    features = range(table.shape[1])
+    columns: Iterator[tuple[Any, np.ndarray]]
+    if isinstance(table, SparseTable):
+        columns = (table.stored(feature) for feature in features)
+    else:
+        columns = ((slice(None), table.values[:, feature]) for feature in features)
+    return sample_of(row_keys(columns, table.shape[0]), weight, SAMPLE)
 
 
 class _EncodedBlocks:

@@ -7,7 +7,7 @@ from warnings import warn
 
 import numpy as np
 
-from skextras.boosting.fitting import source_of
+from skextras.boosting.fitting import rows_for_bins, source_of
 from skextras.boosting.sources import Binning
 from skextras.forest.options import growth_of, n_draws, sample_size
 from skextras.tables import DenseTable, SparseTable, value_blocks
@@ -131,9 +131,9 @@ class Fit:
         binning = Binning(
             categories=estimator._encoder.categories_, max_bins=estimator.max_bins, seed=0
         )
-        kept_rows = np.arange(len(self.y)) if weight is None else np.flatnonzero(weight > 0)
-        kept_weight = None if weight is None else weight[kept_rows]
-        return source_of(self.table).mapper(binning, kept_rows, kept_weight, n_threads)
+        found = rows_for_bins(self.table, np.ones(len(self.y)) if weight is None else weight)
+        own = None if (found.weight == 1).all() else found.weight
+        return source_of(self.table).mapper(binning, found.rows, own, n_threads)
 
     def _numbers(self) -> np.ndarray:
         """Targets that tell rows apart."""

@@ -14,11 +14,10 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import check_consistent_length
 
-from skextras.boosting.fitting import VALUES_OF_A_THREAD, source_of
+from skextras.boosting.fitting import VALUES_OF_A_THREAD, rows_for_bins, source_of
 from skextras.boosting.sources import Binning
 from skextras.boosting.stopping import Patience
 from skextras.reweighting.algorithm import draws
-from skextras.reweighting.canonical import Canonical, bits_of, canonical, row_keys, sample_of
 from skextras.reweighting.committees import Committee, EstimatorCommittee, TreeCommittee
 from skextras.reweighting.contributions import contribution_of
 from skextras.reweighting.estimators import EstimatorLearner, ask_of
@@ -29,7 +28,7 @@ from skextras.reweighting.trees import counts_rows, growth_of, is_plain, whole_g
 from skextras.reweighting.whole import WholeTreeLearner
 from skextras.tables import SparseTable, row_weights
 from skextras.trees.binning import Binned
-from skextras.trees.sampling import SAMPLE
+from skextras.trees.canonical import Canonical, bits_of, canonical, row_keys
 from skextras.trees.threads import Threads
 
 
@@ -208,7 +207,7 @@ class TreeFit(BaseFit):
         n_threads = min(estimator._n_threads(), 1 + n * n_features // VALUES_OF_A_THREAD)
         source = source_of(table)
         binning = Binning(categories=(None,) * n_features, max_bins=estimator.max_bins, seed=0)
-        looked_at = self._sample()
+        looked_at = rows_for_bins(table, self.weight)
         is_even = bool((looked_at.weight == 1).all())
         weight = None if is_even else looked_at.weight
         self._mapper = source.mapper(binning, looked_at.rows, weight, n_threads)
@@ -229,19 +228,6 @@ class TreeFit(BaseFit):
             shown = None if table.values is None else table.values[watched]
             watch = self._watch(shown, y[watched], rows.weight[held_out], self.n_answers)
             return self._boost(learner, (y[kept], rows.weight[train]), random, watch)
-
-    def _sample(self) -> Canonical:
-        """Rows on which bins are found: all, unless they are many."""
-        table, n = self.X, len(self.y)
-        there = np.flatnonzero(self.weight > 0)
-        if len(there) <= SAMPLE:
-            return Canonical(there, self.weight[there])
-        features = range(table.shape[1])
-        if table.values is None:
-            columns = (table.stored(feature) for feature in features)
-        else:
-            columns = ((slice(None), table.values[:, feature]) for feature in features)
-        return sample_of(row_keys(columns, n), self.weight, SAMPLE)
 
     def _learner(
         self,

@@ -12,11 +12,34 @@ import numpy as np
 from skextras.trees import forest_slots as at
 from skextras.trees.arrays import SET_WORDS
 from skextras.trees.forest_store import LEAF_COLUMNS, NODE_COLUMNS, Forest
+from skextras.trees.memory import compiled
 from skextras.trees.whole_trees import GrownTree
 
 SHELVED = (*NODE_COLUMNS, *LEAF_COLUMNS, "sets", "set_node")
-WHOLE = (np.uint8, np.uint16, np.uint32)
-INDICES = (np.int8, np.int16, np.int32)
+WHOLE = ((np.uint8, 2**8), (np.uint16, 2**16), (np.uint32, 2**32))  # numbers below a limit
+INDICES = ((np.int8, 2**7), (np.int16, 2**15), (np.int32, 2**31))
+
+
+@compiled
+def _split_columns(records, unit, feature, bins, missing_left, left, gain):  # type: ignore[no-untyped-def]  # noqa: PLR0917
+    """What is kept of every node."""
+    floats = records.view(np.float64)
+    for node in range(len(records)):
+        feature[node], left[node] = records[node, at.R_FEATURE], records[node, at.R_LEFT]
+        bins[node] = records[node, at.R_BIN]
+        missing_left[node] = records[node, at.R_MISSING_LEFT] == 1
+        gain[node] = floats[node, at.R_GAIN] * unit
+
+
+@compiled
+def _leaf_columns(records, leaves, weight, count, impurity):  # type: ignore[no-untyped-def]
+    """What is kept of leaves alone, and which nodes they are."""
+    floats, n = records.view(np.float64), 0
+    for node in range(len(records)):
+        if records[node, at.R_FEATURE] < 0:
+            leaves[n], weight[n] = node, floats[node, at.R_WEIGHT]
+            count[n], impurity[n] = records[node, at.R_COUNT], floats[node, at.R_IMPURITY]
+            n += 1
 
 
 class _Column:
@@ -63,7 +86,7 @@ class ForestBuilder:
 
     def __init__(self, n_trees: int, n_features: int, *, has_classes: bool) -> None:
         self._n_trees, self._has_classes = n_trees, has_classes
-        self._feature_type: Any = next(k for k in INDICES if n_features <= np.iinfo(k).max)
+        self._feature_type: Any = next(kind for kind, end in INDICES if n_features <= end)
         self._offset = np.zeros(1, np.int64)
         self._columns: dict[str, _Column] = {}
 
@@ -101,27 +124,33 @@ class ForestBuilder:
         Forest
             Of one tree.
         """
-        records, floats = grown.records, grown.records.view(np.float64)
-        feature = records[:, at.R_FEATURE].astype(self._feature_type)
-        leaves = np.flatnonzero(feature < 0)
-        weight = floats[leaves, at.R_WEIGHT]
+        records, n = grown.records, len(grown.records)
+        n_leaves = (n + 1) // 2  # of a tree whose splits part in two
+        feature, left = np.empty(n, np.int32), np.empty(n, np.int32)
+        bins, missing_left = np.empty(n, np.uint8), np.empty(n, np.bool_)
+        gain, impurity = np.empty(n, np.float32), np.empty(n_leaves, np.float32)
+        weight, count = np.empty(n_leaves), np.empty(n_leaves, np.int64)
+        leaves = np.empty(n_leaves, np.int64)
+        _split_columns(records, grown.unit, feature, bins, missing_left, left, gain)
+        _leaf_columns(records, leaves, weight, count, impurity)
         value = grown.values[leaves]
         if self._has_classes:  # sums of whole weights again
             value = np.rint(value * weight[:, None]) * grown.unit
-        set_node = np.flatnonzero((records[:, at.R_SET] != 0) & (feature >= 0))
+        has_sets = len(grown.sets) > 0
+        set_node = np.flatnonzero(records[:, at.R_SET] != 0) if has_sets else np.empty(0, np.int64)
         return Forest(
-            offset=np.array([0, len(feature)]),
-            feature=feature,
-            bin=records[:, at.R_BIN].astype(np.uint8),
-            missing_left=records[:, at.R_MISSING_LEFT] == 1,
-            left=records[:, at.R_LEFT].astype(np.int32),
-            gain=(floats[:, at.R_GAIN] * grown.unit).astype(np.float32),
+            offset=np.array([0, n]),
+            feature=feature.astype(self._feature_type),
+            bin=bins,
+            missing_left=missing_left,
+            left=left,
+            gain=gain,
             set_node=set_node,
-            sets=grown.sets[set_node] if len(set_node) else np.empty((0, SET_WORDS), np.uint64),
+            sets=grown.sets[set_node] if has_sets else np.empty((0, SET_WORDS), np.uint64),
             value=small(value) if self._has_classes else value,
             weight=small(weight * grown.unit),
-            count=small(records[leaves, at.R_COUNT]),
-            impurity=floats[leaves, at.R_IMPURITY].astype(np.float32),
+            count=small(count),
+            impurity=impurity,
             has_classes=self._has_classes,
         )
 
@@ -151,6 +180,6 @@ def small(numbers: np.ndarray) -> np.ndarray:
         Equal numbers.
     """
     most = float(numbers.max(initial=0))
-    if most > np.iinfo(WHOLE[-1]).max or (numbers != np.rint(numbers)).any():
+    if most >= WHOLE[-1][1] or (numbers.dtype.kind == "f" and (numbers != np.rint(numbers)).any()):
         return numbers
-    return numbers.astype(next(kind for kind in WHOLE if most <= np.iinfo(kind).max))
+    return numbers.astype(next(kind for kind, end in WHOLE if most < end))

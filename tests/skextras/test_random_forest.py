@@ -46,6 +46,22 @@ def test_forest_depends_on_neither_threads_nor_the_order_of_rows(options, n_clas
     assert_array_equal(clone(model).fit(X[order], y[order]).predict_proba(X), expected)
 
 
+@pytest.mark.parametrize("kind", [np.asarray, sparse.csc_array])
+def test_bins_of_many_rows_depend_on_neither_order_nor_repetition(monkeypatch, kind):
+    monkeypatch.setattr("skextras.boosting.fitting.SAMPLE", 100)
+    X, y = classes(400)
+    rng = np.random.default_rng(1)
+    order, weight = rng.permutation(len(X)), rng.integers(0, 4, len(X))
+    model = RandomForestClassifier(**FEW, max_bins=20)
+    expected = model.fit(kind(X), y).predict_proba(X)
+    assert_array_equal(clone(model).fit(kind(X[order]), y[order]).predict_proba(X), expected)
+    assert max(len(edges) for edges in model._mapper.edges) == 19  # of the sample's 100 values
+    expected = model.fit(kind(X), y, weight).predict_proba(X)
+    repeated = np.repeat(order, weight[order])
+    model = clone(model).fit(kind(X[repeated]), y[repeated])
+    assert_array_equal(model.predict_proba(X), expected)
+
+
 @pytest.mark.parametrize("criterion", ["squared_error", "absolute_error", "poisson"])
 def test_a_weight_is_a_repetition(criterion):
     X, y = numbers(80)

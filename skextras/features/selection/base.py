@@ -12,8 +12,8 @@ from sklearn.utils import Tags
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skextras.reweighting.canonical import bits_of, canonical, row_keys
 from skextras.tables.weights import row_weights
+from skextras.trees.canonical import bits_of, canonical, row_keys
 
 TASKS = ("auto", "classification", "regression")
 CLASSES = ("binary", "multiclass")

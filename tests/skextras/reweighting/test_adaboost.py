@@ -24,7 +24,6 @@ from sklearn.pipeline import make_pipeline
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor, export_text
 
 from skextras import AdaBoostClassifier, AdaBoostRegressor
-from skextras.reweighting import fitting
 from tests.oracles import adaboost as oracle
 from tests.oracles.skextras import repeated
 from tests.skextras.boosting.tables import labels, numbers
@@ -199,7 +198,7 @@ def test_neither_matters_for_numbers(resample):
 
 
 def test_neither_matters_where_bins_are_found_on_a_part_of_the_rows(monkeypatch):
-    monkeypatch.setattr(fitting, "SAMPLE", 90)
+    monkeypatch.setattr("skextras.boosting.fitting.SAMPLE", 90)
     X, y = labels(400)
     weight = np.random.default_rng(0).integers(0, 4, 400)
     more_X, more_y = repeated(X, y, weight)

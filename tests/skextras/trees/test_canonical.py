@@ -4,8 +4,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skextras.reweighting import canonical as module
-from skextras.reweighting.canonical import bits_of, canonical, row_keys, sample_of
+from skextras.trees import canonical as module
+from skextras.trees.canonical import bits_of, canonical, row_keys, sample_of
 
 
 @settings(max_examples=60, deadline=None)
