@@ -50,7 +50,8 @@ class SchedulerPath:
     def __init__(self, scheduler: Any, owner: str) -> None:
         if not isinstance(scheduler, DiffusionScheduler):
             cure = "Take X.from_config(yours.config)."
-            raise TypeError(message(owner, "scheduler", "one of genextras", scheduler, cure))
+            got = scheduler if isinstance(scheduler, str) else type(scheduler).__name__
+            raise TypeError(message(owner, "scheduler", "one of genextras", got, cure))
         self.scheduler = scheduler
         self.family = FAMILIES.get(type(scheduler), lambda config: "vp")(scheduler.config)
         self.prediction = str(scheduler.config["prediction_type"])

@@ -70,10 +70,9 @@ class DiTBlock(nn.Module):
     def _attend(self, x: Tensor, turn: Turn, bias: Tensor | None) -> Tensor:
         n_samples, n_tokens, width = x.shape
         heads = self.to_qkv(x).view(n_samples, n_tokens, 3, self.n_heads, -1)
-        query, key, value = heads.permute(2, 0, 3, 1, 4)  # (B, n_heads, N, head_dim) each
-        mixed = nn.functional.scaled_dot_product_attention(
-            turned(query, turn), turned(key, turn), value, attn_mask=bias
-        )
+        heads = heads.permute(2, 0, 3, 1, 4)  # (3, B, n_heads, N, head_dim)
+        query, key = turned(heads[:2], turn)  # in one go
+        mixed = nn.functional.scaled_dot_product_attention(query, key, heads[2], attn_mask=bias)
         return self.to_out(mixed.transpose(1, 2).reshape(n_samples, n_tokens, width))
 
 

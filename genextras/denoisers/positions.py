@@ -165,14 +165,14 @@ def turned(x: Tensor, turn: Turn) -> Tensor:
 
     Parameters
     ----------
-    x : Tensor of shape (B, n_heads, N, head_dim)
-        Queries or keys.
+    x : Tensor of shape (..., N, head_dim)
+        Queries, keys, or both.
     turn : tuple of Tensor or None
         From ``Encoding.turn``.
 
     Returns
     -------
-    Tensor of shape (B, n_heads, N, head_dim)
+    Tensor of shape (..., N, head_dim)
         ``x`` itself without a rotation.
     """
     return x if turn is None else rotate(x, *turn)

@@ -1,8 +1,10 @@
 """Train what the schedulers sample: objectives, noise levels, averages of weights, a trainer.
 
-Importing this package makes ``DenoisingPipeline`` known to ``DiffusionPipeline.from_pretrained``.
+Importing this package makes ``DenoisingPipeline``, and the networks and schedulers of this one,
+known to ``DiffusionPipeline.from_pretrained``; diffusers imports no module that a file names.
 """
 
+import genextras.denoisers  # noqa: F401 - pipelines that were saved hold them
 from genextras.training.ema import EMAModel, Snapshot, blend, posthoc_weights, power_exponent
 from genextras.training.launching import launch
 from genextras.training.levels import LossHistory, importance_warp, uniforms

@@ -6,14 +6,14 @@ from typing import Any
 import torch
 from diffusers.training_utils import EMAModel as HostEMAModel
 
-from genextras.training.ema import EMAModel
+from genextras.training.ema import NARROWEST, WIDEST, EMAModel
 from genextras.training.loop import Loop
 from genextras.training.network import Network
 from genextras.training.objective import Objective
 from genextras.training.path import TrainingPath
 from genextras.training.settings import Settings, can_fuse, check_model
 from genextras.training.snapshots import follow
-from genextras.validation import message
+from genextras.validation import check_number, message
 
 __all__ = ["assemble"]
 
@@ -72,6 +72,8 @@ def assemble(  # noqa: PLR0917 - the parts, in the order of Trainer's arguments
     elif not isinstance(optimizer, torch.optim.Optimizer):
         cure = "Pass torch.optim.SGD(model.parameters(), lr=0.1), say."
         raise TypeError(message("Trainer", "optimizer", "an Optimizer", optimizer, cure))
+    else:
+        _check_weights(model, optimizer)
     return Loop(
         accelerator=accelerator,
         network=Network(settings.wrapped(model, accelerator), model),
@@ -89,10 +91,21 @@ def assemble(  # noqa: PLR0917 - the parts, in the order of Trainer's arguments
     )
 
 
+def _check_weights(model: Any, optimizer: torch.optim.Optimizer) -> None:
+    """Refuse an optimizer that moves something else, and would leave the model as it is."""
+    known = {id(p) for p in model.parameters()}
+    moved = [p for group in optimizer.param_groups for p in group["params"]]
+    if not all(id(p) in known for p in moved):
+        cure = "Construct it with the parameters of the model that the trainer is given."
+        raise ValueError(message("Trainer", "optimizer", "over the model", "other weights", cure))
+
+
 def _as_average(model: Any, ema: Any) -> HostEMAModel | None:
     if ema is None or isinstance(ema, HostEMAModel):
         return ema
     if isinstance(ema, Real) and not isinstance(ema, bool):
+        cure = "0.1 is usual; pass EMAModel(model.parameters(), decay=...) for a decay."
+        check_number("Trainer", "ema", ema, low=NARROWEST, high=WIDEST, cure=cure)
         return EMAModel(model.parameters(), sigma_rel=float(ema))
     cure = "0.1 is a usual width."
     raise TypeError(message("Trainer", "ema", "a number, an EMAModel or None", ema, cure))

@@ -18,6 +18,7 @@ from genextras.validation import message
 __all__ = ["Batch", "Examples", "StoredData", "TensorData", "as_examples", "batch_rows"]
 
 Batch = tuple[Tensor, Tensor | None]  # x_0 of shape (B, ...), classes of shape (B,)
+LOOKED_AT = 16  # items of a dataset, before training
 WIDE = 20.0  # data whose std is beyond this or below its inverse need another scale
 
 
@@ -82,7 +83,7 @@ class TensorData:
     """
 
     def __init__(self, x: Tensor, classes: Tensor | None, device: torch.device) -> None:
-        self.x = x.to(device)
+        self.x = x.to(device, torch.float32)
         self.classes = None if classes is None else classes.to(device)
 
     def __len__(self) -> int:
@@ -154,7 +155,7 @@ class StoredData:
         for item in items:
             x, classes = parted(item)
             classes = None if classes is None else classes.to(self.device, non_blocking=True)
-            yield x.to(self.device, non_blocking=True), classes
+            yield x.to(self.device, torch.float32, non_blocking=True), classes
 
 
 Examples = TensorData | StoredData
@@ -195,7 +196,7 @@ def as_examples(
     Parameters
     ----------
     data : Tensor of shape (N, ...), array, or Dataset
-        x_0; a dataset's first item stands for all.
+        x_0; of a dataset some items are looked at.
     classes : LongTensor of shape (N,), array, or None
         Labels of data in memory.
     model : Module
@@ -223,19 +224,29 @@ def as_examples(
     if is_stored and not hasattr(data, "shape") and not isinstance(data, str):
         if not len(data):
             _refuse("not empty", "no example", "Check the path of the dataset.")
-        check_data(_as_tensor(parted(data[0])[0])[None], model, limit=limit, is_part=True)
+        check_data(_some(data), model, limit=limit)
         if classes is not None:
             cure = "Let the dataset's items be (x, class)."
             _refuse("a Tensor where classes are given", type(data).__name__, cure, TypeError)
         return StoredData(data, device, n_workers)
     x = _as_tensor(data)
-    check_data(x, model, limit=limit, is_part=False)
+    check_data(x, model, limit=limit)
     labels = None if classes is None else torch.as_tensor(classes)
     if labels is not None and (labels.shape != (len(x),) or labels.is_floating_point()):
         got = f"{labels.dtype} of shape {tuple(labels.shape)}"
         text = f"whole numbers of shape ({len(x)},)"
         raise ValueError(message("Trainer", "classes", text, got, "Pass one for each example."))
     return TensorData(x, None if labels is None else labels.long(), device)
+
+
+def _some(data: Any) -> Tensor:
+    """Some items of a dataset."""
+    rows = sorted({round(i) for i in torch.linspace(0, len(data) - 1, LOOKED_AT).tolist()})
+    items = [_as_tensor(parted(data[i])[0]) for i in rows]
+    shapes = sorted({tuple(each.shape) for each in items})
+    if len(shapes) > 1:
+        _refuse("examples of one shape", ", ".join(map(str, shapes)), "Crop them, or pad them.")
+    return torch.stack(items)
 
 
 def _as_tensor(x: Any) -> Tensor:
@@ -246,7 +257,7 @@ def _as_tensor(x: Any) -> Tensor:
         raise TypeError(message("Trainer", "data", "a Tensor or a dataset", got, cure)) from error
 
 
-def check_data(x: Tensor, model: Any, *, limit: float | None, is_part: bool) -> None:
+def check_data(x: Tensor, model: Any, *, limit: float | None) -> None:
     """Refuse data that training would turn to nonsense; the message shows what they are.
 
     Parameters
@@ -257,8 +268,6 @@ def check_data(x: Tensor, model: Any, *, limit: float | None, is_part: bool) -> 
         Its config may know the shape of a sample.
     limit : float or None
         Largest allowed magnitude; infinity looks at signs and spread, None at neither.
-    is_part : bool
-        Whether these are a few of many, whose spread says little.
 
     Raises
     ------
@@ -285,11 +294,11 @@ def check_data(x: Tensor, model: Any, *, limit: float | None, is_part: bool) -> 
     if x.abs().max() > limit * 1.001:
         cure = "Scale them, or set data_range (and the scheduler's clip_sample_range)."
         _refuse(bounds, _range(x), cure)
-    if x.ndim > 2 and x.min() >= 0 and not is_part:
+    if x.ndim > 2 and x.min() >= 0:
         cure = "Scale them by 2 * x - 1, or set data_range=None."
         _refuse(f"{bounds}, of both signs", _range(x), cure)
     std = float(x.float().std()) if x.numel() > 1 else 1.0
-    if limit == inf and not is_part and not 1 / WIDE < std < WIDE:
+    if limit == inf and not 1 / WIDE < std < WIDE:
         cure = "Divide by the standard deviation, or set data_range=None."
         _refuse(f"of std between {1 / WIDE:g} and {WIDE:g}", f"{_range(x)}, std {std:.3g}", cure)
 

@@ -18,6 +18,7 @@ from genextras.validation import check_number, message
 
 __all__ = ["EMAModel", "Snapshot", "blend", "posthoc_weights", "power_exponent"]
 
+NARROWEST = 1e-3
 WIDEST = 0.28  # σ_rel of γ = 0, the plain mean, is 1/√12
 
 
@@ -46,9 +47,8 @@ def power_exponent(sigma_rel: float) -> float:
     >>> round(power_exponent(0.10), 2), round(power_exponent(0.05), 2)
     (6.94, 16.97)
     """
-    check_number(
-        "power_exponent", "sigma_rel", sigma_rel, low=1e-3, high=WIDEST, cure="0.1 is usual."
-    )
+    usual = "0.1 is usual."
+    check_number("power_exponent", "sigma_rel", sigma_rel, low=NARROWEST, high=WIDEST, cure=usual)
     t = sigma_rel**-2
     return float(np.roots([1, 7, 16 - t, 12 - t]).real.max())
 

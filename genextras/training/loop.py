@@ -88,7 +88,8 @@ class Loop:
         self.host_draws = seeded(torch.device("cpu"), self.seed, 1)
         self.device_draws = seeded(self.device, self.seed, 2)
         self.weights = list(self.network.plain.parameters())  # to walk the modules takes long
-        self.parameters = [p for p in self.weights if p.requires_grad]
+        groups = self.optimizer.param_groups
+        self.parameters = [p for g in groups for p in g["params"] if p.requires_grad]
         self.null = null_class(self.network.plain)
         if self.objective.importance:
             self.history = LossHistory()
@@ -165,7 +166,8 @@ class Loop:
             norm = nn.utils.clip_grad_norm_(self.parameters, self.max_grad_norm, foreach=True)
             loss = loss + 0 * norm.detach()
         self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
+        for weight in self.weights:  # those as well that the optimizer leaves alone
+            weight.grad = None
         for average in (self.ema, *self.profiles):
             if average is not None:
                 average.step(self.weights)

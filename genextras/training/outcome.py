@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from diffusers.models.modeling_utils import ModelMixin
 from diffusers.pipelines.pipeline_utils import DiffusionPipeline
 from diffusers.training_utils import EMAModel as HostEMAModel
 from torch import Tensor
@@ -78,7 +79,16 @@ class Outcome:
         weights : {"ema", "last"} or float, default="ema"
             Averaged weights, those of the last update, or the average of a relative width that is
             made from the snapshots in the trainer's folder.
+
+        Raises
+        ------
+        TypeError
+            If the network is no ``ModelMixin``, which diffusers could not load again.
         """
+        if not isinstance(self.model, ModelMixin):
+            cure = "Derive it from diffusers' ModelMixin and ConfigMixin."
+            got = type(self.model).__name__
+            raise TypeError(message(OWNER, "model", "a ModelMixin, to be saved", got, cure))
         if self.accelerator.is_main_process:
             self.pipeline(scheduler=scheduler, weights=weights).save_pretrained(folder)
         self.accelerator.wait_for_everyone()

@@ -223,7 +223,7 @@ def check_model(model: object, settings: Settings) -> None:
     TypeError
         If it is no network.
     ValueError
-        If it has nothing to train, or no checkpointing.
+        If it has nothing to train, weights of low precision, or no checkpointing.
     """
     if not isinstance(model, nn.Module):
         cure = "Pass a UNet2DModel, say."
@@ -231,6 +231,11 @@ def check_model(model: object, settings: Settings) -> None:
     if not any(p.requires_grad for p in model.parameters()):
         cure = "Call model.requires_grad_()."
         raise ValueError(message(OWNER, "model", "one with weights to train", "none", cure))
+    others = {p.dtype for p in model.parameters()} - {torch.float32}
+    if others:
+        cure = "Call model.float(); mixed_precision='bf16' computes in less."
+        got = ", ".join(sorted(map(str, others)))
+        raise ValueError(message(OWNER, "weights of the model", "torch.float32", got, cure))
     if settings.gradient_checkpointing and not hasattr(model, "enable_gradient_checkpointing"):
         name, cure = type(model).__name__, "Leave gradient_checkpointing out."
         allowed = "one with enable_gradient_checkpointing"

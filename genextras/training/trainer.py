@@ -19,7 +19,7 @@ from genextras.training.randomness import random_states, set_random_states
 from genextras.training.records import Records
 from genextras.training.settings import Settings
 from genextras.training.trial import try_model
-from genextras.validation import check_integer, message
+from genextras.validation import check_integer, check_number, message
 
 __all__ = ["Trainer"]
 
@@ -226,6 +226,18 @@ class Trainer(Outcome):
             If data are of the wrong kind, shape or range.
         """
         check_integer(OWNER, "n_steps", n_steps, low=1)
+        devices = [self.accelerator.device] if self.accelerator.device.type == "cuda" else []
+        with torch.random.fork_rng(devices):  # datasets may draw random numbers, too
+            examples = self._admit(data, classes, is_resumed=resume)
+            self.was_interrupted = False
+            set_random_states(self._random, self.settings.seed, self.accelerator)
+            with StopRequest() as stop:
+                self._run(examples, n_steps, stop)
+            self._random = random_states(self.accelerator.device)
+        return self
+
+    def _admit(self, data: Any, classes: Any, *, is_resumed: bool) -> Examples:
+        """Check data and the files of the run before any work."""
         examples = as_examples(
             data,
             classes,
@@ -234,19 +246,13 @@ class Trainer(Outcome):
             limit=self.settings.limit(self.scheduler),
             n_workers=self.settings.num_workers,
         )
-        if resume:
+        if is_resumed:
             self._resume(len(examples))
-        elif self.settings.snapshot_every and self.n_steps_done == 0:
-            self._forget()
         self._n_rows = len(examples)
         self._shape = try_model(self.model, self.path, examples, self.settings)
-        devices = [self.accelerator.device] if self.accelerator.device.type == "cuda" else []
-        self.was_interrupted = False
-        with torch.random.fork_rng(devices), StopRequest() as stop:
-            set_random_states(self._random, self.settings.seed, self.accelerator)
-            self._run(examples, n_steps, stop)
-            self._random = random_states(self.accelerator.device)
-        return self
+        if self.settings.snapshot_every and self.n_steps_done == 0:
+            self._forget()
+        return examples
 
     def _run(self, examples: Examples, n_steps: int, stop: StopRequest) -> None:
         settings, loop = self.settings, self._loop
@@ -284,9 +290,11 @@ class Trainer(Outcome):
     def _set_rate(self) -> None:
         if self.settings.lr_schedule is None:
             return
-        factor = float(self.settings.lr_schedule(self.n_steps_done))
+        factor = self.settings.lr_schedule(self.n_steps_done)
+        cure = "It multiplies learning_rate."
+        check_number(OWNER, "result of lr_schedule", factor, low=0, high=1e6, cure=cure)
         for group, base in zip(self._loop.optimizer.param_groups, self._base_rates, strict=True):
-            group["lr"] = base * factor
+            group["lr"] = base * float(factor)
 
     def _is_due(self, done: int) -> bool:
         settings = self.settings
@@ -302,7 +310,7 @@ class Trainer(Outcome):
             self.losses += found[: bad[0]]
             kept = self.checkpoint_path
             where = f"The last good checkpoint is {kept}" if kept else "No checkpoint was kept"
-            text = f"at update {step}. {where}; try a lower learning_rate or max_grad_norm"
+            text = f"at update {step}. {where}; look for NaN in the data, or lower learning_rate"
             raise FloatingPointError(
                 f"{OWNER}: loss and gradients must be finite, got {found[bad[0]]} {text}."
             )

@@ -282,7 +282,7 @@ BAD_DATA = {
     ),
     "NaN": (pictures() * torch.nan, "must be finite, got min nan, max nan"),
     "empty": (torch.zeros(0, 1, 8, 8), r"must be of shape \(N, ...\), got shape \(0, 1, 8, 8\)"),
-    "dataset": (TensorDataset(5 * pictures()), r"min -.*, shape \(1, 1, 8, 8\)"),
+    "dataset": (TensorDataset(5 * pictures()), r"min -.*, shape \(16, 1, 8, 8\)"),
     "no data": ("digits", "data must be a Tensor or a dataset, got 'str'"),
 }
 
@@ -316,6 +316,7 @@ BAD_OPTIONS = {
     "progress_bar": ("no", "progress_bar must be True or False"),
     "lr_schedule": (0.5, "lr_schedule must be callable"),
     "optimizer": ("adam", "optimizer must be an Optimizer"),
+    "snapshot_every": (5, "folder must be given with snapshot_every"),
 }
 
 

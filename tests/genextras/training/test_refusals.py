@@ -1,0 +1,117 @@
+"""What would train nothing, or nonsense, without a word is refused with what to do."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import diffusers
+import numpy as np
+import pytest
+import torch
+from torch.utils.data import Dataset, TensorDataset
+
+import genextras
+from genextras.denoisers import MLPDenoiser
+from tests.genextras.training.networks import (
+    cloud,
+    equal_weights,
+    pictures,
+    points,
+    quiet,
+    tiny_unet,
+)
+
+LOAD = """
+import sys
+from diffusers import DiffusionPipeline
+import genextras.training
+pipe = DiffusionPipeline.from_pretrained(sys.argv[1])
+print(type(pipe).__name__, type(pipe.unet).__name__, pipe(3, num_inference_steps=2).samples.shape)
+"""
+FLOW = genextras.FlowMatchScheduler
+
+
+def test_floats_of_any_width_train_what_float32_trains():
+    x = cloud(40).half()  # so that no width loses anything
+    kinds = [x.float(), x.double().numpy(), x, TensorDataset(x.double())]
+    losses = [quiet(points(), FLOW()).fit(each, n_steps=2).losses for each in kinds]
+    assert all(each == losses[0] for each in losses)
+
+
+class Growing(Dataset):
+    """Items of two shapes; the first ones look right."""
+
+    def __len__(self):
+        return 40
+
+    def __getitem__(self, i):
+        return torch.ones(2 + (i > 20)) - i % 2
+
+
+def test_a_dataset_is_looked_at_in_several_places():
+    with pytest.raises(ValueError, match=r"of both signs, got .*2 \* x - 1"):
+        quiet(tiny_unet(), FLOW()).fit(TensorDataset(pictures(40).abs()), n_steps=1)
+    bright = torch.cat([pictures(1), 100 * pictures(39)])  # nothing is wrong with the first one
+    with pytest.raises(ValueError, match=r"of std between 0.05 and 20, got min .*, max "):
+        quiet(tiny_unet(), FLOW()).fit(TensorDataset(bright), n_steps=1)
+    with pytest.raises(ValueError, match=r"must be examples of one shape, got \(2,\), \(3,\)"):
+        quiet(points(), FLOW()).fit(Growing(), n_steps=1)
+
+
+def test_looking_at_a_dataset_draws_no_random_number():
+    class Noisy(Dataset):
+        def __len__(self):
+            return 40
+
+        def __getitem__(self, i):
+            return torch.randn(2)
+
+    torch.manual_seed(1)
+    before = torch.get_rng_state()
+    quiet(points(), FLOW()).fit(Noisy(), n_steps=1)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_weights_that_would_not_be_trained_are_refused():
+    for other in (points().half(), points().double()):
+        with pytest.raises(ValueError, match=r"weights of the model must be .*model.float\(\)"):
+            quiet(other, FLOW())
+    stranger = torch.optim.SGD(points().parameters(), lr=0.1)
+    with pytest.raises(ValueError, match="optimizer must be over the model, got 'other weights'"):
+        quiet(points(), FLOW(), optimizer=stranger)
+
+
+def test_an_optimizer_over_some_weights_trains_these_as_if_there_were_no_others():
+    models = points(), points()
+    models[1].layers[0].requires_grad_(False)
+    for model in models:
+        last = torch.optim.SGD(model.layers[-1].parameters(), lr=0.1)
+        quiet(model, FLOW(), optimizer=last, max_grad_norm=0.1).fit(cloud(), n_steps=4)
+    assert equal_weights(*models)
+
+
+def test_an_average_a_rate_and_a_scheduler_of_the_wrong_kind_say_what_to_do():
+    with pytest.raises(ValueError, match=r"Trainer: ema must be .* got 0.9999.*decay="):
+        quiet(points(), FLOW(), ema=0.9999)
+    for factor, kind in ((None, TypeError), (np.nan, ValueError), (-1.0, ValueError)):
+        with pytest.raises(kind, match="Trainer: result of lr_schedule must be a number"):
+            quiet(points(), FLOW(), lr_schedule=lambda step, f=factor: f).fit(cloud(), n_steps=1)
+    with pytest.raises(TypeError, match="scheduler must be one of genextras, got 'DDPMScheduler'"):
+        quiet(points(), diffusers.DDPMScheduler())
+
+
+def test_a_network_that_diffusers_cannot_load_is_not_saved(tmp_path):
+    trainer = quiet(points(), FLOW()).fit(cloud(), n_steps=1)
+    with pytest.raises(TypeError, match="model must be a ModelMixin, to be saved, got 'Points'"):
+        trainer.save_pretrained(tmp_path / "pipe")
+    assert not (tmp_path / "pipe").exists()
+
+
+def test_one_import_is_enough_to_load_what_the_trainer_saved(tmp_path):
+    network = MLPDenoiser(2, hidden_size=8, num_layers=1)
+    quiet(network, FLOW()).fit(cloud(), n_steps=1).save_pretrained(tmp_path / "pipe")
+    command = [sys.executable, "-W", "ignore", "-c", LOAD, str(tmp_path / "pipe")]
+    home = Path(genextras.__file__).parents[1]  # the packages under test, wherever tests run
+    done = subprocess.run(command, cwd=home, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "DenoisingPipeline MLPDenoiser torch.Size([3, 2])" in done.stdout
