@@ -5,24 +5,31 @@ from typing import Any, Literal, Self
 
 import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs
-from scipy import sparse
 from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils._repr_html.estimator import _VisualBlock
 from sklearn.utils.validation import check_is_fitted
 
 from skextras.features import schema
 from skextras.features.assembly import to_csr, to_dense
+from skextras.features.batches import (
+    batch_of,
+    check_no_weights,
+    check_one_table,
+    check_single_pass,
+    each_batch,
+    stacked,
+)
 from skextras.features.blocks import Block
 from skextras.features.columns.base import Column, Fitted, Target
+from skextras.features.diagram import diagram
 from skextras.features.inference import proposed
 from skextras.features.inverse import table_of
-from skextras.features.options import check_options
+from skextras.features.options import check_options, is_mostly_zero
 from skextras.features.reading import check_input_features, read
 from skextras.features.supervision import Targets
 from skextras.features.table import Table, is_table
+from skextras.tables.weights import row_weights
 
 OWNER = "FeatureColumns"
-DENSITY = 0.3  # below this share of entries that are not 0, "auto" gives a sparse matrix
 
 
 class FeatureColumns(TransformerMixin, BaseEstimator):
@@ -95,15 +102,17 @@ class FeatureColumns(TransformerMixin, BaseEstimator):
     _declaration: list[Column]
 
     # ------------------------------------------------------------ learning
-    def fit(self, X: Any, y: Any = None) -> Self:
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
         """Learn what the columns need.
 
         Parameters
         ----------
         X : table, or iterable of tables
-            Rows; or batches of rows: tables, or tuples (table, y).
+            Rows; or batches of rows: tables, or tuples (table, y) or (table, y, sample_weight).
         y : array-like of shape (n,), default=None
             Targets, for column types that learn from them; batches bring their own.
+        sample_weight : array-like of shape (n,), default=None
+            How often each row counts, as if it stood there so many times; batches bring their own.
 
         Returns
         -------
@@ -112,13 +121,14 @@ class FeatureColumns(TransformerMixin, BaseEstimator):
         """
         check_options(self)
         if is_table(X):
-            table, target = self._begin(X, y)
+            table, target = self._begin(X, y, sample_weight)
             self._settle(self._each(self._pairs, lambda own: own[0].fit(own[1], table, target)))
-        else:
-            self._fit_batches(X)
+            return self
+        check_no_weights(sample_weight, owner=OWNER)
+        self._fit_batches(X)
         return self
 
-    def fit_transform(self, X: Any, y: Any = None, **fit_params: Any) -> Any:
+    def fit_transform(self, X: Any, y: Any = None, sample_weight: Any = None) -> Any:
         """Learn from rows, and transform them; columns that cross-fit do so here.
 
         Parameters
@@ -127,25 +137,23 @@ class FeatureColumns(TransformerMixin, BaseEstimator):
             Rows.
         y : array-like of shape (n,), default=None
             Targets.
-        **fit_params : object
-            None is taken.
+        sample_weight : array-like of shape (n,), default=None
+            How often each row counts.
 
         Returns
         -------
         csr_array, ndarray or DataFrame of shape (n, n_features_out)
             The features.
         """
-        if fit_params:
-            raise TypeError(f"{OWNER}: fit takes X and y alone, got {sorted(fit_params)}.")
         if not is_table(X):
-            return self.fit(X, y).transform(X)
+            return self.fit(X, y, sample_weight).transform(X)
         check_options(self)
-        table, target = self._begin(X, y)
+        table, target = self._begin(X, y, sample_weight)
         done = self._each(self._pairs, lambda own: own[0].fit_transform(own[1], table, target))
         self._settle([fitted for fitted, _ in done])
-        return self._wrapped([block for _, block in done], X)
+        return self._wrapped([block for _, block in done])
 
-    def partial_fit(self, X: Any, y: Any = None) -> Self:
+    def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
         """Learn from further rows; the columns are as if all rows had come at once.
 
         Parameters
@@ -154,6 +162,8 @@ class FeatureColumns(TransformerMixin, BaseEstimator):
             Some rows.
         y : array-like of shape (n,), default=None
             Their targets.
+        sample_weight : array-like of shape (n,), default=None
+            How often each row counts.
 
         Returns
         -------
@@ -161,30 +171,26 @@ class FeatureColumns(TransformerMixin, BaseEstimator):
             Itself, ready to transform.
         """
         check_options(self)
+        check_one_table(X, owner=OWNER)
         is_first = not hasattr(self, "columns_")
         if not is_first and not hasattr(self, "_states"):
             raise ValueError(
                 f"{OWNER}: partial_fit must go on from partial_fit or fit in the same process, got "
                 "one from a file, which keeps no counts. Use clone() for a fresh start."
             )
-        table = self._table(X, reset=is_first)
+        table = self._table(X, reset=is_first, sample_weight=sample_weight)
         if is_first:
-            self._start(self._declared(table))
+            self._start(table)
         self._is_streamed = True
-        for own in self._declaration:
-            if own.n_passes > 1:
-                raise ValueError(
-                    f"{OWNER}: partial_fit must not meet a column that goes through the rows "
-                    f"{own.n_passes} times, got {own!r}. Call fit with the batches."
-                )
+        check_single_pass(self._declaration, owner=OWNER)
         self._observe(table, y, 0)
         self._settle(self._learned())
         return self
 
-    def _begin(self, X: Any, y: Any) -> tuple[Table, Target | None]:
+    def _begin(self, X: Any, y: Any, sample_weight: Any) -> tuple[Table, Target | None]:
         """Read a whole table, and its targets."""
-        table = self._table(X, reset=True)
-        self._start(self._declared(table))
+        table = self._table(X, reset=True, sample_weight=sample_weight)
+        self._start(table)
         return table, self._target(y, table)
 
     @property
@@ -192,8 +198,13 @@ class FeatureColumns(TransformerMixin, BaseEstimator):
         """Columns with their states."""
         return list(zip(self._declaration, self._states, strict=True))
 
-    def _start(self, columns: list[Column]) -> None:
-        """Forget all rows."""
+    def _start(self, table: Table) -> None:
+        """Forget all rows; settle on columns that the table has."""
+        said: Any = proposed(table) if isinstance(self.columns, str) else self.columns
+        if not (columns := list(said)):
+            raise ValueError(f"{OWNER}: columns must name at least one column, got none.")
+        table.require(name for own in columns for name in own.inputs)
+        self._declaration = columns
         self._states = [own.start() for own in columns]
         self._is_streamed = False
         self._targets = Targets(self.target_type, owner=OWNER)
@@ -209,20 +220,13 @@ class FeatureColumns(TransformerMixin, BaseEstimator):
         """Learn from batches, in as many passes as the columns need."""
         number, n_passes = 0, 1
         while number < n_passes:
-            n_batches = 0
-            for batch in batches:
-                X, y = batch if isinstance(batch, tuple) else (batch, None)
-                is_first = number == n_batches == 0
-                table = self._table(X, reset=is_first)
+            for place, (X, y, weights) in enumerate(each_batch(batches, number, owner=OWNER)):
+                is_first = number == place == 0
+                table = self._table(X, reset=is_first, sample_weight=weights)
                 if is_first:
-                    columns = self._declared(table)
-                    self._start(columns)
-                    n_passes = max(own.n_passes for own in columns)
+                    self._start(table)
+                    n_passes = max(own.n_passes for own in self._declaration)
                 self._observe(table, y, number)
-                n_batches += 1
-            if not n_batches:
-                cure = "Pass at least one." if number == 0 else "Pass a list, not an iterator."
-                raise ValueError(f"{OWNER}: X must bring batches in each pass, got none. {cure}")
             number += 1
         self._settle(self._learned())
 
@@ -243,10 +247,8 @@ class FeatureColumns(TransformerMixin, BaseEstimator):
     def _settle(self, fitted: list[Fitted]) -> None:
         """Keep what was learned, and decide on the form of the output."""
         self.columns_ = fitted
-        width = sum(own.width for own in fitted)
-        entries = sum(own.n_entries for own in fitted)
         is_auto = isinstance(self.sparse_output, str)
-        self.is_sparse_ = entries < DENSITY * width if is_auto else bool(self.sparse_output)
+        self.is_sparse_ = is_mostly_zero(fitted) if is_auto else bool(self.sparse_output)
 
     # ------------------------------------------------------------ applying
     def transform(self, X: Any) -> Any:
@@ -264,9 +266,9 @@ class FeatureColumns(TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self, "columns_")
         if not is_table(X):
-            return self._stacked(self.transform_batches(X))
+            return stacked(self.transform_batches(X), owner=OWNER)
         table = self._table(X, reset=False)
-        return self._wrapped(self._each(self.columns_, lambda own: own.transform(table)), X)
+        return self._wrapped(self._each(self.columns_, lambda own: own.transform(table)))
 
     def transform_batches(self, batches: Iterable[Any]) -> Iterator[Any]:
         """Make the features of rows that come in batches.
@@ -274,7 +276,7 @@ class FeatureColumns(TransformerMixin, BaseEstimator):
         Parameters
         ----------
         batches : iterable of tables
-            Tables, or tuples (table, y), whose y is left out.
+            Tables, or tuples that start with one, whose rest is left out.
 
         Yields
         ------
@@ -282,11 +284,7 @@ class FeatureColumns(TransformerMixin, BaseEstimator):
             The features of each batch.
         """
         for batch in batches:
-            yield self.transform(batch[0] if isinstance(batch, tuple) else batch)
-
-    def _stacked(self, parts: Iterable[Any]) -> Any:
-        done = list(parts)
-        return sparse.vstack(done, format="csr") if sparse.issparse(done[0]) else np.vstack(done)
+            yield self.transform(batch_of(batch).X)
 
     def inverse_transform(self, X: Any) -> Any:
         """Find the table's columns from the features, where column types have an inverse.
@@ -305,14 +303,7 @@ class FeatureColumns(TransformerMixin, BaseEstimator):
             The columns.
         """
         check_is_fitted(self, "columns_")
-        matrix = X.tocsr() if sparse.issparse(X) else np.asarray(X)
-        width = sum(own.width for own in self.columns_)
-        if matrix.ndim != 2 or matrix.shape[1] != width:
-            raise ValueError(
-                f"{OWNER}: X must have the {width} columns of the output, got shape "
-                f"{matrix.shape}. Pass what transform returned."
-            )
-        return table_of(self.columns_, matrix)
+        return table_of(self.columns_, X, owner=OWNER)
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Names of the features.
@@ -328,8 +319,7 @@ class FeatureColumns(TransformerMixin, BaseEstimator):
             Such as ``origin_x_dest_bucket_17``.
         """
         check_is_fitted(self, "columns_")
-        if input_features is not None:
-            check_input_features(self, input_features)
+        check_input_features(self, input_features)
         return np.array([name for own in self.columns_ for name in own.names], object)
 
     # ------------------------------------------------------------ files
@@ -375,20 +365,10 @@ class FeatureColumns(TransformerMixin, BaseEstimator):
         return made
 
     # ------------------------------------------------------------ within
-    def _table(self, X: Any, *, reset: bool) -> Table:
-        declared = (
-            [] if reset else [name for own in self._declaration for name in own.applied_inputs]
-        )
-        return read(self, X, declared, reset=reset)
-
-    def _declared(self, table: Table) -> list[Column]:
-        is_inferred = isinstance(self.columns, str)
-        columns: list[Any] = list(proposed(table) if is_inferred else self.columns)
-        if not columns:
-            raise ValueError(f"{OWNER}: columns must name at least one column, got none.")
-        table.require(name for own in columns for name in own.inputs)
-        self._declaration = columns
-        return columns
+    def _table(self, X: Any, *, reset: bool, sample_weight: Any = None) -> Table:
+        inputs = () if reset else (name for own in self._declaration for name in own.applied_inputs)
+        table = read(self, X, inputs, reset=reset)
+        return table.weighted(row_weights(sample_weight, table.n_rows))
 
     def _each(self, items: Sequence[Any], task: Callable[[Any], Any]) -> list[Any]:
         """Do something with each column, on threads if asked for."""
@@ -396,7 +376,7 @@ class FeatureColumns(TransformerMixin, BaseEstimator):
             return [task(item) for item in items]
         return Parallel(n_jobs=self.n_jobs, prefer="threads")(delayed(task)(item) for item in items)
 
-    def _wrapped(self, blocks: list[Block], X: Any) -> Any:
+    def _wrapped(self, blocks: list[Block]) -> Any:
         is_frame = getattr(self, "_sklearn_output_config", {}).get("transform", "default")
         if self.is_sparse_ and is_frame == "default":
             return to_csr(blocks, self.dtype)
@@ -407,12 +387,8 @@ class FeatureColumns(TransformerMixin, BaseEstimator):
         return sum(own.width for own in self.columns_)
 
     def _sk_visual_block_(self) -> Any:
-        columns = getattr(self, "_declaration", None)
-        if columns is None:
-            columns = [] if isinstance(self.columns, str) else list(self.columns)
-        names = [f"{type(own).__name__}: {own.label}" for own in columns]
-        shown = [repr(own) for own in columns]
-        return _VisualBlock("parallel", shown, names=names, name_details=shown)
+        said = [] if isinstance(self.columns, str) else self.columns
+        return diagram(getattr(self, "_declaration", said))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -11,21 +11,35 @@ from skextras.features.blocks import Block, Codes, Dense
 from skextras.features.columns.base import Fitted
 
 
-def table_of(columns: Sequence[Fitted], matrix: Any) -> dict[str, np.ndarray]:
+def table_of(columns: Sequence[Fitted], X: Any, *, owner: str) -> dict[str, np.ndarray]:
     """Undo what can be undone, exact inverses first.
 
     Parameters
     ----------
     columns : sequence of Fitted
         In the order of the matrix.
-    matrix : ndarray or sparse matrix of shape (n, sum of widths)
+    X : ndarray or sparse matrix of shape (n, sum of widths)
         The features.
+    owner : str
+        Whose errors they are.
 
     Returns
     -------
     dict of (str to ndarray of shape (n,))
         Columns of the table by name.
+
+    Raises
+    ------
+    ValueError
+        If the width differs.
     """
+    matrix = X.tocsr() if sparse.issparse(X) else np.asarray(X)
+    width = sum(own.width for own in columns)
+    if matrix.ndim != 2 or matrix.shape[1] != width:
+        raise ValueError(
+            f"{owner}: X must have the {width} columns of the output, got shape {matrix.shape}. "
+            "Pass what transform returned."
+        )
     found: dict[str, np.ndarray] = {}
     for kind in ("exact", "approximate"):
         first = 0

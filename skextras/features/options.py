@@ -1,10 +1,13 @@
 """SHELL: the options of ``FeatureColumns``, checked before any work."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from skextras.features.columns.base import Column
+from skextras.features.columns.base import Column, Fitted
+
+DENSITY = 0.3  # below this share of entries that are not 0, "auto" gives a sparse matrix
 
 
 def check_options(estimator: Any) -> None:
@@ -43,3 +46,20 @@ def check_options(estimator: Any) -> None:
             f"{owner}: columns must be column types, got {strange[0]!r}. "
             f"Say what it is: Numeric({strange[0]!r}) or Indicator(Vocabulary({strange[0]!r}))."
         )
+
+
+def is_mostly_zero(columns: Sequence[Fitted]) -> bool:
+    """Tell whether the output is better sparse.
+
+    Parameters
+    ----------
+    columns : sequence of Fitted
+        What it is made of.
+
+    Returns
+    -------
+    bool
+        By the share of entries that the declaration leaves at 0.
+    """
+    width = sum(own.width for own in columns)
+    return sum(own.n_entries for own in columns) < DENSITY * width

@@ -65,17 +65,21 @@ class TargetBins:
         self.edges: np.ndarray | None = None
         self.counts, self.sums = np.zeros(0), np.zeros((0, 1))
 
-    def add(self, values: np.ndarray) -> None:
+    def add(self, values: np.ndarray, weights: np.ndarray | None = None) -> None:
         """See numbers, the first time.
 
         Parameters
         ----------
         values : ndarray of float of shape (n,)
             NaN is missing.
+        weights : ndarray of float64 of shape (n,), default=None
+            How often each row counts; None for once.
         """
-        self.sketch.add(values)
+        self.sketch.add(values, weights)
 
-    def add_targets(self, values: np.ndarray, targets: np.ndarray) -> None:
+    def add_targets(
+        self, values: np.ndarray, targets: np.ndarray, weights: np.ndarray | None = None
+    ) -> None:
         """See numbers again, with their targets.
 
         Parameters
@@ -84,6 +88,8 @@ class TargetBins:
             NaN is left out.
         targets : ndarray of float64 of shape (n, k)
             Of the rows.
+        weights : ndarray of float64 of shape (n,), default=None
+            How often each row counts; None for once.
         """
         if self.edges is None:
             cuts = self.sketch.quantiles(range(1, N_BINS), N_BINS)
@@ -94,9 +100,10 @@ class TargetBins:
         bucketize(np.ascontiguousarray(values), self.edges, codes)
         is_there = codes >= 0
         own, n = codes[is_there], len(self.counts)
-        self.counts += np.bincount(own, minlength=n)
+        share = np.ones(len(own)) if weights is None else weights[is_there]
+        self.counts += np.bincount(own, share, n)
         for k in range(targets.shape[1]):
-            self.sums[:, k] += np.bincount(own, targets[is_there, k], n)
+            self.sums[:, k] += np.bincount(own, share * targets[is_there, k], n)
 
     def boundaries(self, n_buckets: int) -> np.ndarray:
         """The boundaries of the best buckets.

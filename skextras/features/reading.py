@@ -96,14 +96,16 @@ def check_input_features(estimator: Any, input_features: Any) -> None:
     ----------
     estimator : FeatureColumns
         Fitted.
-    input_features : array-like of str
-        What ``get_feature_names_out`` was given.
+    input_features : array-like of str or None
+        What ``get_feature_names_out`` was given; None is not compared.
 
     Raises
     ------
     ValueError
         In scikit-learn's words, if they differ.
     """
+    if input_features is None:
+        return
     names = np.asarray(input_features, object)
     known = getattr(estimator, "feature_names_in_", None)
     if known is not None and not np.array_equal(names, known):

@@ -223,12 +223,13 @@ class Power(Scale):
         if len(x) > N_FOR_POWER:
             middles = np.arange(1, 2 * N_FOR_POWER, 2)
             x = weighted_quantiles(x, weights, middles, 2 * N_FOR_POWER)
-            weights = np.ones(len(x), np.int64)
+            weights = np.ones(len(x))
         if not len(x) or x[0] == x[-1]:
             return 1.0, float(x[0]) if len(x) else 0.0, 1.0
         slope = np.average(np.copysign(np.log1p(np.abs(x)), x), weights=weights)
 
         def loss(power: float) -> float:
+            """Minus the mean log likelihood of a normal distribution, but for a constant."""
             mapped = yeo_johnson(x, power)
             mean = np.average(mapped, weights=weights)
             variance = np.average((mapped - mean) ** 2, weights=weights)
@@ -294,17 +295,19 @@ class ScaleState:
         self.moments = Moments()
         self.sketches = [QuantileSketch() for _ in range(n_sketches)]
 
-    def add(self, values: np.ndarray) -> None:
+    def add(self, values: np.ndarray, weights: np.ndarray | None = None) -> None:
         """See rows.
 
         Parameters
         ----------
         values : ndarray of float64 of shape (n, k)
             NaN is missing.
+        weights : ndarray of float64 of shape (n,), default=None
+            How often each row counts; None for once.
         """
-        self.moments.add(values)
+        self.moments.add(values, weights)
         for k, sketch in enumerate(self.sketches):
-            sketch.add(values[:, k])
+            sketch.add(values[:, k], weights)
 
     def merge(self, other: "ScaleState") -> None:
         """Take in another's rows.

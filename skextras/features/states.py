@@ -31,33 +31,38 @@ class LevelCounts:
         Text as bytes.
     kind : str
         "text", "number", or "" before any row.
-    n_rows : int
-        Rows seen, missing ones too.
+    n_rows, n_missing : float
+        Rows seen, missing ones too, and these alone.
     """
 
     def __init__(self) -> None:
         self.counts: Counter[Any] = Counter()
-        self.kind, self.n_rows = "", 0
+        self.kind, self.n_rows, self.n_missing = "", 0.0, 0.0
 
-    def add(self, factor: Factor) -> None:
+    def add(self, factor: Factor, weights: np.ndarray | None = None) -> None:
         """Count the rows of a column.
 
         Parameters
         ----------
         factor : Factor
             Its codes and levels.
+        weights : ndarray of float64 of shape (n,), default=None
+            How often each row counts; None for once. A level of weight 0 was not seen.
         """
-        levels = factor.levels
+        levels, is_missing = factor.levels, factor.codes < 0
         if len(levels):
             self.kind = self.kind or levels.kind
-        self.n_rows += len(factor.codes)
+        self.n_rows += len(is_missing) if weights is None else float(weights.sum())
+        self.n_missing += float((is_missing if weights is None else weights[is_missing]).sum())
         if isinstance(levels, Text):
             whole, ends = levels.data.tobytes(), levels.offsets.tolist()
             keys = [whole[a:b] for a, b in itertools.pairwise(ends)]
         else:
             keys = levels.values.tolist()
         seen = {
-            key: count for key, count in zip(keys, factor.counts.tolist(), strict=True) if count
+            key: count
+            for key, count in zip(keys, factor.weighed(weights).tolist(), strict=True)
+            if count
         }
         if self.counts:
             self.counts.update(seen)
@@ -74,6 +79,7 @@ class LevelCounts:
         """
         self.kind = self.kind or other.kind
         self.n_rows += other.n_rows
+        self.n_missing += other.n_missing
         self.counts.update(other.counts)
 
 
@@ -91,30 +97,35 @@ class Moments:
         self.mean, self.squares = np.zeros(1), np.zeros(1)
         self.low, self.high = np.full(1, np.inf), np.full(1, -np.inf)
 
-    def add(self, values: np.ndarray) -> None:
+    def add(self, values: np.ndarray, weights: np.ndarray | None = None) -> None:
         """Count rows.
 
         Parameters
         ----------
         values : ndarray of float of shape (n, k)
             NaN is missing.
+        weights : ndarray of float64 of shape (n,), default=None
+            How often each row counts; None for once.
         """
         if not len(values):
             return
         seen = Moments()
         is_there = ~np.isnan(values)
-        seen.count = is_there.sum(axis=0).astype(np.float64)
-        n = np.maximum(seen.count, 1)
+        if weights is not None:
+            is_there &= weights[:, None] > 0
         has_all = bool(is_there.all())
         filled = values.astype(np.float64, copy=False)
         filled = filled if has_all else np.where(is_there, filled, 0.0)
-        seen.mean = filled.sum(axis=0) / n
+        share = is_there if weights is None else is_there * weights[:, None]
+        is_plain = has_all and weights is None
+        seen.count = share.sum(axis=0).astype(np.float64)
+        n = np.where(seen.count > 0, seen.count, 1.0)
+        seen.mean = (filled if is_plain else filled * share).sum(axis=0) / n
         centred = filled - seen.mean
-        if not has_all:
-            centred *= is_there
+        shared = centred if is_plain else centred * share
         # what rounding left of the mean is taken out of it and of the squares
-        slip = centred.sum(axis=0) / n
-        seen.squares = np.einsum("ij,ij->j", centred, centred) - n * slip * slip
+        slip = shared.sum(axis=0) / n
+        seen.squares = np.einsum("ij,ij->j", centred, shared) - n * slip * slip
         seen.mean += slip
         seen.low = np.where(is_there, values, np.inf).min(axis=0)
         seen.high = np.where(is_there, values, -np.inf).max(axis=0)

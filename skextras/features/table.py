@@ -4,6 +4,7 @@ A column is converted when it is asked for, and once; nothing converts a whole t
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from copy import copy
 from difflib import get_close_matches
 from typing import Any
 
@@ -12,7 +13,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from skextras.features.values import Categories, Lists, Numbers, Text, Values
+from skextras.features.lists import Lists
+from skextras.features.values import Categories, Numbers, Text, Values
 
 __all__ = ["Table", "as_table", "is_table"]
 
@@ -37,6 +39,11 @@ class Table:
         Their length.
     owner : str
         Whose errors they are.
+
+    Attributes
+    ----------
+    weights : ndarray of float64 of shape (n_rows,) or None
+        How often each row counts in ``fit``; None for once.
     """
 
     def __init__(
@@ -44,6 +51,26 @@ class Table:
     ) -> None:
         self._columns, self.n_rows, self.owner = columns, n_rows, owner
         self._read: dict[str, Values] = {}
+        self.weights: np.ndarray | None = None
+
+    def weighted(self, weights: np.ndarray | None) -> "Table":
+        """The same rows, of which each counts otherwise.
+
+        Parameters
+        ----------
+        weights : ndarray of float64 of shape (n_rows,) or None
+            How often each counts; None leaves it as it is.
+
+        Returns
+        -------
+        Table
+            It reads each column once together with this one.
+        """
+        if weights is None:
+            return self
+        own = copy(self)
+        own.weights = weights
+        return own
 
     @property
     def names(self) -> list[str]:
@@ -132,7 +159,7 @@ def is_table(X: Any) -> bool:
     if has_shape or isinstance(X, Mapping | str | bytes) or not hasattr(X, "__iter__"):
         return True
     if not isinstance(X, list | tuple) or not X:
-        return isinstance(X, list | tuple)
+        return False
     first = X[0][0] if isinstance(X[0], tuple) and len(X[0]) else X[0]
     return not (isinstance(first, Mapping) or len(getattr(first, "shape", ())) == 2)
 
@@ -178,7 +205,9 @@ def as_table(X: Any, *, names: list[str] | None = None, owner: str) -> Table:
             f"{owner}: X must be a pandas or polars DataFrame, a pyarrow Table, a dict of arrays "
             f"or a 2D array, got {kind}. {cure}"
         ) from error
-    columns = {str(name): _reader(frame, name) for name in frame.columns}
+    columns = {
+        str(name): lambda name=name: _native(frame.get_column(name)) for name in frame.columns
+    }
     return Table(columns, frame.shape[0], owner=owner)
 
 
@@ -210,15 +239,12 @@ def _of_array(X: np.ndarray, names: list[str] | None, owner: str) -> Table:
 
 
 # ------------------------------------------------------------ one column
-def _reader(frame: Any, name: str) -> Callable[[], Any]:
-    def read() -> Any:
-        series = frame[name]
-        dtype = series.dtype
-        if dtype.is_float() or (dtype.is_numeric() and not series.null_count()):
-            return series.to_numpy()
-        return series.to_arrow()
-
-    return read
+def _native(series: Any) -> Any:
+    """A series as a NumPy array where that keeps all it says, else as an Arrow array."""
+    dtype = series.dtype
+    if dtype.is_float() or (dtype.is_numeric() and not series.null_count()):
+        return series.to_numpy()
+    return series.to_arrow()
 
 
 def _values(column: Any, *, name: str, owner: str) -> Values:
@@ -231,7 +257,9 @@ def _values(column: Any, *, name: str, owner: str) -> Values:
         return _of_arrow(column, name=name, owner=owner)
     if nw.dependencies.is_into_series(column):
         series = nw.from_native(column, series_only=True)
-        return _values(_reader({name: series}, name)(), name=name, owner=owner)
+        return _values(_native(series), name=name, owner=owner)
+    if not isinstance(column, np.ndarray) and not len(column):
+        return Numbers(np.zeros(0), is_null=True)  # an empty list says nothing of its type
     array = column if isinstance(column, np.ndarray) else _as_array(column)
     if array.dtype.kind in NUMBER_KINDS and array.ndim in (1, 2):
         return Numbers(array)

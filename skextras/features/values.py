@@ -3,7 +3,7 @@
 - ``Numbers``: an array, of shape (n,) or (n, k);
 - ``Text``: UTF-8 or other bytes, one buffer for all rows;
 - ``Categories``: codes into levels, which are numbers or text;
-- ``Lists``: ragged rows of any of these.
+- ``Lists`` (``lists.py``): ragged rows of any of these.
 
 Each can be seen as a ``Factor``: a code for each row, and the distinct values.
 """
@@ -12,7 +12,7 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
@@ -255,6 +255,23 @@ class Factor:
         count_codes(self.codes, counts)
         return counts
 
+    def weighed(self, weights: np.ndarray | None) -> np.ndarray:
+        """The sum of the weights of the rows that have each level.
+
+        Parameters
+        ----------
+        weights : ndarray of float64 of shape (n,) or None
+            Of the rows; None for 1 each.
+
+        Returns
+        -------
+        ndarray of int64 or float64 of shape (n_levels,)
+            ``counts`` without weights.
+        """
+        if weights is None:
+            return self.counts
+        return np.bincount(self.codes + 1, weights, len(self.levels) + 1)[1:]
+
     def recoded(self, new: np.ndarray, width: int) -> Codes:
         """The rows with other codes for the levels.
 
@@ -319,47 +336,3 @@ class Categories:
             With all levels.
         """
         return Categories(self.codes[rows], self.levels)
-
-
-@dataclass(frozen=True)
-class Lists:
-    """Ragged rows.
-
-    Attributes
-    ----------
-    offsets : ndarray of int64 of shape (n + 1,)
-        Where each row's items start; the last one's end. Missing rows have no items.
-    items : Text, Numbers or Categories
-        Those of all rows, one after the other.
-    """
-
-    offsets: np.ndarray
-    items: Any
-    kind = "list"
-
-    def __len__(self) -> int:
-        return len(self.offsets) - 1
-
-    @cached_property
-    def lengths(self) -> np.ndarray:
-        """Number of items of each row."""
-        return np.diff(self.offsets)
-
-    def take(self, rows: np.ndarray) -> "Lists":
-        """Some rows.
-
-        Parameters
-        ----------
-        rows : ndarray of int64
-            Which.
-
-        Returns
-        -------
-        Lists
-            Copied.
-        """
-        lengths = self.lengths[rows]
-        offsets = np.zeros(len(rows) + 1, np.int64)
-        np.cumsum(lengths, out=offsets[1:])
-        within = np.arange(offsets[-1]) - np.repeat(offsets[:-1], lengths)
-        return Lists(offsets, self.items.take(np.repeat(self.offsets[rows], lengths) + within))

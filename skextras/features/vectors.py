@@ -74,6 +74,8 @@ class Items:
         Coefficients.
     n_fields : int
         Fields.
+    weights : ndarray of float64 of shape (n,)
+        How often each row counts.
     """
 
     offsets: np.ndarray
@@ -81,9 +83,16 @@ class Items:
     fields: np.ndarray
     shares: np.ndarray
     n_fields: int
+    weights: np.ndarray
 
     @classmethod
-    def of(cls, blocks: Sequence[Codes | Bags], firsts: Sequence[int], combiner: str) -> "Items":
+    def of(
+        cls,
+        blocks: Sequence[Codes | Bags],
+        firsts: Sequence[int],
+        combiner: str,
+        weights: np.ndarray | None = None,
+    ) -> "Items":
         """Put the fields of rows side by side.
 
         Parameters
@@ -94,6 +103,8 @@ class Items:
             Where each field's vectors start in the table.
         combiner : str
             How several codes of a field become one vector.
+        weights : ndarray of float64 of shape (n,), default=None
+            How often each row counts; None for once.
 
         Returns
         -------
@@ -118,6 +129,7 @@ class Items:
             np.concatenate(fields)[order],
             np.concatenate(shares)[order],
             len(blocks),
+            np.ones(len(blocks[0])) if weights is None else weights,
         )
 
     @classmethod
@@ -145,6 +157,7 @@ class Items:
             np.concatenate([part.fields for part in parts]),
             np.concatenate([part.shares for part in parts]),
             parts[0].n_fields,
+            np.concatenate([part.weights for part in parts]),
         )
 
     @property
@@ -204,15 +217,16 @@ def trained(
     random = np.random.default_rng(how.seed)
     k, d = y.shape[1], vectors.shape[1]
     if not is_binary:
-        deviation = y.std(axis=0)
-        y = (y - y.mean(axis=0)) / np.where(deviation == 0, 1.0, deviation)
+        centred = y - np.average(y, axis=0, weights=items.weights)
+        deviation = np.sqrt(np.average(centred**2, axis=0, weights=items.weights))
+        y = centred / np.where(deviation == 0, 1.0, deviation)
     # Products of half of the coordinates raise the output at first, of the others lower it.
     signs = np.where(np.arange(d) % 2 == 0, 1.0, -1.0)
     heads = np.stack([random.normal(0, d**-0.5, (k, d)), np.tile(signs, (k, 1))])
-    share = np.clip(y.mean(axis=0), 1e-6, 1 - 1e-6)
+    share = np.clip(np.average(y, axis=0, weights=items.weights), 1e-6, 1 - 1e-6)
     model = vectors, heads, np.log(share / (1 - share)) if is_binary else np.zeros(k)
     squares = tuple(np.zeros_like(part) for part in model)
-    columns = items.codes, items.fields, items.shares
+    columns = items.codes, items.fields, items.shares, items.weights
     options = items.n_fields, is_binary, how.learning_rate, PENALTY
     y = np.ascontiguousarray(y, np.float64)
     return [
@@ -239,8 +253,9 @@ def association(items: Items, n_own: int, n_all: int) -> sparse.csr_array:
     ones = np.ones(len(items.codes))
     table = sparse.csr_array((ones, items.codes, items.offsets), shape=(items.n_rows, n_all))
     table.sum_duplicates()
-    counts = sparse.coo_array(table.T[:n_own] @ table)
-    once = np.asarray(table.sum(axis=0)).ravel()
+    weighted = sparse.diags_array(items.weights) @ table
+    counts = sparse.coo_array(table.T[:n_own] @ weighted)
+    once = items.weights @ table
     row, column = counts.coords
     # a category meets itself where it stands again: a² - a times
     pairs = counts.data - np.where(row == column, once[row], 0.0)

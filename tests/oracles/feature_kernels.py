@@ -55,3 +55,20 @@ def explained(counts, sums, cut):
     ends = [0, *cut, len(counts)]
     runs = [slice(a, b) for a, b in pairwise(ends)]
     return sum((sums[run].sum(axis=0) ** 2).sum() / counts[run].sum() for run in runs)
+
+
+def splitmix(word):
+    """The step of SplitMix64, in Python's whole numbers."""
+    mask = 2**64 - 1
+    word = (word + 0x9E3779B97F4A7C15) & mask
+    word = ((word ^ (word >> 30)) * 0xBF58476D1CE4E5B9) & mask
+    word = ((word ^ (word >> 27)) * 0x94D049BB133111EB) & mask
+    return word ^ (word >> 31)
+
+
+def splitmix_bucket(words, seed, n_buckets):
+    """The bucket of a combination of words."""
+    running = seed
+    for word in words:
+        running = splitmix(running ^ (word % 2**64))
+    return ((running >> 32) * n_buckets) >> 32

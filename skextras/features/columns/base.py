@@ -42,7 +42,8 @@ from typing import Any, ClassVar, NoReturn, Protocol
 import numpy as np
 
 from skextras.features.blocks import Bags, Block, Codes, Dense
-from skextras.features.values import Lists, Values
+from skextras.features.lists import Lists
+from skextras.features.values import Values
 
 Learned = dict[str, Any]
 
@@ -58,6 +59,7 @@ class Rows(Protocol):
     """A table, as a column type sees it."""
 
     n_rows: int
+    weights: np.ndarray | None
 
     def __getitem__(self, name: str) -> Values: ...
 

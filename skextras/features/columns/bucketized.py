@@ -122,9 +122,10 @@ class Bucketized(Column):
         values = numbers_of(self, table)
         refuse_missing(self, values)
         if pass_number == 1 and target is not None:
-            state.add_targets(values.floats.astype(np.float64, copy=False), target.values)
+            numbers = values.floats.astype(np.float64, copy=False)
+            state.add_targets(numbers, target.values, table.weights)
         elif self.boundaries is None:
-            state.add(values.floats)
+            state.add(values.floats, table.weights)
 
     def learn(self, state: Any) -> Learned:
         """The boundaries."""

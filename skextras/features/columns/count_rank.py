@@ -7,7 +7,8 @@ from typing import Any, Literal
 import numpy as np
 
 from skextras.features.blocks import MISSING, Block, Codes, Dense
-from skextras.features.columns.base import Column, Fitted, Learned, Rows, Target
+from skextras.features.columns.base import Column, Learned, Rows, Target
+from skextras.features.columns.over import FittedOver, OverCategories
 from skextras.features.columns.policies import with_own_bucket
 from skextras.features.columns.vocabulary import Vocabulary
 from skextras.features.states import LevelCounts
@@ -17,15 +18,16 @@ POLICIES = ("bucket", "keep", "error")
 
 
 @dataclass(frozen=True, repr=False)
-class CountRank(Column):
+class CountRank(OverCategories):
     """How frequent a row's category is among the training rows.
 
     A category that was not seen has the rank after the last, and the count 0.
 
     Parameters
     ----------
-    name : str
-        Of the table's column: text, categories or whole numbers.
+    name : str or Column
+        Of the table's column: text, categories or whole numbers; or a column type that gives one
+        category a row, such as ``Crossed``, of which ``partial_fit`` takes none.
     output : {"rank", "count", "share"}, default="rank"
         The place among the categories by falling count, 1 for the most frequent, ties by value; the
         number of rows; or their share of all.
@@ -45,7 +47,7 @@ class CountRank(Column):
            [1., 2.]])
     """
 
-    name: str
+    name: str | Column
     _: KW_ONLY
     output: Literal["rank", "count", "share"] = "rank"
     missing: Literal["bucket", "keep", "error"] = "bucket"
@@ -59,43 +61,46 @@ class CountRank(Column):
 
     @property
     def _inner(self) -> Vocabulary:
-        return Vocabulary(self.name, missing="error" if self.missing == "error" else "ignore")
+        return Vocabulary(self.label, missing="error" if self.missing == "error" else "ignore")
 
-    def start(self) -> LevelCounts:
+    def start_own(self) -> LevelCounts:
         """No level seen."""
         return LevelCounts()
 
-    def observe(
-        self, state: LevelCounts, table: Rows, target: Target | None, pass_number: int = 0
-    ) -> None:
+    def observe_own(self, state: LevelCounts, rows: Rows, target: Target | None) -> None:
         """Count the levels."""
-        values: Any = table[self.name]
+        values: Any = rows[self.label]
         if values.kind == "list":
             self.refuse_values("one category a row", "lists", "Use Indicator or Embedding.")
-        self._inner.observe(state, table, target)
+        self._inner.observe(state, rows, target)
         if self.missing == "error":
             with_own_bucket(self, Codes(values.factor.codes, len(values.factor.levels)))
 
-    def learn(self, state: LevelCounts) -> Learned:
+    def learn_own(self, state: LevelCounts) -> Learned:
         """Levels by count, and the counts."""
         learned = self._inner.learn(state)
         is_text = learned["kind"] == "text"
         keys = [level.encode() if is_text else level for level in learned["levels"]]
         counts = [state.counts[key] for key in keys]
-        return {"vocabulary": learned, "counts": counts, "n_rows": state.n_rows}
+        return {
+            "vocabulary": learned,
+            "counts": counts,
+            "n_missing": state.n_missing,
+            "n_rows": state.n_rows,
+        }
 
     def fitted(self, learned: Learned) -> "FittedCountRank":
         """With the numbers as a table."""
         return FittedCountRank(self, learned)
 
 
-class FittedCountRank(Fitted):
+class FittedCountRank(FittedOver):
     """Counts by category."""
 
     @cached_property
     def names(self) -> list[str]:
         """The column's name, and what it is."""
-        name = self.column.name
+        name = self.column.label
         own = [f"{name}_{self.column.output}"]
         return own + [f"{name}_is_missing"] * self.column.missing_indicator
 
@@ -107,7 +112,7 @@ class FittedCountRank(Fitted):
     def _table(self) -> np.ndarray:
         """Numbers by code; the last two by -2 (unknown) and -1 (missing)."""
         counts = np.array(self.learned["counts"], np.float64)
-        n_missing = self.learned["n_rows"] - counts.sum()
+        n_missing = self.learned["n_missing"]
         if self.column.output == "rank":
             ranks = np.arange(1.0, len(counts) + 1)
             missing = 1.0 + (counts >= n_missing).sum()
@@ -118,14 +123,14 @@ class FittedCountRank(Fitted):
         else:
             own = np.concatenate([counts, [0.0, n_missing]])
             if self.column.output == "share":
-                own /= max(self.learned["n_rows"], 1)
+                own /= self.learned["n_rows"] or 1.0
         if self.column.missing == "keep":
             own[-1] = np.nan
         return own
 
     def transform(self, table: Rows) -> Block:
         """The numbers of the rows' categories."""
-        codes = self._levels.codes(table).codes
+        codes = self._levels.codes(self.rows(table)).codes
         out = np.empty((len(codes), self.width), np.float64, order="F")
         out[:, 0] = self._table[codes]
         if self.column.missing_indicator:

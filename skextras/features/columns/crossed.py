@@ -19,17 +19,26 @@ from skextras.features.columns.bucketized import OUTPUTS
 from skextras.features.columns.composite import Composite
 from skextras.features.columns.hash_bucket import MAX_BUCKETS, HashBucket, digits
 from skextras.features.columns.policies import MISSING_OF_CATEGORIES, with_own_bucket
-from skextras.features.kernels.farmhash import CROSS_SEED, fingerprints, join, modulo
+from skextras.features.kernels.farmhash import CROSS_SEED, fingerprints, join, placed
 from skextras.features.values import Factor, Text
+
+HASHES = ("tensorflow", "splitmix")
 
 
 @dataclass(frozen=True, repr=False)
 class Crossed(Composite):
     """Each combination of categories has a bucket of its own, by hash.
 
-    The hash is TensorFlow's of ``crossed_column``, ``sparse.cross_hashed`` and Keras'
-    ``HashedCrossing``: a word for each column (FarmHash's fingerprint of text; a whole number, or
-    the code of a column type, as it is), joined in turn to a seed, modulo ``n_buckets``.
+    Each column gives a word: FarmHash's fingerprint of text; a whole number, or the code of a
+    column type, as it is. ``hash`` says how words become a bucket:
+
+    - "tensorflow" joins them in turn to the seed by MurmurHash2's steps, and takes the rest modulo
+      ``n_buckets``: the values of ``crossed_column``, ``sparse.cross_hashed`` and Keras'
+      ``HashedCrossing``.
+    - "splitmix" has h = m(h xor word) for each word in turn, from h = seed, with m the step of
+      SplitMix64 [1]_ (add 0x9E3779B97F4A7C15, then its three shifts and two products), and the
+      bucket (h >> 32) * n_buckets >> 32, in words of 64 bits. It depends on all bits alike for any
+      number of buckets, and takes no division.
 
     Parameters
     ----------
@@ -45,6 +54,13 @@ class Crossed(Composite):
         own after all others, an error.
     seed : int, default=956888297470
         Where the hash starts; TensorFlow's ``hash_key``, whose default this is.
+    hash : {"tensorflow", "splitmix"}, default="tensorflow"
+        Which hash. Both are fixed for ever, and the same on every machine.
+
+    References
+    ----------
+    .. [1] G. Steele, D. Lea and C. Flood, "Fast Splittable Pseudorandom Number Generators", OOPSLA
+       2014, figure 17.
 
     Examples
     --------
@@ -63,6 +79,7 @@ class Crossed(Composite):
     encode: Literal["onehot", "ordinal"] = "onehot"
     missing: Literal["ignore", "bucket", "error"] = "ignore"
     seed: int = int(CROSS_SEED)
+    hash: Literal["tensorflow", "splitmix"] = "tensorflow"
 
     def __post_init__(self) -> None:
         is_one = isinstance(self.columns, str | Column)
@@ -79,6 +96,8 @@ class Crossed(Composite):
             self.refuse("encode", f"one of {OUTPUTS}", self.encode)
         if self.missing not in MISSING_OF_CATEGORIES:
             self.refuse("missing", f"one of {MISSING_OF_CATEGORIES}", self.missing)
+        if self.hash not in HASHES:
+            self.refuse("hash", f"one of {HASHES}", self.hash)
 
     @property
     def parts(self) -> tuple[Column, ...]:
@@ -133,15 +152,16 @@ class FittedCrossed(FittedCategorical):
         """The bucket of each row."""
         running = np.full(table.n_rows, self.column.seed, np.uint64)
         own, is_full = np.zeros(table.n_rows, np.int32), True
+        is_mixed = self.column.hash == "splitmix"
         for name, part in zip(self.column.columns, self.inner, strict=True):
             words, codes = (
                 self._named(name, table) if isinstance(name, str) else _coded(part, table)
             )
             if not len(words):
                 own[:], is_full = MISSING, False
-            elif not join(running, words, codes):
+            elif not join(running, words, codes, is_mixed):
                 own[codes < 0], is_full = MISSING, False
-        modulo(running, self.column.n_buckets, own)
+        placed(running, self.column.n_buckets, own, is_mixed)
         return with_own_bucket(self.column, Codes(own, self.n_levels, is_full=is_full))
 
     def _named(self, name: str, table: Rows) -> tuple[np.ndarray, np.ndarray]:

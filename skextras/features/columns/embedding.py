@@ -135,7 +135,8 @@ class BaseEmbedding(Composite):
             state.learned = self.learned_parts(state)
             state.fitted = self._categorical(state.learned)
         blocks = [part.codes(table) for part in state.fitted]
-        state.items.append(Items.of(blocks, self._firsts(state.fitted), self.combiner))
+        items = Items.of(blocks, self._firsts(state.fitted), self.combiner, table.weights)
+        state.items.append(items)
         if target is not None:
             state.targets.append(target)
 

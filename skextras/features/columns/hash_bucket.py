@@ -21,8 +21,9 @@ from skextras.features.columns.policies import (
     with_own_bucket,
 )
 from skextras.features.kernels.farmhash import buckets
+from skextras.features.lists import Lists
 from skextras.features.states import Nothing
-from skextras.features.values import Lists, Numbers, Text
+from skextras.features.values import Numbers, Text
 
 MAX_BUCKETS = 2**31 - 2
 

@@ -13,8 +13,9 @@ from skextras.features.columns.policies import (
     refuse_missing,
     with_own_bucket,
 )
+from skextras.features.lists import Lists
 from skextras.features.states import Nothing
-from skextras.features.values import Lists, Numbers
+from skextras.features.values import Numbers
 
 
 @dataclass(frozen=True, repr=False)

@@ -73,7 +73,7 @@ class Numeric(Column):
         self, state: ScaleState, table: Rows, target: Target | None, pass_number: int = 0
     ) -> None:
         """See the numbers."""
-        state.add(self.matrix(table))
+        state.add(self.matrix(table), table.weights)
 
     def learn(self, state: ScaleState) -> Learned:
         """What the scale learns, and what fills gaps."""

@@ -6,7 +6,8 @@ import numpy as np
 
 from skextras.features.blocks import MISSING, Codes
 from skextras.features.columns.base import Column
-from skextras.features.values import Categories, Lists, Numbers
+from skextras.features.lists import Lists
+from skextras.features.values import Categories, Numbers
 
 MISSING_OF_CATEGORIES = ("ignore", "bucket", "error")
 

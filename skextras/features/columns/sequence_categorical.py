@@ -17,7 +17,7 @@ from skextras.features.columns.base import (
 )
 from skextras.features.columns.composite import Composite
 from skextras.features.columns.padding import KEEPS, Longest, padded
-from skextras.features.values import Lists
+from skextras.features.lists import Lists
 
 
 @dataclass(frozen=True, repr=False)
@@ -81,7 +81,7 @@ class SequenceCategorical(Composite):
         values: Any = table[self.column.inputs[0]]
         if not isinstance(values, Lists):
             self.refuse_values("lists", values.kind, "Leave SequenceCategorical out.")
-        state.length = max(state.length, int(values.lengths.max(initial=0)))
+        state.length = max(state.length, values.longest(table.weights))
 
     def learn(self, state: Any) -> Learned:
         """What the categories learned, and the length."""

@@ -9,8 +9,9 @@ import numpy as np
 from skextras.features.blocks import Dense
 from skextras.features.columns.base import Column, Fitted, Learned, Rows, Target
 from skextras.features.columns.padding import KEEPS, Longest, padded
+from skextras.features.lists import Lists, item_weights
 from skextras.features.scaling import SCALES, ScaleState
-from skextras.features.values import Lists, Numbers
+from skextras.features.values import Numbers
 
 
 @dataclass(frozen=True, repr=False)
@@ -63,8 +64,8 @@ class SequenceNumeric(Column):
     ) -> None:
         """See the numbers, and measure the lists."""
         lists, items = self.items(table)
-        state.length = max(state.length, int(lists.lengths.max(initial=0)))
-        state.inner.add(items[:, None])
+        state.length = max(state.length, lists.longest(table.weights))
+        state.inner.add(items[:, None], item_weights(lists, table.weights))
 
     def learn(self, state: Longest) -> Learned:
         """The length, and what the scale learns."""

@@ -9,18 +9,21 @@ import numpy as np
 
 from skextras.features.blocks import MISSING, Block, Codes, Dense
 from skextras.features.columns.base import Column, Fitted, Learned, Rows, Target
+from skextras.features.columns.over import FittedOver, OverCategories
 from skextras.features.columns.policies import with_own_bucket
 from skextras.features.columns.vocabulary import Vocabulary
 from skextras.features.kernels.target_sums import fold_sums, spread
+from skextras.features.lists import Lists
 from skextras.features.states import LevelCounts
-from skextras.features.values import Factor, Lists
+from skextras.features.values import Factor
 
 POLICIES = ("bucket", "mean", "keep", "error")
 MAX_FOLDS = 255
+NO_WEIGHTS = np.zeros(0)
 
 
 @dataclass(frozen=True, repr=False)
-class TargetMean(Column):
+class TargetMean(OverCategories):
     """The smoothed mean of the target over the rows of a category, cross-fitted.
 
     The mean of n rows is drawn towards that of all rows, as if m further rows had it:
@@ -33,8 +36,9 @@ class TargetMean(Column):
 
     Parameters
     ----------
-    name : str
-        Of the table's column: text, categories or numbers.
+    name : str or Column
+        Of the table's column: text, categories or numbers; or a column type that gives one category
+        a row, such as ``Crossed``, of which ``partial_fit`` takes none.
     smooth : "auto" or float, default="auto"
         m, in rows; at least 0.
     cv : int, default=5
@@ -60,7 +64,7 @@ class TargetMean(Column):
     array([2.5, 5. , 3.5])
     """
 
-    name: str
+    name: str | Column
     _: KW_ONLY
     smooth: Literal["auto"] | float = "auto"
     cv: int = 5
@@ -80,23 +84,21 @@ class TargetMean(Column):
         if not isinstance(self.random_state, int) or self.random_state < 0:
             self.refuse("random_state", "a whole number of at least 0", self.random_state)
 
-    def start(self) -> "LevelSums":
+    def start_own(self) -> "LevelSums":
         """No row seen."""
         return LevelSums()
 
-    def observe(
-        self, state: "LevelSums", table: Rows, target: Target | None, pass_number: int = 0
-    ) -> None:
+    def observe_own(self, state: "LevelSums", rows: Rows, target: Target | None) -> None:
         """Add up the targets of each category."""
-        factor, target = self._factor(table), self._target(target)
-        folds = np.zeros(table.n_rows, np.uint8)
+        factor, target = self._factor(rows), self._target(target)
+        folds = np.zeros(rows.n_rows, np.uint8)
         folds.flags.writeable = False  # as those of fit_transform: one compiled function
-        shift, counts, sums = _sums(factor, folds, target, 1)
-        state.add(factor, target, shift, (counts[0], sums[0]))
+        shift, counts, sums = _sums(factor, folds, target, 1, rows.weights)
+        state.add(factor, target, shift, (counts[0], sums[0]), rows.weights)
 
-    def learn(self, state: "LevelSums") -> Learned:
+    def learn_own(self, state: "LevelSums") -> Learned:
         """Means of the categories, of the missing, and of all rows."""
-        learned = Vocabulary(self.name).learn(state.levels)
+        learned = Vocabulary(self.label).learn(state.levels)
         is_text = learned["kind"] == "text"
         keys = [level.encode() if is_text else level for level in learned["levels"]]
         rows = [state.places[key] for key in keys]
@@ -118,11 +120,14 @@ class TargetMean(Column):
         self, state: Any, table: Rows, target: Target | None = None
     ) -> tuple[Fitted, Block]:
         """Learn from all rows; encode each by the other folds."""
-        factor, target, n = self._factor(table), self._target(target), table.n_rows
+        for number in range(self.n_passes - 1):
+            self.observe(state, table, target, number)
+        factor = self._factor(self.coded(state, table))
+        target, n = self._target(target), table.n_rows
         n_folds = min(self.cv, n)
         folds = _folds(n, n_folds, self.random_state)
-        shift, counts, sums = _sums(factor, folds, target, n_folds)
-        state.add(factor, target, shift, (counts.sum(axis=0), sums.sum(axis=0)))
+        shift, counts, sums = _sums(factor, folds, target, n_folds, table.weights)
+        state.own.add(factor, target, shift, (counts.sum(axis=0), sums.sum(axis=0)), table.weights)
         fitted = self.fitted(self.learn(state))
         others = counts.sum(axis=0) - counts, sums.sum(axis=0) - sums
         if n_folds == 1:
@@ -138,8 +143,8 @@ class TargetMean(Column):
             out[:, k] = factor.codes < 0
         return fitted, Dense(out)
 
-    def _factor(self, table: Rows) -> Factor:
-        values: Any = table[self.name]
+    def _factor(self, rows: Rows) -> Factor:
+        values: Any = rows[self.label]
         if isinstance(values, Lists) or values.kind not in ("text", "number", "none"):
             self.refuse_values(
                 "text or numbers", values.kind, "Use Embedding for lists and DateTime for times."
@@ -183,14 +188,19 @@ def _folds(n: int, n_folds: int, seed: int) -> np.ndarray:
 
 
 def _sums(
-    factor: Factor, folds: np.ndarray, target: Target, n_folds: int
+    factor: Factor,
+    folds: np.ndarray,
+    target: Target,
+    n_folds: int,
+    weights: np.ndarray | None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Mean target, rows by fold and level, and sums about that mean; the last level is missing."""
     y = target.values
-    shift = y.mean(axis=0) if len(y) else np.zeros(y.shape[1])
+    shift = np.average(y, axis=0, weights=weights) if len(y) else np.zeros(y.shape[1])
     n_levels, k = len(factor.levels) + 1, y.shape[1]
     counts, sums = np.zeros((n_folds, n_levels)), np.zeros((n_folds, n_levels, k, 2))
-    fold_sums(factor.codes, folds, np.ascontiguousarray(y - shift), counts, sums)
+    share = NO_WEIGHTS if weights is None else weights
+    fold_sums(factor.codes, folds, share, np.ascontiguousarray(y - shift), (counts, sums))
     return shift, counts, sums
 
 
@@ -225,6 +235,7 @@ class LevelSums:
         target: Target,
         shift: np.ndarray,
         found: tuple[np.ndarray, np.ndarray],
+        weights: np.ndarray | None,
     ) -> None:
         """Add the rows of a table.
 
@@ -238,11 +249,13 @@ class LevelSums:
             What the sums are counted from.
         found : tuple of ndarray
             Counts (m,) and sums (m, k, 2) by level, the missing last.
+        weights : ndarray of float64 of shape (n,) or None
+            How often each row counts.
         """
         seen = LevelSums()
-        seen.levels.add(factor)
+        seen.levels.add(factor, weights)
         seen.shift = shift
-        is_used = factor.counts > 0
+        is_used = factor.weighed(weights) > 0
         seen.places = {key: place for place, key in enumerate(seen.levels.counts, start=1)}
         order = np.concatenate([[len(is_used)], np.flatnonzero(is_used)])
         seen.counts, seen.sums = found[0][order], found[1][order]
@@ -282,20 +295,20 @@ class LevelSums:
         self.classes = self.classes or other.classes
 
 
-class FittedTargetMean(Fitted):
+class FittedTargetMean(FittedOver):
     """Means by category."""
 
     @cached_property
     def names(self) -> list[str]:
         """The column's name and the class."""
-        name, classes = self.column.name, self.learned["classes"]
+        name, classes = self.column.label, self.learned["classes"]
         own = [f"{name}_mean_of_{label}" for label in classes] or [f"{name}_mean"]
         return own + [f"{name}_is_missing"] * self.column.missing_indicator
 
     @cached_property
     def _inner(self) -> Any:
         missing: Any = "error" if self.column.missing == "error" else "ignore"
-        inner = Vocabulary(self.column.name, missing=missing)
+        inner = Vocabulary(self.column.label, missing=missing)
         return inner.fitted(self.learned["vocabulary"])
 
     @cached_property
@@ -313,7 +326,7 @@ class FittedTargetMean(Fitted):
 
     def transform(self, table: Rows) -> Block:
         """The means of the rows' categories, learned from all training rows."""
-        codes = self._inner.codes(table).codes
+        codes = self._inner.codes(self.rows(table)).codes
         k = len(self._table)
         out = np.empty((len(codes), self.width), np.float64, order="F")
         for output in range(k):

@@ -25,8 +25,9 @@ from skextras.features.columns.policies import (
 )
 from skextras.features.kernels.farmhash import buckets
 from skextras.features.kernels.levels import START, text_lookup, text_table
+from skextras.features.lists import Lists, item_weights
 from skextras.features.states import LevelCounts
-from skextras.features.values import Factor, Lists, Numbers, Text
+from skextras.features.values import Factor, Numbers, Text
 
 Level = str | int | float
 
@@ -124,6 +125,7 @@ class Vocabulary(Column):
     ) -> None:
         """Count the levels."""
         values: Any = table[self.name]
+        weights = item_weights(values, table.weights)
         if isinstance(values, Lists):
             values = values.items
         if values.kind not in ("text", "number", "none"):
@@ -133,7 +135,7 @@ class Vocabulary(Column):
         if values.kind != "none":
             state.kind = values.kind
         if self.vocabulary is None:
-            state.add(values.factor)
+            state.add(values.factor, weights)
 
     def _check_kind(self, kind: str, wanted: str) -> None:
         if self.vocabulary is not None and not wanted:

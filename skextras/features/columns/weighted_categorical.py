@@ -8,7 +8,8 @@ import numpy as np
 from skextras.features.blocks import Bags, Codes
 from skextras.features.columns.base import Column, FittedCategorical, Learned, Rows, Target
 from skextras.features.columns.composite import Composite, Parts
-from skextras.features.values import Lists, Numbers
+from skextras.features.lists import Lists
+from skextras.features.values import Numbers
 
 
 @dataclass(frozen=True, repr=False)

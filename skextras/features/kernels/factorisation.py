@@ -27,14 +27,14 @@ def _descend(values: np.ndarray, squares: np.ndarray, at: int, slope: float, rat
 
 @inner
 def _add_fields(
-    items: tuple[np.ndarray, np.ndarray, np.ndarray],
+    items: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray],
     first: int,
     last: int,
     vectors: np.ndarray,
     fields: np.ndarray,
 ) -> None:
     """Vectors of a row's fields, of shape (n_fields, d)."""
-    codes, owners, shares = items
+    codes, owners, shares, _ = items
     d = vectors.shape[1]
     fields[:] = 0.0
     for item in range(first, last):
@@ -57,7 +57,7 @@ def _meet(fields: np.ndarray, total: np.ndarray, pairs: np.ndarray) -> None:
 def train(
     order: np.ndarray,
     offsets: np.ndarray,
-    items: tuple[np.ndarray, np.ndarray, np.ndarray],
+    items: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray],
     y: np.ndarray,
     model: tuple[np.ndarray, np.ndarray, np.ndarray],
     squares: tuple[np.ndarray, np.ndarray, np.ndarray],
@@ -72,7 +72,8 @@ def train(
     offsets : ndarray of int64 of shape (n + 1,)
         Where each row's items start.
     items : tuple of ndarray
-        Codes (int32), fields (int32) and coefficients (float64).
+        Codes (int32), fields (int32) and coefficients (float64) of the items, and weights (float64)
+        of the rows, by which loss and slopes are multiplied.
     y : ndarray of float64 of shape (n, k)
         Targets.
     model : tuple of ndarray
@@ -89,13 +90,15 @@ def train(
     """
     vectors, heads, biases = model
     vector_squares, head_squares, bias_squares = squares
-    codes, owners, shares = items
+    codes, owners, shares, weights = items
     n_fields, is_binary, rate, penalty = options
     d, n_outputs = vectors.shape[1], y.shape[1]
     fields, total, pairs = np.zeros((n_fields, d)), np.zeros(d), np.zeros(d)
     to_total, to_pairs = np.zeros(d), np.zeros(d)
-    loss = 0.0
+    loss, n_seen = 0.0, 0.0
     for row in order:
+        weight = weights[row]
+        n_seen += weight
         first, last = offsets[row], offsets[row + 1]
         _add_fields(items, first, last, vectors, fields)
         _meet(fields, total, pairs)
@@ -107,10 +110,12 @@ def train(
                 raw += heads[0, k, p] * total[p] + heads[1, k, p] * pairs[p]
             if is_binary:
                 slope = 1.0 / (1.0 + math.exp(-raw)) - y[row, k]
-                loss += max(raw, 0.0) - raw * y[row, k] + math.log1p(math.exp(-abs(raw)))
+                own_loss = max(raw, 0.0) - raw * y[row, k] + math.log1p(math.exp(-abs(raw)))
             else:
                 slope = raw - y[row, k]
-                loss += 0.5 * slope * slope
+                own_loss = 0.5 * slope * slope
+            loss += weight * own_loss
+            slope *= weight
             for p in range(d):
                 to_total[p] += slope * heads[0, k, p]
                 to_pairs[p] += slope * heads[1, k, p]
@@ -122,9 +127,9 @@ def train(
             code, own = codes[item], fields[owners[item]]
             for p in range(d):
                 slope = shares[item] * (to_total[p] + to_pairs[p] * (total[p] - own[p]))
-                slope += penalty * vectors[code, p]
+                slope += weight * penalty * vectors[code, p]
                 _descend(vectors[code], vector_squares[code], p, slope, rate)
-    return loss / max(len(order) * n_outputs, 1)
+    return loss / (n_seen * n_outputs) if n_seen > 0.0 else 0.0
 
 
 @compiled

@@ -8,7 +8,7 @@ TensorFlow's ``string_to_hash_bucket_fast`` and ``sparse_cross_hashed`` compute.
 
 import numpy as np
 
-from skextras.features.kernels.words import folded, rotated, word32, word64
+from skextras.features.kernels.words import folded, mixed, rotated, word32, word64
 from skextras.trees.compiling import compiled, inner
 
 U = np.uint64
@@ -174,7 +174,7 @@ def buckets(offsets: np.ndarray, data: np.ndarray, n_buckets: int, out: np.ndarr
 
 
 @compiled
-def join(running: np.ndarray, words: np.ndarray, codes: np.ndarray) -> bool:
+def join(running: np.ndarray, words: np.ndarray, codes: np.ndarray, is_mixed: bool) -> bool:
     """Join a further column to the words of the crosses so far.
 
     Parameters
@@ -185,6 +185,8 @@ def join(running: np.ndarray, words: np.ndarray, codes: np.ndarray) -> bool:
         Of the column's levels: fingerprints of text, or numbers themselves.
     codes : ndarray of int32 of shape (n,)
         Level of each row. What a row without one gets means nothing.
+    is_mixed : bool
+        Whether to join by SplitMix64's step, else as TensorFlow does.
 
     Returns
     -------
@@ -195,13 +197,14 @@ def join(running: np.ndarray, words: np.ndarray, codes: np.ndarray) -> bool:
     for row in range(len(running)):
         code = codes[row]
         lowest = min(lowest, code)
-        running[row] = joined(running[row], words[max(code, np.int32(0))])
+        word = words[max(code, np.int32(0))]
+        running[row] = mixed(running[row] ^ word) if is_mixed else joined(running[row], word)
     return bool(lowest >= 0)
 
 
 @compiled
-def modulo(words: np.ndarray, n_buckets: int, codes: np.ndarray) -> None:
-    """Words as buckets.
+def placed(words: np.ndarray, n_buckets: int, codes: np.ndarray, is_mixed: bool) -> None:
+    """Words as buckets: the rest modulo their number, or the upper 32 bits as a share of it.
 
     Parameters
     ----------
@@ -211,8 +214,12 @@ def modulo(words: np.ndarray, n_buckets: int, codes: np.ndarray) -> None:
         At most 2**31 - 1.
     codes : ndarray of int32 of shape (n,)
         Gets the buckets; stays as it is where it is negative.
+    is_mixed : bool
+        Whether by share: all bits of a mixed word are alike, and it takes no division.
     """
-    modulus = U(n_buckets)
+    modulus, half = U(n_buckets), U(32)
     for row in range(len(words)):
         if codes[row] >= 0:
-            codes[row] = np.int32(words[row] % modulus)
+            word = words[row]
+            bucket = ((word >> half) * modulus) >> half if is_mixed else word % modulus
+            codes[row] = np.int32(bucket)

@@ -7,7 +7,11 @@ from skextras.trees.compiling import compiled
 
 @compiled
 def fold_sums(
-    codes: np.ndarray, folds: np.ndarray, y: np.ndarray, counts: np.ndarray, sums: np.ndarray
+    codes: np.ndarray,
+    folds: np.ndarray,
+    weights: np.ndarray,
+    y: np.ndarray,
+    found: tuple[np.ndarray, np.ndarray],
 ) -> None:
     """Count rows, and add up targets and their squares.
 
@@ -17,22 +21,26 @@ def fold_sums(
         Category of each row; a negative one counts as the last.
     folds : ndarray of uint8 of shape (n,)
         Fold of each row.
+    weights : ndarray of float64 of shape (n,) or (0,)
+        How often each row counts; empty for once.
     y : ndarray of float64 of shape (n, k)
         Targets.
-    counts : ndarray of float64 of shape (n_folds, n_levels)
-        0; gets the rows.
-    sums : ndarray of float64 of shape (n_folds, n_levels, k, 2)
-        0; gets the sums of targets and of their squares.
+    found : tuple of ndarray of float64
+        Counts of shape (n_folds, n_levels), and sums of targets and of their squares of shape
+        (n_folds, n_levels, k, 2); 0, and filled.
     """
+    counts, sums = found
+    has_weights = len(weights) > 0
     last, k = counts.shape[1] - 1, y.shape[1]
     for row in range(len(codes)):
         code, fold = codes[row], folds[row]
         level = last if code < 0 else np.int64(code)
-        counts[fold, level] += 1.0
+        weight = weights[row] if has_weights else 1.0
+        counts[fold, level] += weight
         for output in range(k):
             value = y[row, output]
-            sums[fold, level, output, 0] += value
-            sums[fold, level, output, 1] += value * value
+            sums[fold, level, output, 0] += weight * value
+            sums[fold, level, output, 1] += weight * value * value
 
 
 @compiled

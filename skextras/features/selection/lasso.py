@@ -201,6 +201,7 @@ class SquareLoss(Loss):
         return self.Z @ (self.weight * (self.y - coef[used] @ self.Z[used]))
 
     def solve(self, coef: np.ndarray, among: np.ndarray, alpha: float) -> None:
+        """Coordinate descent on the products of columns."""
         self._learn(among[self._place[among] < 0])
         places = self._place[among]
         own = coef[among]
@@ -253,6 +254,7 @@ class LogLoss(Loss):
         return float(loss + alpha * np.abs(coef).sum())
 
     def solve(self, coef: np.ndarray, among: np.ndarray, alpha: float) -> None:
+        """Newton's steps, each a lasso on the weighted products of columns."""
         rows = np.concatenate([self.Z[among], np.ones((1, len(self.y)))])
         penalty = np.append(np.full(len(among), alpha), 0.0)
         now = np.append(coef[among], self.intercept)

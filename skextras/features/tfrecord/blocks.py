@@ -19,7 +19,8 @@ class StreamError(Exception):
 
 
 class _Source(Protocol):
-    def readinto(self, view: memoryview) -> int: ...
+    def readinto(self, view: memoryview) -> int:
+        """Fill a view as far as bytes are at hand; 0 at the end."""
 
 
 class _Inflated:
@@ -31,6 +32,7 @@ class _Inflated:
         self._pending, self._is_fresh = b"", True
 
     def readinto(self, view: memoryview) -> int:
+        """Fill a view with decompressed bytes as far as they are at hand; 0 at the end."""
         while True:
             data = self._pending or self._file.read(BLOCK)
             if self._stream.eof:  # (bytes of zero may fill up the last block of a tape)

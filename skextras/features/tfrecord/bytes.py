@@ -36,6 +36,8 @@ def _loader(bits: int) -> Any:
 
     @intrinsic
     def load(typingctx: Any, array: Any, index: Any) -> Any:
+        """The number that starts at a byte, least byte first."""
+
         def _emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             place = _place(context, builder, args[0], signature.args[0], args[1], bits)
             return _little(builder, builder.load(place, align=1), bits)
@@ -50,6 +52,8 @@ def _storer(bits: int) -> Any:
 
     @intrinsic
     def store(typingctx: Any, array: Any, index: Any, value: Any) -> Any:
+        """Write a number from a byte on, least byte first."""
+
         def _emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             place = _place(context, builder, args[0], signature.args[0], args[1], bits)
             builder.store(_little(builder, args[2], bits), place, align=1)
@@ -81,6 +85,8 @@ def _crc_instruction(bits: int) -> Any:
 
     @intrinsic
     def extend(typingctx: Any, crc: Any, value: Any) -> Any:
+        """The checksum of some bytes, from that of what stands before them."""
+
         def _emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             own, word = context.get_value_type(state), ir.IntType(bits)
             kind = ir.FunctionType(own, [own, word])

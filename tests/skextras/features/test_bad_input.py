@@ -193,3 +193,22 @@ def test_sequences_are_cut_and_filled():
     )
     expected = [[1, np.nan, 0, 0.5, 1], [1, -1, 0, 0, 0]]
     np.testing.assert_array_equal(columns.fit_transform(rows), expected)
+
+
+@pytest.mark.parametrize("nothing", [[], (), iter([])], ids=["list", "tuple", "iterator"])
+def test_no_batch_is_refused_in_one_line(nothing):
+    columns = FeatureColumns([Numeric("x")]).fit({"x": [1.0, 2.0]})
+    with pytest.raises(ValueError, match="X must be a table or bring at least one batch, got none"):
+        columns.transform(nothing)
+    with pytest.raises(ValueError, match="X must bring batches in each pass, got none"):
+        columns.fit(nothing)
+    with pytest.raises(TypeError, match="X must be one table for partial_fit, got"):
+        columns.partial_fit(nothing)
+
+
+def test_a_batch_without_rows_changes_nothing():
+    rows = {"town": ["Ulm", "Bonn"], "x": [1.0, 2.0]}
+    none = {"town": [], "x": []}
+    columns = FeatureColumns([TOWNS, Numeric("x")], sparse_output=False)
+    expected = columns.fit_transform(rows)
+    np.testing.assert_array_equal(columns.fit([none, rows, none]).transform([rows, none]), expected)

@@ -60,6 +60,7 @@ def test_a_step_is_adagrad_on_the_slopes_of_the_described_model(seed, n_fields, 
         np.asarray(codes, np.int32),
         np.asarray(owners, np.int32),
         np.asarray(shares, np.float64),
+        np.ones(1),
     )
     squares = tuple(np.zeros_like(part) for part in model)
     options = (n_fields, is_binary, rate, 0.0)
@@ -102,7 +103,9 @@ def test_slopes_of_the_oracle_are_those_of_differences():
 def test_association_is_that_of_counting_pairs(rows):
     offsets = np.cumsum([0, *map(len, rows)])
     codes = np.array([code for row in rows for code in row], np.int32)
-    items = Items(offsets, codes, np.zeros(len(codes), np.int32), np.ones(len(codes)), 1)
+    items = Items(
+        offsets, codes, np.zeros(len(codes), np.int32), np.ones(len(codes)), 1, np.ones(len(rows))
+    )
     found = association(items, 6, 6).toarray()
     np.testing.assert_allclose(found, oracle.association(rows, 6), atol=1e-12)
 
