@@ -23,7 +23,7 @@ POINTS = SPIRAL + 0.02 * torch.randn(4000, 2)
 scheduler = genextras.FlowMatchScheduler()
 model = MLPDenoiser(2, hidden_size=64, num_layers=3)
 trainer = Trainer(model, scheduler, "flow", batch_size=256, learning_rate=3e-3, progress_bar=False)
-trainer.fit(POINTS, n_steps=1000)
+trainer.fit(POINTS, n_steps=500)
 
 unet, scheduler = trainer.pipeline().unet, trainer.scheduler
 scheduler.set_timesteps(40)

@@ -30,7 +30,7 @@ def exact_bits(x):
 model = MLPDenoiser(2, hidden_size=64, num_layers=3)
 scheduler = genextras.FlowMatchScheduler()
 trainer = Trainer(model, scheduler, "flow", batch_size=256, learning_rate=3e-3, progress_bar=False)
-trainer.fit(draw(5000), n_steps=1000)
+trainer.fit(draw(5000), n_steps=500)
 
 trained, x = trainer.pipeline().unet, draw(300)
 options = {"trace": "exact", "tolerance": 1e-3}

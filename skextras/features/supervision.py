@@ -46,7 +46,8 @@ class Targets:
         Raises
         ------
         ValueError
-            Without y, for another length, or for classes that the first batch had not.
+            Without y, for another length, for a target that is missing or infinite, or for classes
+            that the first batch had not.
         """
         if y is None:
             raise ValueError(
@@ -57,6 +58,10 @@ class Targets:
         if len(y) != n_rows:
             raise ValueError(
                 f"{self.owner}: y must have a target for each of the {n_rows} rows, got {len(y)}."
+            )
+        if y.dtype.kind == "f" and not np.isfinite(y).all():
+            raise ValueError(
+                f"{self.owner}: y must be finite, got {y[~np.isfinite(y)][0]}. Drop those rows."
             )
         if self.kind == "auto":
             found = type_of_target(y, input_name="y")

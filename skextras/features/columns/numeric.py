@@ -73,7 +73,13 @@ class Numeric(Column):
         self, state: ScaleState, table: Rows, target: Target | None, pass_number: int = 0
     ) -> None:
         """See the numbers."""
-        state.add(self.matrix(table), table.weights)
+        values = self.matrix(table)
+        if np.isinf(values).any():
+            row = int(np.isinf(values).any(axis=1).argmax())
+            self.refuse_values(
+                "finite numbers", f"an infinite one in row {row}", "Clip it, or make it missing."
+            )
+        state.add(values, table.weights)
 
     def learn(self, state: ScaleState) -> Learned:
         """What the scale learns, and what fills gaps."""

@@ -18,6 +18,7 @@ from skextras.features import (
     Numeric,
     SequenceCategorical,
     SequenceNumeric,
+    TargetMean,
     Vocabulary,
     WeightedCategorical,
 )
@@ -105,6 +106,22 @@ def test_a_wrong_table_is_refused_with_its_cure(message):
     column, table = TABLES[message]
     with pytest.raises(ValueError, match=message):
         FeatureColumns([column]).fit_transform(table)
+
+
+@pytest.mark.parametrize("bad", [np.inf, -np.inf])
+def test_infinite_numbers_are_refused_by_a_scale(bad):
+    columns = FeatureColumns([Numeric("x", missing="mean")])
+    with pytest.raises(ValueError, match=r"Numeric\('x'\): .* finite numbers, got .* in row 2"):
+        columns.fit({"x": [1.0, np.nan, bad]})
+    assert columns.fit({"x": [1.0, np.nan]}).transform({"x": [bad]}) == bad
+
+
+@pytest.mark.parametrize("kind", ["auto", "binary", "continuous"])
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_a_target_that_is_not_finite_is_refused(kind, bad):
+    rows, columns = {"x": ["a", "b", "a"]}, [TargetMean("x")]
+    with pytest.raises(ValueError, match=f"FeatureColumns: y must be finite, got {bad}"):
+        FeatureColumns(columns, target_type=kind).fit(rows, [0.0, bad, 1.0])
 
 
 def test_what_is_no_table_is_refused():

@@ -63,6 +63,19 @@ def test_the_sharper_bound_covers_every_distribution_with_one_mode(n_pairs, thre
         assert worst >= 0.7 * bound
 
 
+@pytest.mark.parametrize(
+    ("threshold", "kind", "expected"),
+    [
+        (0.9, "unimodal", 2.5 * 4 * 0.11 / 1.02),  # Shah and Samworth's, of 50 pairs
+        (0.6, "unimodal", 2.5 / 0.38),
+        (0.6, "worst_case", 2.5 / 0.2),
+    ],
+)
+def test_the_bound_of_fifty_features_of_a_thousand(threshold, kind, expected):
+    bound = error_bound(50, 1000, threshold, n_pairs=50, kind=kind)
+    assert bound == pytest.approx(expected, rel=1e-12)
+
+
 def test_q_is_as_large_as_the_bound_allows():
     for max_false in (0.5, 1.0, 4.0):
         for threshold in (0.6, 0.75, 0.9):
