@@ -209,7 +209,7 @@ class OnCentres:
         K = self.between.block(everything, everything, np.float64)
         if not is_kernel_matrix(K, is_trusted=self.is_trusted):
             raise NotAKernelError("symmetric and finite")
-        n_sample = min(n, max(2 * self.n_centres, MIN_SAMPLE))
+        n_sample = min(n, max(3 * self.n_centres, MIN_SAMPLE))
         rng = np.random.RandomState(0)  # it changes the speed and not the result, hence no seed
         sample = np.sort(rng.choice(n, n_sample, replace=False))
         try:
