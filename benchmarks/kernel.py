@@ -9,6 +9,7 @@ features with its logistic regression at the same C.
 from collections.abc import Iterator
 from functools import partial
 
+import numpy as np
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import make_classification
 from sklearn.gaussian_process import GaussianProcessClassifier
@@ -16,11 +17,12 @@ from sklearn.gaussian_process.kernels import RBF, ConstantKernel
 from sklearn.kernel_approximation import Nystroem
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import SVC
 
 from benchmarks.harness import Contest, Contestant
-from skextras import KernelLogisticRegression
+from skextras import KernelLogisticRegression, KernelLogisticRegressionCV
 
 N_FEATURES, N_HELD_OUT = 20, 2000
 GAMMA, C = 0.02, 10.0
@@ -32,6 +34,9 @@ def contests() -> Iterator[Contest]:
         yield exact(n)
     for n in (20_000, 50_000):
         yield approximate(n)
+    yield prediction(100_000)
+    for n in (300, 600):
+        yield choice(n)
 
 
 def exact(n: int) -> Contest:
@@ -54,9 +59,15 @@ def exact(n: int) -> Contest:
 
 def approximate(n: int) -> Contest:
     """Fit on n rows with a thousand centres."""
+    models = centred_models()
+    return contest("1000 centres: fit, then predict 2000 rows", n, models, tolerance=0.003)
+
+
+def centred_models() -> dict:
+    """Ours and the peer's."""
     m = {"n_components": 1000, "random_state": 0}
     features = Nystroem(gamma=GAMMA, **m)
-    models = {
+    return {
         "skextras KernelLogisticRegression": KernelLogisticRegression(
             C, gamma=GAMMA, solver="nystroem", **m
         ),
@@ -64,14 +75,43 @@ def approximate(n: int) -> Contest:
             features, LogisticRegression(C=C, max_iter=1000)
         ),
     }
-    return contest("1000 centres: fit, then predict 2000 rows", n, models, tolerance=0.003)
+
+
+def prediction(n: int) -> Contest:
+    """Predict n rows with a thousand centres, fitted on 5000."""
+    models = centred_models()
+    X, y = rows_and_labels(5000 + n)
+    for model in models.values():
+        model.fit(X[n:], y[n:])
+    return Contest(
+        task="1000 centres: predict",
+        size=n,
+        quality_name="log loss",
+        tolerance=0.003,
+        contestants=[
+            Contestant(
+                name=name, run=partial(model.predict_proba, X[:n]), quality=partial(log_loss, y[:n])
+            )
+            for name, model in models.items()
+        ],
+    )
+
+
+def choice(n: int) -> Contest:
+    """Choose among 30 values of C: rows left out by one fit a value, beside five folds."""
+    Cs = np.logspace(-2, 3, 30)
+    models = {
+        "skextras KernelLogisticRegressionCV": KernelLogisticRegressionCV(Cs, gamma=GAMMA),
+        "sklearn GridSearchCV, 5 folds": GridSearchCV(
+            KernelLogisticRegression(gamma=GAMMA), {"C": Cs}, cv=5, scoring="neg_log_loss"
+        ),
+    }
+    return contest("choose one of 30 C, then predict 2000 rows", n, models, tolerance=0.01)
 
 
 def contest(task: str, n: int, models: dict, *, tolerance: float) -> Contest:
     """The same rows for all models."""
-    X, y = make_classification(
-        n + N_HELD_OUT, N_FEATURES, n_informative=10, flip_y=0.1, class_sep=0.5, random_state=0
-    )
+    X, y = rows_and_labels(n + N_HELD_OUT)
 
     def fit_predict(model):
         return model.fit(X[:n], y[:n]).predict_proba(X[n:])
@@ -85,4 +125,11 @@ def contest(task: str, n: int, models: dict, *, tolerance: float) -> Contest:
             Contestant(name=name, run=partial(fit_predict, model), quality=partial(log_loss, y[n:]))
             for name, model in models.items()
         ],
+    )
+
+
+def rows_and_labels(n: int) -> tuple[np.ndarray, np.ndarray]:
+    """A binary problem with a tenth of the labels drawn at random."""
+    return make_classification(
+        n, N_FEATURES, n_informative=10, flip_y=0.1, class_sep=0.5, random_state=0
     )

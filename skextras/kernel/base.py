@@ -1,6 +1,7 @@
 """What estimators with a kernel share: their rows, their kernel, the decision function."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from sklearn.utils import Tags, column_or_1d, compute_class_weight
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from skextras.kernel.kernels import Kernel, MatrixPairs, Pairs, takes_gamma
+from skextras.kernel.solving import NotAKernelError
 from skextras.kernel.threads import SMALL, blas_threads
 from skextras.kernel.widths import Width, settled_gamma
 
@@ -194,6 +196,16 @@ class KernelMixin:
             whole = len(self.support_) == X.shape[1]
             return MatrixPairs(X if whole else X[:, self.support_])
         return self._settled_kernel().pairs(X, self.X_fit_)
+
+    @contextmanager
+    def _kernel_failures(self) -> Iterator[None]:
+        """Turn the failures of solvers into words."""
+        try:
+            yield
+        except NotAKernelError as error:
+            raise ValueError(self._not_a_kernel(str(error))) from error
+        except np.linalg.LinAlgError as error:
+            raise ValueError(self._not_a_kernel("positive semi-definite")) from error
 
     def _not_a_kernel(self, what: str) -> str:
         return (

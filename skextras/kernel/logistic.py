@@ -17,13 +17,14 @@ from skextras.kernel.base import TrainingRows, owner_of
 from skextras.kernel.kernels import KERNEL_NAMES
 from skextras.kernel.posterior import PosteriorMixin
 from skextras.kernel.solvers import Solution, Start, import_vectors
-from skextras.kernel.solving import Exact, NotAKernelError, OnCentres, Options, finite_kernel
+from skextras.kernel.solving import Exact, OnCentres, Options, finite_kernel
 from skextras.kernel.threads import SMALL, blas_threads
 
 __all__ = ["KernelLogisticRegression"]
 
 ACCEPTED_STALL = 1e-5  # float64 cannot always go below, where C K reaches 1e9 or more
 
+SEPARATED = 1e-4  # |y - p| below which, on all rows, their scores would grow with C for ever
 MIN_POOL, MAX_POOL, POOL_BYTES = 100, 2000, 2**25  # candidates of the import vector machine
 EXACT_ROWS = 10_000  # up to here solver="auto" is exact: a matrix of 400 MB, seconds
 
@@ -221,7 +222,9 @@ class KernelLogisticRegression(PosteriorMixin, ClassifierMixin, BaseEstimator):
         """
         rows = self._training_rows(X, y, sample_weight)
         check_classification_targets(rows.y)
-        return self._fit_rows(rows, self.C)
+        self._fit_rows(rows, self.C)
+        self._warn_if_separable()
+        return self
 
     def _fit_rows(self, rows: TrainingRows, C: float) -> Self:
         weights = C * rows.class_weights(self.class_weight)
@@ -229,6 +232,7 @@ class KernelLogisticRegression(PosteriorMixin, ClassifierMixin, BaseEstimator):
         with blas_threads().limit(limits=self._n_threads(n), user_api="blas"):
             solution = self._solve(rows, weights)
         self._warn_if_short(solution)
+        self._misfit = solution.misfit
         self._remember(rows, weights)
         self.dual_coef_ = np.ascontiguousarray(solution.dual_coef.T)
         self.intercept_, self.n_iter_ = solution.intercept, solution.n_iter
@@ -284,7 +288,7 @@ class KernelLogisticRegression(PosteriorMixin, ClassifierMixin, BaseEstimator):
     def _solve(self, rows: TrainingRows, weights: np.ndarray) -> Solution:
         """Run the solver and turn its failures into words."""
         options, is_trusted = self._options(), self._is_trusted()
-        try:
+        with self._kernel_failures():
             centres = self._centres(rows, weights)
             start = self._start(rows, centres)
             self._keep_support(rows, centres)
@@ -295,10 +299,6 @@ class KernelLogisticRegression(PosteriorMixin, ClassifierMixin, BaseEstimator):
             return OnCentres(
                 pairs, self._pairs(self._centre_rows(rows, centres), None), len(centres), is_trusted
             ).solve(rows.targets, weights, options, start)
-        except NotAKernelError as error:
-            raise ValueError(self._not_a_kernel(str(error))) from error
-        except np.linalg.LinAlgError as error:
-            raise ValueError(self._not_a_kernel("positive semi-definite")) from error
 
     def _options(self) -> Options:
         report = _print_step if self.verbose else None
@@ -327,6 +327,17 @@ class KernelLogisticRegression(PosteriorMixin, ClassifierMixin, BaseEstimator):
                 f"{owner_of(self)}: stopped after {solution.n_iter} steps at a gradient of "
                 f"{solution.residual:.1e}, above tol={self.tol:.1e}. Increase max_iter or lower C.",
                 ConvergenceWarning,
+                stacklevel=3,
+            )
+
+    def _warn_if_separable(self) -> None:
+        """Warn when the kernel tells all rows apart and only C bounds the scores."""
+        if self._misfit < SEPARATED:
+            warnings.warn(
+                f"{owner_of(self)}: the kernel separates the classes: every training row has its "
+                f"own class with a probability above {1 - SEPARATED}. The scores are as large as C "
+                f"allows, so the probabilities say little. Lower C, got {self.C!r}, or choose it "
+                "on rows held out.",
                 stacklevel=3,
             )
 

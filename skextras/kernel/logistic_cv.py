@@ -15,7 +15,6 @@ from sklearn.utils.multiclass import check_classification_targets
 from skextras.kernel.base import TrainingRows
 from skextras.kernel.logistic import KernelLogisticRegression
 from skextras.kernel.path import path_scores
-from skextras.kernel.solving import NotAKernelError
 
 __all__ = ["KernelLogisticRegressionCV"]
 
@@ -218,7 +217,7 @@ class KernelLogisticRegressionCV(KernelLogisticRegression):
                 f"KernelLogisticRegressionCV: cv must be given for more than {LOO_ROWS} rows, got "
                 f"{n} rows and cv=None. Pass cv=5."
             )
-        try:
+        with self._kernel_failures():
             return path_scores(
                 self._pairs(rows.X, None),
                 rows.targets,
@@ -229,10 +228,6 @@ class KernelLogisticRegressionCV(KernelLogisticRegression):
                 is_trusted=self._is_trusted(),
                 score_weights=rows.weights,
             )
-        except NotAKernelError as error:
-            raise ValueError(self._not_a_kernel(str(error))) from error
-        except np.linalg.LinAlgError as error:
-            raise ValueError(self._not_a_kernel("positive semi-definite")) from error
 
     def _scores_on_folds(self, rows: TrainingRows, gamma: float | None) -> np.ndarray:
         """Mean log probability of the labels held out, by C."""
@@ -256,8 +251,9 @@ class KernelLogisticRegressionCV(KernelLogisticRegression):
         model = clone(KernelLogisticRegression(**shared)).set_params(warm_start=True, tol=1e-5)
         X, y, weights = rows.given
         X, y = _safe_split(model, X, y, train)
+        few = model._training_rows(X, y, weights[train])
         for C in self.Cs_:
-            yield model.set_params(C=C).fit(X, y, weights[train])
+            yield model._fit_rows(few, C)
 
 
 def _log_probability(scores: np.ndarray, codes: np.ndarray) -> np.ndarray:

@@ -82,7 +82,7 @@ def path_scores(
                 penalised = loss.value(F) + 0.5 * float(np.vdot(found.dual_coef, F))
                 scores.append(-penalised / C - 0.5 * posterior.log_det)
             else:
-                F = left_out_scores(posterior, F, loss.descent(F))
+                F = left_out_scores(posterior, K, loss, F)
                 mean = likelihood(targets, score_weights / score_weights.sum())
                 scores.append(-mean.value(F))
     return np.array(scores)

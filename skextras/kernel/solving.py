@@ -1,5 +1,6 @@
 """From an estimator's options to a solver's arrays."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -67,28 +68,14 @@ class NotAKernelError(ValueError):
     """The matrix is not what its text says that it must be."""
 
 
-@dataclass(frozen=True)
-class Exact:
-    """The exact solver on n rows: the way that suits their number.
+class RowSolver(ABC):
+    """What finds the coefficients, given the kernel of its rows."""
 
-    Attributes
-    ----------
-    pairs : Pairs
-        Kernel of the rows with one another.
-    is_bounded : bool
-        Whether its values lie between 0 and 1.
-    is_trusted : bool
-        Whether it is known to be symmetric and cheap to compute again.
-    """
-
-    pairs: Pairs
-    is_bounded: bool
-    is_trusted: bool
-
+    @abstractmethod
     def solve(
         self, targets: np.ndarray, weights: np.ndarray, options: Options, start: Start | None = None
     ) -> Solution:
-        """Find the minimum.
+        """Find the minimum, in the span of the rows that carry the model.
 
         Parameters
         ----------
@@ -113,14 +100,37 @@ class Exact:
         numpy.linalg.LinAlgError
             If it is not positive semi-definite.
         """
+
+
+@dataclass(frozen=True)
+class Exact(RowSolver):
+    """The exact solver on n rows: the way that suits their number.
+
+    Attributes
+    ----------
+    pairs : Pairs
+        Kernel of the rows with one another.
+    is_bounded : bool
+        Whether its values lie between 0 and 1.
+    is_trusted : bool
+        Whether it is known to be symmetric and cheap to compute again.
+    """
+
+    pairs: Pairs
+    is_bounded: bool
+    is_trusted: bool
+
+    def solve(  # numpydoc ignore=GL08
+        self, targets: np.ndarray, weights: np.ndarray, options: Options, start: Start | None = None
+    ) -> Solution:
         n, k = targets.shape
         if n * k <= FACTORED:
-            return self._factored(targets, weights, options)
+            return self._factored(targets, weights, options, start)
         # Its products wait for memory: a second thread would burn time and save none.
         with blas_threads().limit(limits=1, user_api="blas"):
             found = self._iterated(targets, weights, options, start)
         if found.residual > options.tol and n * k <= FACTORED_AT_LAST:
-            found = self._factored(targets, weights, options)
+            found = self._factored(targets, weights, options, start)
         return found
 
     def _iterated(
@@ -140,12 +150,14 @@ class Exact:
             raise NotAKernelError("symmetric and finite") from error
         return solve_large(K, targets, weights, start=start, **options.keywords())
 
-    def _factored(self, targets: np.ndarray, weights: np.ndarray, options: Options) -> Solution:
+    def _factored(
+        self, targets: np.ndarray, weights: np.ndarray, options: Options, start: Start | None
+    ) -> Solution:
         everything = slice(0, len(targets))
         K = self.pairs.block(everything, everything, np.float64)
         if not is_kernel_matrix(K, is_trusted=self.is_trusted):
             raise NotAKernelError("symmetric and finite")
-        return solve_newton(K, targets, weights, **options.keywords())
+        return solve_newton(K, targets, weights, start=start, **options.keywords())
 
     def _check_sample(self, n: int) -> None:
         """Look at some rows of a matrix or function of the user's."""
@@ -157,7 +169,7 @@ class Exact:
 
 
 @dataclass(frozen=True)
-class OnCentres:
+class OnCentres(RowSolver):
     """The Nyström solver: n rows, m of them centres.
 
     Attributes
@@ -177,39 +189,14 @@ class OnCentres:
     n_centres: int
     is_trusted: bool
 
-    def solve(
+    def solve(  # numpydoc ignore=GL08
         self, targets: np.ndarray, weights: np.ndarray, options: Options, start: Start | None = None
     ) -> Solution:
-        """Find the minimum in the span of the centres.
-
-        Parameters
-        ----------
-        targets : ndarray of shape (n, k)
-            Membership.
-        weights : ndarray of shape (n,)
-            c.
-        options : Options
-            The others.
-        start : Start, default=None
-            Where to start.
-
-        Returns
-        -------
-        Solution
-            The coefficients.
-
-        Raises
-        ------
-        NotAKernelError
-            If the matrix is not symmetric and finite.
-        numpy.linalg.LinAlgError
-            If it is not positive semi-definite.
-        """
         everything, n = slice(0, self.n_centres), len(targets)
         K = self.between.block(everything, everything, np.float64)
         if not is_kernel_matrix(K, is_trusted=self.is_trusted):
             raise NotAKernelError("symmetric and finite")
-        n_sample = min(n, max(2 * self.n_centres, MIN_SAMPLE))
+        n_sample = min(n, max(3 * self.n_centres, MIN_SAMPLE))
         rng = np.random.RandomState(0)  # it changes the speed and not the result, hence no seed
         sample = np.sort(rng.choice(n, n_sample, replace=False))
         try:

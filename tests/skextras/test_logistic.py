@@ -162,11 +162,63 @@ def test_far_from_the_origin_the_rbf_kernel_keeps_its_digits():
     assert scaled.gamma_ == pytest.approx(KernelLogisticRegression().fit(X, y).gamma_, rel=1e-6)
 
 
-def test_separable_rows_have_a_finite_answer():
-    X, y = np.array([[-2.0], [-1], [1], [2]]), [0, 0, 1, 1]
-    model = KernelLogisticRegression(C=1e8, kernel="linear").fit(X, y)
+@pytest.mark.parametrize("solver", ["exact", "nystroem"])
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_separable_rows_have_a_finite_answer_and_a_warning_that_says_why(solver, n_classes):
+    X, y = np.arange(2.0 * n_classes)[:, None], np.arange(2 * n_classes) // 2
+    model = KernelLogisticRegression(C=1e8, kernel="linear", solver=solver)
+    with pytest.warns(UserWarning, match="the kernel separates the classes.*Lower C, got 1"):
+        model.fit(X, y)
     assert np.all(np.isfinite(model.decision_function(X)))
     assert model.score(X, y) == 1.0
+
+
+def test_clear_classes_with_a_common_strength_raise_no_alarm():
+    X, y = load_iris(return_X_y=True)
+    KernelLogisticRegression(C=100).fit(X, y)  # warnings are errors here
+    KernelLogisticRegression(C=100).fit(*make_circles(200, noise=0.05, factor=0.3, random_state=0))
+
+
+@pytest.mark.parametrize("n", [60, 1200])
+def test_a_warm_start_takes_fewer_steps_to_the_same_place(n):
+    X, y = table(n=n)
+    model = KernelLogisticRegression(warm_start=True).fit(X, y)
+    cold = KernelLogisticRegression(1.1).fit(X, y)
+    warm = model.set_params(C=1.1).fit(X, y)
+    few = n == 60  # beyond, a cold start is the solution of a low-rank model
+    assert warm.n_iter_ <= cold.n_iter_ - few
+    np.testing.assert_allclose(warm.decision_function(X), cold.decision_function(X), atol=1e-6)
+
+
+@pytest.mark.parametrize("solver", ["exact", "nystroem"])
+def test_bad_data_is_named_by_every_solver(solver):
+    X, y = table(n=1200)
+    model = KernelLogisticRegression(solver=solver, n_components=50)
+    holed = X.copy()
+    holed[3, 2] = np.nan
+    for rows, labels, weights, message in [
+        (holed, y, None, "contains NaN"),
+        (X[:0], y[:0], None, "0 sample"),
+        (X, np.zeros(len(y)), None, "at least 2 classes"),
+        (X, y, np.zeros(len(y)), "(?i)weight"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            model.fit(rows, labels, weights)
+    with pytest.raises(ValueError, match="kernel must be positive semi-definite"):
+        model.set_params(kernel="sigmoid", gamma=1.0, coef0=-1.0, C=100).fit(X, y)
+
+
+@pytest.mark.parametrize("solver", ["exact", "nystroem"])
+def test_duplicates_and_a_kernel_that_is_the_identity(solver):
+    X, y = table(n=600)
+    double, labels = np.repeat(X, 2, axis=0), np.repeat(y, 2)
+    model = KernelLogisticRegression(solver=solver, random_state=0).fit(double, labels)
+    once = KernelLogisticRegression(solver="exact").fit(X, y, np.full(600, 2.0))
+    np.testing.assert_allclose(model.predict_proba(X), once.predict_proba(X), atol=2e-2)
+    alone = KernelLogisticRegression(solver=solver, gamma=1e9, n_components=1200).fit(X, y)
+    shares = np.bincount(y) / len(y)  # far from all rows the intercept is all there is
+    assert np.isfinite(alone.predict_proba(X)).all()
+    np.testing.assert_allclose(alone.predict_proba(X + 5.0), shares[None].repeat(600, 0), atol=0.1)
 
 
 def test_log_probabilities_are_finite_where_probabilities_underflow():

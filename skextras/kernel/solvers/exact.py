@@ -17,6 +17,7 @@ References
 
 from collections.abc import Callable
 from functools import singledispatch
+from operator import itemgetter
 
 import numpy as np
 from scipy.linalg import cho_solve, cholesky
@@ -28,7 +29,7 @@ from skextras.kernel.solvers.likelihood import (
     _SoftmaxCurvature,
     likelihood,
 )
-from skextras.kernel.solvers.line_search import EPS, Iterate, Solution
+from skextras.kernel.solvers.line_search import EPS, Iterate, Solution, Start
 from skextras.kernel.solvers.products import times
 from skextras.kernel.solvers.progress import Progress
 
@@ -45,6 +46,7 @@ def solve_newton(
     fit_intercept: bool = True,
     max_iter: int = 100,
     tol: float = 1e-8,
+    start: Start | None = None,
     report: Callable[[int, float, float], None] | None = None,
 ) -> Solution:
     """Minimise J by damped Newton steps.
@@ -64,6 +66,8 @@ def solve_newton(
         Newton steps at most.
     tol : float, default=1e-8
         Stop when the residual is at or below it.
+    start : Start, default=None
+        Where to start, if J is lower there than at zero.
     report : callable, default=None
         Called with (steps taken, objective, residual) before each step.
 
@@ -82,8 +86,13 @@ def solve_newton(
     loss = likelihood(targets, weights)
     n, k = targets.shape
     nothing = np.zeros((n, k))
-    point = Iterate(nothing, np.zeros(k), nothing, nothing)
-    progress = Progress(point, 0, np.inf, [loss.value(point.F)])
+    points = [Iterate(nothing, np.zeros(k), nothing, nothing)]
+    if start is not None:
+        points.append(_started(start, given, K, fit_intercept=fit_intercept))
+    objective, point = min(
+        ((loss.value(point.F) + point.penalty, point) for point in points), key=itemgetter(0)
+    )
+    progress = Progress(point, 0, np.inf, [objective])
     for progress.n_iter in range(max_iter + 1):
         point, last = progress.point, progress.residual
         G = loss.descent(point.F)
@@ -98,7 +107,20 @@ def solve_newton(
     point = progress.point
     moved = np.mean(times(given, point.A), axis=0) if fit_intercept else 0.0
     objectives = tuple(progress.objectives)
-    return Solution(point.A, point.b - moved, progress.n_iter, progress.residual, objectives)
+    misfit = float(np.abs(point.A / loss.weights).max())  # A = G
+    return Solution(
+        point.A, point.b - moved, progress.n_iter, progress.residual, objectives, misfit
+    )
+
+
+def _started(start: Start, given: np.ndarray, K: np.ndarray, *, fit_intercept: bool) -> Iterate:
+    """Coefficients as an iterate for K, which is the given kernel or that double centred."""
+    A, b = start.dual_coef, start.intercept
+    if fit_intercept:
+        A = A - A.mean(axis=0)
+        b = b + np.mean(times(given, A), axis=0)
+    KA = times(K, A)
+    return Iterate(A, b, KA, KA)
 
 
 @singledispatch

@@ -11,8 +11,6 @@ References
 ----------
 .. [1] Rasmussen and Williams, *Gaussian Processes for Machine Learning*, MIT Press, 2006, sections
    3.4, 3.5 and 5.4.2, equation 3.44.
-.. [2] Rad and Maleki, "A scalable estimate of the out-of-sample prediction error via approximate
-   leave-one-out cross-validation", Journal of the Royal Statistical Society B 82(4), 2020.
 """
 
 import numpy as np
@@ -22,9 +20,7 @@ from skextras.kernel.solvers.exact import shifted_inverse_matrix
 from skextras.kernel.solvers.likelihood import Curvature, Likelihood
 from skextras.kernel.solvers.products import times
 
-__all__ = ["Laplace", "left_out_scores"]
-
-FLAT = 1e-12  # a curvature, relative to the largest, at which a row's loss says nothing
+__all__ = ["Laplace"]
 
 
 class Laplace:
@@ -136,35 +132,31 @@ class Laplace:
             sigma += rest @ inner @ rest.swapaxes(1, 2)
         return sigma
 
+    def joint_covariance(self, K: np.ndarray) -> np.ndarray:
+        """Give the posterior covariance of the scores of all rows with one another.
 
-def left_out_scores(posterior: Laplace, F: np.ndarray, G: np.ndarray) -> np.ndarray:
-    """Approximate the scores of each row without itself (ALO, [2]_).
+        Parameters
+        ----------
+        K : ndarray of shape (n, n)
+            Kernel of the rows.
 
-    If the other rows' losses were quadratics, it would be f_i - (S_ii⁻¹ - W_i⁻¹) g_i, with g_i the
-    negative gradient of row i's loss.
-
-    Parameters
-    ----------
-    posterior : Laplace
-        At the solution.
-    F : ndarray of shape (n, k)
-        Scores there.
-    G : ndarray of shape (n, k)
-        Negative gradient of the loss there.
-
-    Returns
-    -------
-    ndarray of shape (n, k)
-        Scores.
-    """
-    S, k = posterior.own_blocks(), F.shape[1]
-    W = np.stack(
-        [posterior.W.times(np.tile(unit, (len(F), 1))) for unit in np.eye(k)], axis=2
-    )  # (n, k, k)
-    if k > 1:  # on what is common to all classes both are zero; any number will do there
-        size = np.trace(W, axis1=1, axis2=2)[:, None, None]
-        common = size / k
-        W, S = W + common, S + common
-    ridge = FLAT * W.max() * np.eye(k)
-    pull = np.linalg.solve(S + ridge, G[:, :, None]) - np.linalg.solve(W + ridge, G[:, :, None])
-    return F - pull[:, :, 0]
+        Returns
+        -------
+        ndarray of shape (k, n, k, n)
+            Σ = K - K S K, and what the intercept adds.
+        """
+        n, k = len(K), self.n_classes
+        pulled = [K @ E for E in self.E]
+        sigma = np.zeros((k, n, k, n))
+        for j, KE in enumerate(pulled):
+            sigma[j, :, j] = K - KE @ K
+        if self.root is not None:
+            halves = np.hstack(
+                [solve_triangular(self.root, KE.T, lower=True, check_finite=False) for KE in pulled]
+            )
+            sigma += (halves.T @ halves).reshape(k, n, k, n)
+        if self.ones is not None:
+            units, inner = self.ones
+            rest = np.eye(k) - np.tensordot(K, units, axes=1)
+            sigma += np.einsum("tja,ab,slb->jtls", rest, inner, rest, optimize=True)
+        return sigma

@@ -78,7 +78,8 @@ def solve_large(
     b = found.point.b - K.offsets @ found.point.A
     b -= b.mean() * (k > 1)
     objectives = tuple(found.objectives)
-    return Solution(found.point.A, b, found.n_iter, found.residual, objectives)
+    misfit = float(np.abs(found.point.A / loss.weights).max())  # A = G
+    return Solution(found.point.A, b, found.n_iter, found.residual, objectives, misfit)
 
 
 def low_rank_model(K: SquareKernel) -> LowRankKernel:

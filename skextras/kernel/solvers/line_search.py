@@ -29,6 +29,8 @@ class Solution:
         How far from a minimum, as the solver measures it; zero at the exact solution.
     objectives : tuple of float
         J before the first step and after each one; it never rises but by rounding.
+    misfit : float
+        Largest |y - p| of a row.
     is_settled : bool
         Whether what is left is too little to matter, whatever the residual.
     """
@@ -38,6 +40,7 @@ class Solution:
     n_iter: int
     residual: float
     objectives: tuple[float, ...]
+    misfit: float
     is_settled: bool = False
 
 

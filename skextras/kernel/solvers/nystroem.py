@@ -116,7 +116,8 @@ def solve_nystroem(
     n_iter = run.go(max_iter, tol, report)
     A, b = whitening.coefficients(run.point.x[:-1]), run.point.x[-1]
     centred = b - b.mean() * (len(b) > 1)
-    return Solution(A, centred, n_iter, run.residual, tuple(run.objectives), run.is_settled)
+    misfit = float(np.abs(model.loss.descent(run.point.scores) / model.loss.weights).max())
+    return Solution(A, centred, n_iter, run.residual, tuple(run.objectives), misfit, run.is_settled)
 
 
 @dataclass(frozen=True)
