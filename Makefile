@@ -37,7 +37,7 @@ demo: $(READY)
 	$(BIN)/python -m examples.demo
 
 test: $(READY)
-	$(BIN)/python -m pytest --numprocesses=$(WORKERS) --quiet
+	$(BIN)/python -m pytest --numprocesses=$(WORKERS) --dist=worksteal --quiet
 
 lint: $(READY)
 	$(BIN)/ruff format --check .

@@ -1,10 +1,13 @@
 """Digits after a fixed budget by EDM's objective and by DDPM's, and two processes beside one.
 
-The same small DiT, updates, batches and seeds. Energy distance of 1000 samples to held-out digits
+The same small DiT, updates, batches and seeds. Energy distance of 500 samples to held-out digits
 after few calls of the network: DDPM's epsilon by DDIM and by DPM-Solver++, EDM by its own Heun
-method and by Euler's. The interval is Student's, over the differences of pairs of one seed (EDM
-minus the better of DDPM's samplers), so below zero EDM is better. The last table compares the
-weights of one network that was trained by one process and by two.
+method and by Euler's. DDPM's samplers clip the predicted data to [-1, 1], for at the noisiest level
+an error of ε counts 157-fold; EDM's clip nothing. Heun's method takes an odd number of calls, so
+one less than an even budget; three steps of it, in five calls, are too long to be stable. The
+interval is Student's, over the differences of pairs of one seed (the better of EDM's samplers minus
+the better of DDPM's), so below zero EDM is better: it should be, surely, at every budget. The last
+table compares the weights of one network that was trained by one process and by two.
 """
 
 import statistics
@@ -23,14 +26,17 @@ from genextras.denoisers import DiT
 from genextras.evaluation import energy_distance
 from genextras.training import Trainer, launch
 
-SEEDS, N_STEPS, CALLS, N_SAMPLES = (0, 1, 2), 1500, (5, 9, 17), 1000
+SEEDS, N_STEPS, CALLS, N_SAMPLES = (0, 1, 2), 1000, (5, 10, 20, 50), 500
 STUDENT = 4.303  # 97.5% quantile for two degrees of freedom
 STD = 0.75  # of the digits
+LEVELS = {"sigma_data": STD, "sigma_max": 20.0}
 SAMPLERS = {
     "DDPM epsilon, DDIM": lambda: genextras.DDIMScheduler(timestep_spacing="trailing"),
-    "DDPM epsilon, DPM-Solver++": lambda: genextras.MultistepScheduler(use_karras_sigmas=True),
-    "EDM, Euler": lambda: genextras.EDMScheduler(sigma_data=STD, sigma_max=20.0, solver="euler"),
-    "EDM, Heun": lambda: genextras.EDMScheduler(sigma_data=STD, sigma_max=20.0, solver="heun"),
+    "DDPM epsilon, DPM-Solver++": lambda: genextras.MultistepScheduler(
+        use_karras_sigmas=True, thresholding=True
+    ),
+    "EDM, Euler": lambda: genextras.EDMScheduler(solver="euler", **LEVELS),
+    "EDM, Heun": lambda: genextras.EDMScheduler(solver="heun", **LEVELS),
 }
 
 
@@ -59,7 +65,7 @@ def falling(step: int) -> float:
 
 @torch.no_grad()
 def sampled(network: torch.nn.Module, name: str, n_calls: int, seed: int) -> Tensor:
-    """Samples after so many calls; Heun's method takes two a step, and one in the last."""
+    """Samples after at most so many calls; Heun's method takes two a step, and one in the last."""
     scheduler = SAMPLERS[name]()
     scheduler.set_timesteps((n_calls + 1) // 2 if name.endswith("Heun") else n_calls)
     generator = torch.Generator().manual_seed(seed)
@@ -99,7 +105,7 @@ def objectives() -> Table:
         gains.append(interval([e - d for e, d in zip(pairs["EDM"], pairs["DDPM"], strict=True)]))
     cells = (f"{mean:+.4f} ± {half:.4f}" for mean, half in gains)
     rows.append(f"| EDM minus DDPM, best of each | {' | '.join(cells)} |")
-    return Table("\n".join(rows), gains[0][0] < 0)
+    return Table("\n".join(rows), all(mean + half < 0 for mean, half in gains))
 
 
 def train(folder: Path) -> None:

@@ -17,6 +17,7 @@ from genextras.training.losses import (
 from genextras.training.objective import OBJECTIVES, Objective
 from genextras.training.path import TrainingPath
 from genextras.training.pipeline import DenoisingPipeline
+from genextras.training.snapshots import read_snapshots
 from genextras.training.trainer import Trainer
 from genextras.training.weightings import WEIGHTINGS, error_weights, weighting
 
@@ -41,6 +42,7 @@ __all__ = [
     "launch",
     "posthoc_weights",
     "power_exponent",
+    "read_snapshots",
     "sliced_score_loss",
     "uniforms",
     "weighting",

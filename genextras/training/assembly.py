@@ -12,6 +12,7 @@ from genextras.training.network import Network
 from genextras.training.objective import Objective
 from genextras.training.path import TrainingPath
 from genextras.training.settings import Settings, can_fuse, check_model
+from genextras.training.snapshots import follow
 from genextras.validation import message
 
 __all__ = ["assemble"]
@@ -84,6 +85,7 @@ def assemble(  # noqa: PLR0917 - the parts, in the order of Trainer's arguments
         max_grad_norm=settings.max_grad_norm,
         mixed_precision=settings.mixed_precision,
         memory_format=layout,
+        profiles=follow(model) if settings.snapshot_every else [],
     )
 
 

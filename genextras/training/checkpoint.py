@@ -10,7 +10,7 @@ import torch
 
 from genextras.validation import message
 
-__all__ = ["FORMAT", "check_same", "load", "save", "write_whole"]
+__all__ = ["FORMAT", "check_same", "described", "load", "save", "write_whole"]
 
 FORMAT = 1  # of the file
 
@@ -31,7 +31,7 @@ def write_whole(path: Path, write: Callable[[Path], None]) -> None:
         If that fails, a full disk included; the old file is as it was, and no part of the new one
         is left.
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    partial = path.with_name(f".{path.name}.partial")  # what a killed run left is written over
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write(partial)
@@ -69,13 +69,15 @@ def save(path: Path, state: dict[str, Any]) -> None:
     write_whole(path, lambda partial: torch.save({"format": FORMAT, **state}, partial))
 
 
-def load(path: Path) -> dict[str, Any]:
+def load(path: Path, *, mmap: bool = False) -> dict[str, Any]:
     """Read a checkpoint, on the CPU.
 
     Parameters
     ----------
     path : Path
         The file.
+    mmap : bool, default=False
+        Whether tensors are read when they are used.
 
     Returns
     -------
@@ -95,7 +97,7 @@ def load(path: Path) -> dict[str, Any]:
             message("Trainer", "folder", "one with a checkpoint", str(path), cure)
         )
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        state = torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
     except Exception as error:  # unpickling has many
         cure = "It is damaged or of another program."
         raise ValueError(message("Trainer", "checkpoint", "readable", str(path), cure)) from error
@@ -103,6 +105,23 @@ def load(path: Path) -> dict[str, Any]:
         cure = "It was written by another version."
         raise ValueError(message("Trainer", "checkpoint", f"of format {FORMAT}", str(path), cure))
     return state
+
+
+def described(scheduler: Any) -> str:
+    """What a scheduler was constructed with, in one line.
+
+    Parameters
+    ----------
+    scheduler : SchedulerMixin
+        Any.
+
+    Returns
+    -------
+    str
+        As if it were code.
+    """
+    known = sorted((k, v) for k, v in scheduler.config.items() if not k.startswith("_"))
+    return f"{type(scheduler).__name__}({', '.join(f'{k}={v!r}' for k, v in known)})"
 
 
 def check_same(found: dict[str, Any], wanted: dict[str, Any]) -> None:
@@ -119,6 +138,7 @@ def check_same(found: dict[str, Any], wanted: dict[str, Any]) -> None:
         If they differ.
     """
     for name, value in wanted.items():
-        if found[name] != value:
+        saved = found.get(name)
+        if saved != value:
             cure = "Resume with the options and data of that run."
-            raise ValueError(message("Trainer", name, f"{found[name]!r}, as saved", value, cure))
+            raise ValueError(message("Trainer", name, f"{saved!r}, as saved", value, cure))

@@ -15,8 +15,9 @@ from diffusers.training_utils import EMAModel as HostEMAModel
 from torch import Tensor, nn
 
 from genextras.training.data import Batch
+from genextras.training.ema import EMAModel
 from genextras.training.levels import LossHistory
-from genextras.training.losses import drop_labels
+from genextras.training.losses import drop_labels, random_signs
 from genextras.training.network import Network, null_class
 from genextras.training.objective import Draw, Objective
 from genextras.training.path import TrainingPath
@@ -78,6 +79,7 @@ class Loop:
     max_grad_norm: float | None
     mixed_precision: str
     memory_format: torch.memory_format = torch.preserve_format
+    profiles: list[EMAModel] = field(default_factory=list)  # averages that snapshots keep
     history: LossHistory | None = None
     seen: list[tuple[Tensor, Tensor]] = field(default_factory=list)
 
@@ -109,17 +111,21 @@ class Loop:
         draw = self.objective.draw(self.path, size, history=self.history, generator=self.host_draws)
         forgets = torch.rand(size, generator=self.host_draws) if self.label_dropout else None
         noise: Tensor | None = None
+        signs: Tensor | None = None
         for piece in range(share.n_pieces):
             x, classes = next(batches)
             if noise is None:
                 shape = (size, *x.shape[1:])
                 noise = torch.randn(shape, generator=self.device_draws, device=self.device)
+                if self.objective.matching == "sliced":
+                    signs = random_signs(noise, self.device_draws)
             start, stop = share.rows(piece)
             if classes is not None and forgets is not None:
                 rate, null = self.label_dropout, self.null or 0
                 classes = drop_labels(classes, rate, null=null, draws=forgets[start:stop])
             with self._alone(piece):
-                loss = self._loss(x, noise[start:stop], classes, draw, (start, stop))
+                given = (x, noise[start:stop], None if signs is None else signs[start:stop])
+                loss = self._loss(given, classes, draw, (start, stop))
                 self.accelerator.backward(loss / share.n_pieces)
             total += loss.detach() / share.n_pieces
         return self._update(total)
@@ -131,15 +137,18 @@ class Loop:
         return self.accelerator.no_sync(self.network.module)
 
     def _loss(
-        self, x: Tensor, noise: Tensor, classes: Tensor | None, draw: Draw, rows: tuple[int, int]
+        self,
+        given: tuple[Tensor, Tensor, Tensor | None],
+        classes: Tensor | None,
+        draw: Draw,
+        rows: tuple[int, int],
     ) -> Tensor:
+        x, noise, signs = given
         levels = draw.part(*rows, self.device)
         if self.memory_format is torch.channels_last:
             x = x.contiguous(memory_format=torch.channels_last)
         network = partial(self._ask, classes=classes)
-        each = self.objective.loss(
-            network, self.path, x, noise, levels, generator=self.device_draws
-        )
+        each = self.objective.loss(network, self.path, x, noise, levels, directions=signs)
         if draw.bins is not None:
             own = (each.detach() / draw.importance[rows[0] : rows[1]].to(each)).float()
             self.seen.append((draw.bins[rows[0] : rows[1]], own))
@@ -157,8 +166,9 @@ class Loop:
             loss = loss + 0 * norm.detach()
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
-        if self.ema is not None:
-            self.ema.step(self.weights)
+        for average in (self.ema, *self.profiles):
+            if average is not None:
+                average.step(self.weights)
         return loss
 
     def learn_levels(self) -> None:
@@ -189,6 +199,7 @@ class Loop:
             "model": self.network.plain.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "ema": None if self.ema is None else self.ema.state_dict(),
+            "profiles": [each.state_dict() for each in self.profiles],
             "history": None if self.history is None else self.history.state_dict(),
             "seen": list(self.seen),
             "host_draws": self.host_draws.get_state(),
@@ -205,9 +216,11 @@ class Loop:
         """
         self.network.plain.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
-        if self.ema is not None and state["ema"] is not None:
-            self.ema.load_state_dict(state["ema"])
-            self.ema.to(self.device)
+        kept = [state["ema"], *state["profiles"]]
+        for average, each in zip((self.ema, *self.profiles), kept, strict=True):
+            if average is not None:
+                average.load_state_dict(each)
+                average.to(self.device)
         if self.history is not None and state["history"] is not None:
             self.history.load_state_dict(state["history"])
             self.seen = [(bins, losses.to(self.device)) for bins, losses in state["seen"]]

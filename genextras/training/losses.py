@@ -15,7 +15,14 @@ from genextras.core.paths import mix
 from genextras.core.predictions import solve, target_weights
 from genextras.core.steps import LEARNED, MIN_VARIANCE, posterior_variance, transition_variance
 
-__all__ = ["Levels", "denoising_loss", "drop_labels", "hybrid_loss", "sliced_score_loss"]
+__all__ = [
+    "Levels",
+    "denoising_loss",
+    "drop_labels",
+    "hybrid_loss",
+    "random_signs",
+    "sliced_score_loss",
+]
 
 
 class Levels(NamedTuple):
@@ -105,6 +112,7 @@ def sliced_score_loss(
     *,
     prediction: str,
     sigma_data: float = 1.0,
+    directions: Tensor | None = None,
     generator: Generator | None = None,
 ) -> Tensor:
     """Sliced score matching with variance reduction: b² (vᵀ ∂s/∂x v + ‖s‖²/2) / d ([1]_, eq. 8).
@@ -124,8 +132,10 @@ def sliced_score_loss(
         What the network predicts; the score is s = -ε/b.
     sigma_data : float, default=1.0
         Standard deviation of data, for "edm".
+    directions : Tensor of shape (B, ...), optional
+        v, of identity covariance; random signs are drawn here if they are not given.
     generator : torch.Generator, optional
-        Source of the random signs v, on the device of x.
+        Source of those signs, on the device of x.
 
     Returns
     -------
@@ -147,11 +157,29 @@ def sliced_score_loss(
     x = x.detach().requires_grad_()
     output = network(x)
     scaled = -mix(x, output, *solve(prediction, levels.a, levels.b, sigma_data)[2:])  # b s = -ε
-    signs = torch.rand(x.shape, generator=generator, device=x.device) < 0.5
-    v = torch.where(signs, -1.0, 1.0)
+    v = random_signs(x, generator) if directions is None else directions
     slope = torch.autograd.grad((scaled * v).sum(), x, create_graph=True)[0]
     curvature = levels.b * (slope * v).flatten(1).mean(1)  # b² vᵀ ∂s/∂x v
     return curvature + 0.5 * scaled.square().flatten(1).mean(1)
+
+
+def random_signs(like: Tensor, generator: Generator | None = None) -> Tensor:
+    """Independent signs.
+
+    Parameters
+    ----------
+    like : Tensor of shape (B, ...)
+        Tells shape and device.
+    generator : torch.Generator, optional
+        Source of randomness, on that device.
+
+    Returns
+    -------
+    Tensor of shape (B, ...), float32
+        -1 or 1, as likely.
+    """
+    is_down = torch.rand(like.shape, generator=generator, device=like.device) < 0.5
+    return torch.where(is_down, -1.0, 1.0)
 
 
 class Transition(NamedTuple):

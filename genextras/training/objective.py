@@ -205,7 +205,7 @@ class Objective:
         noise: Tensor,
         levels: Levels,
         *,
-        generator: Generator | None = None,
+        directions: Tensor | None = None,
     ) -> Tensor:
         """Loss of each sample of a batch.
 
@@ -221,8 +221,8 @@ class Objective:
             ε, standard normal.
         levels : Levels
             From ``draw``, on the device of the data.
-        generator : torch.Generator, optional
-            Source of the signs of sliced score matching.
+        directions : Tensor of shape (B, ...), optional
+            Of sliced score matching; random signs if they are not given.
 
         Returns
         -------
@@ -235,7 +235,7 @@ class Objective:
             x = mix(data, noise, levels.a, levels.b)
             scales = levels.scales.view(-1, *[1] * (data.ndim - 1))
             each = sliced_score_loss(
-                lambda x: network(scales * x, labels), x, levels, generator=generator, **kind
+                lambda x: network(scales * x, labels), x, levels, directions=directions, **kind
             )
             return levels.weights * each
         output = network(

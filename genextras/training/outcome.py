@@ -1,10 +1,12 @@
 """What a trainer gives back: samples, a pipeline, a folder."""
 
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
 import torch
 from diffusers.pipelines.pipeline_utils import DiffusionPipeline
+from diffusers.training_utils import EMAModel as HostEMAModel
 from torch import Tensor
 
 from genextras.training.delivery import copies, deliver
@@ -14,6 +16,8 @@ from genextras.training.pictures import write_picture
 from genextras.training.pipeline import sample_shape
 from genextras.training.randomness import seeded
 from genextras.training.sampling import draw_samples
+from genextras.training.settings import Settings
+from genextras.training.snapshots import from_snapshots
 from genextras.validation import check_choice, message
 
 __all__ = ["Outcome"]
@@ -27,32 +31,38 @@ class Outcome:
 
     model: Any
     scheduler: Any
+    settings: Settings
     accelerator: Any
     _loop: Loop
     _shape: tuple[int, ...] | None = None  # of a sample, once data were seen
 
-    def pipeline(self, *, scheduler: Any = None, weights: str = "ema") -> DiffusionPipeline:
+    def pipeline(self, *, scheduler: Any = None, weights: str | float = "ema") -> DiffusionPipeline:
         """The trained network with its scheduler, apart from what goes on being trained.
 
         Parameters
         ----------
         scheduler : SchedulerMixin, optional
             Another one for the same path, of this package or of diffusers.
-        weights : {"ema", "last"}, default="ema"
-            Averaged weights, or those of the last update.
+        weights : {"ema", "last"} or float, default="ema"
+            Averaged weights, those of the last update, or the average of a relative width that is
+            made from the snapshots in the trainer's folder.
 
         Returns
         -------
         DiffusionPipeline
             diffusers' DDPMPipeline where it fits, else ``DenoisingPipeline``.
         """
-        check_choice(OWNER, "weights", weights, ("ema", "last"))
         chosen = self.scheduler if scheduler is None else scheduler
-        ema = self._loop.ema if weights == "ema" else None
-        return deliver(self.model, chosen, self._shape, ema)
+        return deliver(self.model, chosen, self._shape, self._average(weights))
+
+    def _average(self, weights: str | float) -> HostEMAModel | None:
+        if isinstance(weights, Real) and not isinstance(weights, bool):
+            return from_snapshots(self.settings.folder, self.model, float(weights))
+        check_choice(OWNER, "weights", weights, ("ema", "last"))
+        return self._loop.ema if weights == "ema" else None
 
     def save_pretrained(
-        self, folder: str | Path, *, scheduler: Any = None, weights: str = "ema"
+        self, folder: str | Path, *, scheduler: Any = None, weights: str | float = "ema"
     ) -> None:
         """Write a pipeline folder, which ``DiffusionPipeline.from_pretrained`` loads.
 
@@ -65,8 +75,9 @@ class Outcome:
         scheduler : SchedulerMixin, optional
             Another one for the same path; with diffusers' own, ``import genextras`` is not needed
             to load the folder of a diffusers' network.
-        weights : {"ema", "last"}, default="ema"
-            Averaged weights, or those of the last update.
+        weights : {"ema", "last"} or float, default="ema"
+            Averaged weights, those of the last update, or the average of a relative width that is
+            made from the snapshots in the trainer's folder.
         """
         if self.accelerator.is_main_process:
             self.pipeline(scheduler=scheduler, weights=weights).save_pretrained(folder)

@@ -44,6 +44,7 @@ class Settings:
     folder: Path | None
     save_every: int | None
     sample_every: int | None
+    snapshot_every: int | None
     log_every: int
     log_with: str | None
     data_range: float | str | None
@@ -81,7 +82,7 @@ class Settings:
         check_number(OWNER, "data_range", wanted, low=1e-12, high=inf, cure=cure)
 
     def _check_folder(self) -> None:
-        for name in ("save_every", "sample_every", "log_with"):
+        for name in ("save_every", "sample_every", "snapshot_every", "log_with"):
             value = getattr(self, name)
             if value is None:
                 continue

@@ -8,7 +8,7 @@ import torch
 from diffusers.training_utils import EMAModel as HostEMAModel
 from torch import Tensor, nn
 
-from genextras.training import checkpoint
+from genextras.training import checkpoint, snapshots
 from genextras.training.assembly import assemble
 from genextras.training.data import Examples, as_examples, batch_rows
 from genextras.training.interruption import StopRequest
@@ -77,6 +77,10 @@ class Trainer(Outcome):
         Updates between checkpoints; without it there is one at the end.
     sample_every : int, optional
         Updates between pictures of samples.
+    snapshot_every : int, optional
+        Updates between snapshots of averages of two widths, 0.05 and 0.1, which are kept in
+        ``folder`` beside ``ema``: ``pipeline(weights=0.15)`` makes the average of any width from
+        them after the run ([2]_, section 3.2). A new run in the folder removes those of an old one.
     log_every : int, default=50
         Updates between looks at the loss; a device is not waited for in between.
     log_with : str, optional
@@ -146,6 +150,7 @@ class Trainer(Outcome):
         folder: str | Path | None = None,
         save_every: int | None = None,
         sample_every: int | None = None,
+        snapshot_every: int | None = None,
         log_every: int = 50,
         log_with: str | None = None,
         data_range: float | str | None = "auto",
@@ -169,6 +174,7 @@ class Trainer(Outcome):
             folder=None if folder is None else Path(folder),
             save_every=save_every,
             sample_every=sample_every,
+            snapshot_every=snapshot_every,
             log_every=log_every,
             log_with=log_with,
             data_range=data_range,
@@ -230,6 +236,8 @@ class Trainer(Outcome):
         )
         if resume:
             self._resume(len(examples))
+        elif self.settings.snapshot_every and self.n_steps_done == 0:
+            self._forget()
         self._n_rows = len(examples)
         self._shape = try_model(self.model, self.path, examples, self.settings)
         devices = [self.accelerator.device] if self.accelerator.device.type == "cuda" else []
@@ -281,7 +289,8 @@ class Trainer(Outcome):
             group["lr"] = base * factor
 
     def _is_due(self, done: int) -> bool:
-        each = (self.settings.save_every, self.settings.sample_every)
+        settings = self.settings
+        each = (settings.save_every, settings.sample_every, settings.snapshot_every)
         return any(every is not None and done % every == 0 for every in each)
 
     def _look(self, records: Records) -> None:
@@ -322,10 +331,17 @@ class Trainer(Outcome):
             state = {**self._loop.state(), **self._progress()}
             if self.accelerator.is_main_process:
                 checkpoint.save(settings.folder / "checkpoint.pt", state)
+        is_kept = settings.snapshot_every and (is_last or done % settings.snapshot_every == 0)
+        if is_kept and self.accelerator.is_main_process:
+            snapshots.write(settings.folder, done, self._loop.profiles)
         is_drawn = settings.sample_every and done % settings.sample_every == 0
         if is_drawn and self.accelerator.is_main_process:
             self._draw(settings.seed, settings.folder / f"samples-{done:07d}.png")
         self.accelerator.wait_for_everyone()
+
+    def _forget(self) -> None:
+        if self.settings.folder is not None and self.accelerator.is_main_process:
+            snapshots.forget_snapshots(self.settings.folder)
 
     def _progress(self) -> dict[str, Any]:
         from accelerate.utils import gather_object
@@ -339,12 +355,15 @@ class Trainer(Outcome):
 
     def _identity(self, n_rows: int) -> dict[str, Any]:
         """What must be the same for a run to go on."""
+        ema = self._loop.ema
         return {
             "seed": self.settings.seed,
             "batch_size": self.settings.batch_size,
             "n_examples": n_rows,
             "objective": repr(self.objective),
-            "scheduler": type(self.scheduler).__name__,
+            "scheduler": checkpoint.described(self.scheduler),
+            "ema": None if ema is None else getattr(ema, "sigma_rel", None) or "of given decay",
+            "snapshots": bool(self.settings.snapshot_every),
         }
 
     def _resume(self, n_rows: int) -> None:
@@ -355,6 +374,8 @@ class Trainer(Outcome):
         state = checkpoint.load(folder / "checkpoint.pt")
         checkpoint.check_same(state["identity"], self._identity(n_rows))
         self._loop.restore(state)
+        for group, rate in zip(self._loop.optimizer.param_groups, self._base_rates, strict=True):
+            group["lr"] = rate  # the optimizer's state has that of the old run
         self.n_steps_done, self.losses = state["step"], list(state["losses"])
         states, process = state["random"], self.accelerator.process_index
         self._random = states[process] if process < len(states) else None

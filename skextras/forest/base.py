@@ -243,9 +243,9 @@ class BaseForest(MultiOutputMixin, BaseEstimator, ABC):
         self._prepare()
 
     def _prepare(self) -> None:
-        from skextras.trees.forest_prediction import forest_predictor
+        from skextras.trees.forest_prediction import ForestPredictor
 
-        self._predictor = forest_predictor(self._forest, self._mapper)
+        self._predictor = ForestPredictor(self._forest, self._mapper)
 
     def __getstate__(self) -> dict[str, Any]:
         """Tables for prediction are made again when they are needed."""

@@ -14,7 +14,6 @@ from skextras.tables import DenseTable, SparseTable, value_blocks
 from skextras.trees.bagging import Bagging, grow_forest
 from skextras.trees.edges import BinMapper
 from skextras.trees.forest_rows import ForestRows, forest_rows
-from skextras.trees.forest_store import joined
 from skextras.trees.forest_targets import Targets
 from skextras.trees.threads import Threads
 from skextras.trees.whole_trees import TreeGrower, codes_of
@@ -108,6 +107,7 @@ class Fit:
             grower,
             bagging,
             seeds,
+            before=estimator._forest if estimator._goes_on else None,
             price=estimator.ccp_alpha,
             n_threads=n_threads,
             after=self._progress(len(seeds)),
@@ -116,7 +116,6 @@ class Fit:
             rows=rows, n_rows=len(self.y), n_draws=bagging.n_draws, strata=bagging.strata
         )
         if estimator._goes_on:
-            forest = joined([estimator._forest, forest])
             seeds = [*estimator._seeds, *seeds]
         estimator._keep(forest, mapper, sampled, seeds)
         if estimator.keep_samples:

@@ -49,14 +49,6 @@ class NumberForest(RegressorMixin, BaseForest):
             )
         return Targets.of_numbers(y)
 
-    def _monotonic(self) -> np.ndarray | None:
-        if self.monotonic_cst is not None and self.criterion == "absolute_error":
-            raise ValueError(
-                f"{type(self).__name__}: monotonic_cst must be None with "
-                "criterion='absolute_error', got constraints. Take 'squared_error'."
-            )
-        return super()._monotonic()
-
     def _set_oob_score_and_attributes(
         self, predictions: np.ndarray, y: np.ndarray, score: Any
     ) -> None:

@@ -70,8 +70,8 @@ class KernelLogisticRegressionCV(KernelLogisticRegression):
     max_iter : int, default=100
         Newton steps at most; 4 to 12 are usual.
     tol : float, default=1e-8
-        Stop when no entry of the gradient exceeds it, relative to the largest weighted C. The
-        Nyström solver stops at a relative gradient of 1e-5, since it keeps its kernel in float32.
+        Stop when no entry of the gradient exceeds it, relative to the largest weighted C, or as
+        :class:`KernelLogisticRegression` says for the Nyström solver.
     verbose : bool, default=False
         Whether to print a line for each Newton step.
 

@@ -1,7 +1,7 @@
 """From an estimator's options to a solver's arrays."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -25,9 +25,8 @@ __all__ = ["Exact", "NotAKernelError", "OnCentres", "Options", "finite_kernel"]
 # Numbers in the factors of a Newton step by Cholesky, (rows * classes)², up to which it is fastest.
 # Beyond, and in double precision, steps take conjugate gradients; the most digits have the factors.
 FACTORED, FACTORED_AT_LAST = 1000, 5000
-DOUBLE_BYTES = 2**26  # of a kernel of rows with centres that is kept, and in double precision
+KEPT_BYTES = 2**28  # of a kernel of rows with centres that is kept and not computed in each pass
 MIN_SAMPLE = 8000  # rows of the preconditioner: more cost more, fewer take more steps
-SAMPLE_TOL = 1e-3  # beyond it the sample says little about all rows
 DOUBLE_ROWS = 4000  # up to here the matrix is kept in double precision: 128 MB
 SEEN_ROWS = 100  # of a function of the user's, to see whether it is symmetric
 
@@ -210,40 +209,18 @@ class OnCentres:
         K = self.between.block(everything, everything, np.float64)
         if not is_kernel_matrix(K, is_trusted=self.is_trusted):
             raise NotAKernelError("symmetric and finite")
-
-        dtype = np.float64 if 8 * n * self.n_centres <= DOUBLE_BYTES else np.float32
-
-        def compute(some: slice | np.ndarray) -> np.ndarray:  # numpydoc ignore=GL08
-            block = self.pairs.block(some, everything, dtype)
-            if not np.isfinite(block.sum()):
-                raise NotAKernelError("symmetric and finite")
-            return block
-
-        rows = KernelRows.within(DOUBLE_BYTES, n, self.n_centres, compute)
         n_sample = min(n, max(2 * self.n_centres, MIN_SAMPLE))
         rng = np.random.RandomState(0)  # it changes the speed and not the result, hence no seed
         sample = np.sort(rng.choice(n, n_sample, replace=False))
-        if n_sample <= n // 2 and start is None:
-            start = self._on_sample(rows, K, sample, (targets, weights), options)
-        keywords = options.keywords()
-        return solve_nystroem(rows, K, targets, weights, sample=sample, start=start, **keywords)
+        try:
+            rows = KernelRows.within(KEPT_BYTES, n, self.n_centres, self._block)
+            keywords = options.keywords()
+            return solve_nystroem(rows, K, targets, weights, sample=sample, start=start, **keywords)
+        except FloatingPointError as error:
+            raise NotAKernelError("symmetric and finite") from error
 
-    def _on_sample(
-        self,
-        rows: KernelRows,
-        K: np.ndarray,
-        sample: np.ndarray,
-        data: tuple[np.ndarray, np.ndarray],
-        options: Options,
-    ) -> Start:
-        """Where to start: the solution for a sample that stands for all rows."""
-        targets, weights = (each[sample] for each in data)
-        weights = weights * (data[1].sum() / weights.sum())
-        few = replace(rows, n_rows=len(sample), kept=rows.at(sample).copy())
-        keywords = {**options.keywords(), "tol": SAMPLE_TOL, "report": None}
-        every = np.arange(len(sample))
-        found = solve_nystroem(few, K, targets, weights, sample=every, **keywords)
-        return Start(found.dual_coef, found.intercept)
+    def _block(self, some: slice | np.ndarray, dtype: type[np.floating]) -> np.ndarray:
+        return self.pairs.block(some, slice(0, self.n_centres), dtype)
 
 
 def finite_kernel(

@@ -26,11 +26,12 @@ class Chain:
         All sequences, one after the other.
     ends : ndarray of shape (n_sequences + 1,)
         Where each begins, and the number of rows.
+    weight : ndarray of shape (n_sequences,), float64
+        Repetitions of each sequence.
     """
 
-    def __init__(self, sweep: Sweep, rows: Rows, ends: np.ndarray) -> None:
-        self.sweep, self.rows, self.ends = sweep, rows, ends
-        self._spare: list[np.ndarray] = []
+    def __init__(self, sweep: Sweep, rows: Rows, ends: np.ndarray, weight: np.ndarray) -> None:
+        self.sweep, self.rows, self.ends, self.weight = sweep, rows, ends, weight
 
     def logs(self, emissions: Parameters) -> tuple[Any, np.ndarray]:
         """Prepared emissions and log densities.
@@ -67,9 +68,9 @@ class Chain:
         shares : ndarray of shape (T, k)
             Rows sum to 1.
         pairs : ndarray of shape (k, k)
-            Expected numbers of transitions.
+            Expected numbers of transitions, those of a sequence times its weight.
         likelihoods : ndarray of shape (n_sequences,)
-            Log-likelihoods.
+            Log-likelihoods of the sequences, each once.
         """
         spans = list(zip(self.ends[:-1], self.ends[1:], strict=True))
         likelihoods = np.array([kernels.relative_densities(logs[a:b]) for a, b in spans])
@@ -91,14 +92,17 @@ class Chain:
             else:
                 waiting.result()
             parts = [
-                (first, min(first + PART, b), b) for a, b in spans for first in range(a, b, PART)
+                (first, min(first + PART, b), b, w)
+                for (a, b), w in zip(spans, self.weight, strict=True)
+                for first in range(a, b, PART)
             ]
             counted = [np.zeros_like(moves) for _ in parts]
 
             def _join(number: int) -> None:
-                first, stop, end = parts[number]
+                first, stop, end, weight = parts[number]
                 steps = (logs[:end], alpha[:end], beta[:end])  # the last step has no transition
                 kernels.smooth(*steps, moves, first, stop, counted[number])
+                counted[number] *= weight
 
             # A part reads alpha of its own steps alone, so that parts may go in any order.
             list((pool.map if self._is_shared else map)(_join, range(len(parts))))
@@ -152,12 +156,15 @@ class ChainStep:
         if not (np.all(start >= 0) and np.all(moves >= 0)):
             raise InfeasibleError("HMM: probabilities must be nonnegative. Step back.")
         ready, logs = self.chain.logs(own)
-        shares, pairs, likelihoods = self.chain.smooth(start, moves, logs)
-        first = shares[self.chain.ends[:-1]].sum(axis=0)
-        sums = self.chain.sweep.assigned(ready, self.chain.rows, shares)
+        chain, weight = self.chain, self.chain.weight
+        shares, pairs, likelihoods = chain.smooth(start, moves, logs)
+        first = weight @ shares[chain.ends[:-1]]
+        if len(chain.rows.weight):
+            shares *= chain.rows.weight[:, None]
+        sums = chain.sweep.assigned(ready, chain.rows, shares)
         statistics = self.components.condense(ready, sums)
         leaving = pairs.sum(axis=1, keepdims=True)
         following = np.where(leaving > 0, pairs / np.where(leaving > 0, leaving, 1.0), moves)
-        objective = (likelihoods.sum() + self.components.log_prior(own)) / len(shares)
+        objective = (weight @ likelihoods + self.components.log_prior(own)) / chain.rows.total()
         updated = self.components.update(own, statistics)
         return float(objective), (first / first.sum(), following, *updated)

@@ -4,11 +4,13 @@ Rows are centred on each component's own mean before anything is multiplied: no 
 numbers is formed, however far the components are from one another and from the origin.
 """
 
+import math
 from typing import Any
 
 import numpy as np
 
-from skextras.mixture.kernels import FOUR, REORDER, TILE, add_products
+from skextras.mixture.kernels import FOUR, REORDER, TILE, add_products, tiles
+from skextras.mixture.lanes import STEP, add_squares
 from skextras.trees.compiling import compiled
 
 
@@ -19,42 +21,6 @@ def _move(block: Any, first: int, m: int, mean: Any, moved: Any) -> None:
         x, t, c = block[p, first : first + m], moved[p], mean[p]
         for r in range(m):
             t[r] = x[r] - c
-
-
-@compiled(**REORDER)
-def _off_diagonal(R: Any, q: int, moved: Any, m: int, partial: Any) -> None:
-    """Four products of columns q... of R with all features above the diagonal square."""
-    y0, y1, y2, y3 = partial[0], partial[1], partial[2], partial[3]
-    partial[:] = 0
-    for p in range(0, q, FOUR):
-        t0, t1, t2, t3 = moved[p], moved[p + 1], moved[p + 2], moved[p + 3]
-        a0, a1, a2, a3 = R[p, q], R[p, q + 1], R[p, q + 2], R[p, q + 3]
-        b0, b1, b2, b3 = R[p + 1, q], R[p + 1, q + 1], R[p + 1, q + 2], R[p + 1, q + 3]
-        c0, c1, c2, c3 = R[p + 2, q], R[p + 2, q + 1], R[p + 2, q + 2], R[p + 2, q + 3]
-        d0, d1, d2, d3 = R[p + 3, q], R[p + 3, q + 1], R[p + 3, q + 2], R[p + 3, q + 3]
-        for r in range(m):
-            u0, u1, u2, u3 = t0[r], t1[r], t2[r], t3[r]
-            y0[r] += a0 * u0 + b0 * u1 + c0 * u2 + d0 * u3
-            y1[r] += a1 * u0 + b1 * u1 + c1 * u2 + d1 * u3
-            y2[r] += a2 * u0 + b2 * u1 + c2 * u2 + d2 * u3
-            y3[r] += a3 * u0 + b3 * u1 + c3 * u2 + d3 * u3
-
-
-@compiled(**REORDER)
-def _add_squares(R: Any, q: int, moved: Any, m: int, partial: Any, distance: Any) -> None:
-    """Finish the four products with the diagonal square, and add their squares."""
-    y0, y1, y2, y3 = partial[0], partial[1], partial[2], partial[3]
-    t0, t1, t2, t3 = moved[q], moved[q + 1], moved[q + 2], moved[q + 3]
-    a0, a1, a2, a3 = R[q, q], R[q, q + 1], R[q, q + 2], R[q, q + 3]
-    b1, b2, b3 = R[q + 1, q + 1], R[q + 1, q + 2], R[q + 1, q + 3]
-    c2, c3, d3 = R[q + 2, q + 2], R[q + 2, q + 3], R[q + 3, q + 3]
-    for r in range(m):
-        u0, u1, u2, u3 = t0[r], t1[r], t2[r], t3[r]
-        v0 = y0[r] + a0 * u0
-        v1 = y1[r] + a1 * u0 + b1 * u1
-        v2 = y2[r] + a2 * u0 + b2 * u1 + c2 * u2
-        v3 = y3[r] + a3 * u0 + b3 * u1 + c3 * u2 + d3 * u3
-        distance[r] += v0 * v0 + v1 * v1 + v2 * v2 + v3 * v3
 
 
 @compiled(**REORDER)
@@ -78,17 +44,17 @@ def full_density(block: Any, n: int, means: Any, roots: Any, constants: Any, out
     out : ndarray of shape (K, B)
         Log densities go out.
     """
-    D, half = block.shape[0], block.dtype.type(0.5)
-    moved, partial = np.empty((D, TILE), block.dtype), np.empty((FOUR, TILE), block.dtype)
-    distance = np.empty(TILE, block.dtype)
-    for first in range(0, n, TILE):
-        m = min(TILE, n - first)
+    D, half, step = block.shape[0], block.dtype.type(0.5), STEP // block.itemsize
+    moved, distance = tiles(D, block), tiles(1, block)[0]
+    tile = TILE * 4 // block.itemsize  # half as many of the long numbers: rows and copies in L1
+    for first in range(0, n, tile):
+        m = min(tile, n - first)
         for j in range(len(constants)):
             _move(block, first, m, means[j], moved)
             distance[:] = 0
-            for q in range(0, D, FOUR):
-                _off_diagonal(roots[j], q, moved, m, partial)
-                _add_squares(roots[j], q, moved, m, partial, distance)
+            for start in range(0, m, step):  # (what stands beyond m is not used)
+                for q in range(0, D, FOUR):
+                    add_squares(moved, TILE, start, roots[j], D, q, distance)
             to, constant = out[j, first : first + m], constants[j]
             for r in range(m):
                 to[r] = constant - half * distance[r]
@@ -113,25 +79,25 @@ def full_moments(
     totals, firsts, seconds : ndarray of shape (k,), (k, D), (k, D, D), float64
         Σ r, Σ r (x - μ) and Σ r (x - μ)(x - μ)ᵀ (on and above the diagonal) are added to them.
     """
-    D = block.shape[0]
-    moved, weighted = np.empty((D, TILE), block.dtype), np.empty((D, TILE), block.dtype)
+    moved, scale = tiles(block.shape[0], block), tiles(1, block)[0]
     for first in range(0, n, TILE):
         m = min(TILE, n - first)
         for j in range(len(totals)):
             share = shares[j, first : first + m]
             total = block.dtype.type(0)
             for r in range(m):
+                scale[r] = math.sqrt(share[r])
                 total += share[r]
             if total > 0:
                 totals[j] += total
-                _move(block, first, m, means[j], moved)
-                for p in range(D):
-                    t, w, moment = moved[p], weighted[p], block.dtype.type(0)
+                for p in range(block.shape[0]):
+                    x, t, c = block[p, first : first + m], moved[p], means[j, p]
+                    moment = block.dtype.type(0)
                     for r in range(m):
-                        w[r] = share[r] * t[r]
-                        moment += w[r]
+                        t[r] = scale[r] * (x[r] - c)
+                        moment += scale[r] * t[r]
                     firsts[j, p] += moment
-                add_products(moved, weighted, m, True, seconds[j])
+                add_products(moved, moved, m, True, seconds[j])
 
 
 @compiled(**REORDER)

@@ -20,8 +20,9 @@ from skextras.mixture.chain import Chain, ChainStep
 from skextras.mixture.components import Components, Parameters
 from skextras.mixture.em import Ascent, best_of
 from skextras.mixture.reading import Summary, check_numbers, has_missing, summarise
+from skextras.mixture.sequences import Sequences
 from skextras.mixture.starting import Starter, soft
-from skextras.mixture.sweeping import Rows, Sweep
+from skextras.mixture.sweeping import EMPTY, Rows, Sweep
 
 
 class BaseHMM(BaseEstimator, ABC):
@@ -87,7 +88,7 @@ class BaseHMM(BaseEstimator, ABC):
 
     # ------------------------------------------------------------ fit
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: Any, y: Any = None, lengths: Any = None) -> Self:
+    def fit(self, X: Any, y: Any = None, lengths: Any = None, sequence_weight: Any = None) -> Self:
         """Fit the model by EM (Baum-Welch).
 
         Parameters
@@ -98,6 +99,9 @@ class BaseHMM(BaseEstimator, ABC):
             Not used, present for API consistency by convention.
         lengths : array-like of int of shape (n_sequences,), default=None
             Steps of each sequence; None is one sequence.
+        sequence_weight : array-like of shape (n_sequences,), default=None
+            Repetitions of each whole sequence; one of weight 0 is not there. A step alone cannot
+            be repeated without changing the chain, so that there is no ``sample_weight``.
 
         Returns
         -------
@@ -107,18 +111,22 @@ class BaseHMM(BaseEstimator, ABC):
         Raises
         ------
         ValueError
-            If the lengths do not sum to the number of steps, or there are fewer steps than states.
+            If the lengths do not sum to the number of steps, there are fewer steps than states, or
+            the weights are not one for each sequence.
         """
         values = self._numbers(X, reset=True)
+        sequences = Sequences(type(self).__name__, len(values), lengths, sequence_weight)
+        if not np.all(sequences.weight > 0):
+            values, sequences = values[sequences.is_counted], sequences.counted()
         self._check_size(len(values))
         rng = check_random_state(self.random_state)
-        rows = _sequenced(values)
+        rows = _sequenced(values, EMPTY if sequence_weight is None else sequences.step_weight)
         summary = summarise([rows], rng)
         components = self._components(summary)
         summary.is_centred = components.is_centred
         threads = self._threads()
         sweep = Sweep(components, self.n_components, summary.origin, values.dtype, threads)
-        step = ChainStep(Chain(sweep, rows, self._ends(lengths, len(values))))
+        step = ChainStep(Chain(sweep, rows, sequences.ends, sequences.weight))
         accelerated = partial(accelerations, self.acceleration)
         ascents = [
             Ascent(step, start, self.tol, accelerated(), report=self._reporter(), _best=start)
@@ -164,17 +172,6 @@ class BaseHMM(BaseEstimator, ABC):
                 f"n_samples = {n}, got {self.n_components}. Lower it."
             )
 
-    def _ends(self, lengths: Any, n: int) -> np.ndarray:
-        if lengths is None:
-            return np.array([0, n])
-        sizes = np.atleast_1d(np.asarray(lengths))
-        if sizes.dtype.kind not in "iu" or np.any(sizes < 1) or sizes.sum() != n:
-            raise ValueError(
-                f"{type(self).__name__}: lengths must be positive integers that sum to the {n} "
-                f"rows of X, got a sum of {sizes.sum()}. Count the steps of each sequence."
-            )
-        return np.concatenate([[0], np.cumsum(sizes)])
-
     def _reporter(self) -> Any:
         if not self.verbose:
             return None
@@ -187,13 +184,14 @@ class BaseHMM(BaseEstimator, ABC):
         return report
 
     # ------------------------------------------------------------ predictions
-    def _chain(self, X: Any, lengths: Any) -> tuple[Chain, np.ndarray]:
+    def _chain(self, X: Any, lengths: Any, sequence_weight: Any = None) -> tuple[Chain, np.ndarray]:
         check_is_fitted(self)
         values = self._numbers(X, reset=False)
+        sequences = Sequences(type(self).__name__, len(values), lengths, sequence_weight)
         centre, components = self._centre(), self._components(None)
         k, threads = len(self.startprob_), self._threads()
         sweep = Sweep(components, k, centre, values.dtype, threads)
-        chain = Chain(sweep, _sequenced(values), self._ends(lengths, len(values)))
+        chain = Chain(sweep, _sequenced(values), sequences.ends, sequences.weight)
         return chain, chain.logs(self._own_parameters(centre))[1]
 
     def decode(self, X: Any, lengths: Any = None) -> tuple[float, np.ndarray]:
@@ -251,7 +249,9 @@ class BaseHMM(BaseEstimator, ABC):
         chain, logs = self._chain(X, lengths)
         return chain.smooth(self.startprob_, self.transmat_, logs)[0]
 
-    def score(self, X: Any, y: Any = None, lengths: Any = None) -> float:
+    def score(
+        self, X: Any, y: Any = None, lengths: Any = None, sequence_weight: Any = None
+    ) -> float:
         """Log-likelihood of the sequences.
 
         Parameters
@@ -262,16 +262,20 @@ class BaseHMM(BaseEstimator, ABC):
             Not used, present for API consistency by convention.
         lengths : array-like of int of shape (n_sequences,), default=None
             Steps of each sequence.
+        sequence_weight : array-like of shape (n_sequences,), default=None
+            Repetitions of each whole sequence.
 
         Returns
         -------
         float
             Sum over all steps, nats.
         """
-        chain, logs = self._chain(X, lengths)
-        return float(chain.smooth(self.startprob_, self.transmat_, logs)[2].sum())
+        chain, logs = self._chain(X, lengths, sequence_weight)
+        likelihoods = chain.smooth(self.startprob_, self.transmat_, logs)[2]
+        is_counted = chain.weight > 0
+        return float(chain.weight[is_counted] @ likelihoods[is_counted])
 
-    def bic(self, X: Any, lengths: Any = None) -> float:
+    def bic(self, X: Any, lengths: Any = None, sequence_weight: Any = None) -> float:
         """Bayesian information criterion; the lower the better.
 
         Parameters
@@ -280,6 +284,8 @@ class BaseHMM(BaseEstimator, ABC):
             Sequences, one after the other.
         lengths : array-like of int of shape (n_sequences,), default=None
             Steps of each sequence.
+        sequence_weight : array-like of shape (n_sequences,), default=None
+            Repetitions of each whole sequence.
 
         Returns
         -------
@@ -288,7 +294,9 @@ class BaseHMM(BaseEstimator, ABC):
         """
         k = len(self.startprob_)
         n_parameters = self._n_emission_parameters() + k - 1 + k * (k - 1)
-        return -2 * self.score(X, lengths=lengths) + float(np.log(len(X))) * n_parameters
+        likelihood = self.score(X, lengths=lengths, sequence_weight=sequence_weight)
+        n_steps = Sequences(type(self).__name__, len(X), lengths, sequence_weight).n_weighted_steps
+        return -2 * likelihood + float(np.log(n_steps)) * n_parameters
 
     def sample(self, n_samples: int = 1) -> tuple[np.ndarray, np.ndarray]:
         """Draw one sequence from the fitted model.
@@ -319,6 +327,6 @@ class BaseHMM(BaseEstimator, ABC):
         return self._emit(states, rng), states
 
 
-def _sequenced(values: np.ndarray) -> Rows:
+def _sequenced(values: np.ndarray, weight: np.ndarray = EMPTY) -> Rows:
     """Rows in their order; where one is incomplete all are taken for it."""
-    return Rows(values, n_complete=0 if has_missing(values) else -1)
+    return Rows(values, weight, n_complete=0 if has_missing(values) else -1)

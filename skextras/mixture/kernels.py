@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from skextras.mixture.exponential import exponential
+from skextras.mixture.lanes import LINE, add_steps
 from skextras.trees.compiling import compiled
 
 TILE = 256  # rows whose arrays stay in the nearest caches
@@ -18,6 +19,27 @@ FOUR = 4
 LEAST_SINGLE, LEAST_DOUBLE = 1e-25, 1e-200  # share of a row in a component
 # Sums over rows may be reordered into lanes; infinities and NaN keep their meaning.
 REORDER = {"fastmath": {"reassoc", "contract", "nsz"}}
+
+
+@compiled
+def tiles(count: int, kind: Any) -> Any:
+    """Zeros for tiles of rows, none of whose vectors lies in two lines of the cache.
+
+    Parameters
+    ----------
+    count : int
+        How many.
+    kind : ndarray
+        Any array of the type.
+
+    Returns
+    -------
+    ndarray of shape (count, TILE)
+        Zeros.
+    """
+    flat = np.zeros(count * TILE + 64, kind.dtype)
+    skipped = (-flat.ctypes.data % 64) // flat.itemsize
+    return flat[skipped : skipped + count * TILE].reshape(count, TILE)
 
 
 @compiled
@@ -165,51 +187,15 @@ def add_products(left: Any, right: Any, n: int, is_symmetric: bool, out: Any) ->
     out : ndarray of shape (P, Q), float64
         Sums are added to it.
     """
-    kind = left.dtype.type
+    lanes = LINE // left.itemsize
+    steps, sizes = n // lanes, (left.shape[1], right.shape[1], out.shape[1])
     for p in range(0, left.shape[0], FOUR):
-        a0, a1, a2, a3 = left[p], left[p + 1], left[p + 2], left[p + 3]
-        o0, o1, o2, o3 = out[p], out[p + 1], out[p + 2], out[p + 3]
         for q in range(p if is_symmetric else 0, right.shape[0], FOUR):
-            b0, b1, b2, b3 = right[q], right[q + 1], right[q + 2], right[q + 3]
-            s00, s01, s02, s03 = kind(0), kind(0), kind(0), kind(0)
-            s10, s11, s12, s13 = kind(0), kind(0), kind(0), kind(0)
-            s20, s21, s22, s23 = kind(0), kind(0), kind(0), kind(0)
-            s30, s31, s32, s33 = kind(0), kind(0), kind(0), kind(0)
-            for r in range(n):
-                x0, x1, x2, x3 = a0[r], a1[r], a2[r], a3[r]
-                y0, y1, y2, y3 = b0[r], b1[r], b2[r], b3[r]
-                s00 += x0 * y0
-                s01 += x0 * y1
-                s02 += x0 * y2
-                s03 += x0 * y3
-                s10 += x1 * y0
-                s11 += x1 * y1
-                s12 += x1 * y2
-                s13 += x1 * y3
-                s20 += x2 * y0
-                s21 += x2 * y1
-                s22 += x2 * y2
-                s23 += x2 * y3
-                s30 += x3 * y0
-                s31 += x3 * y1
-                s32 += x3 * y2
-                s33 += x3 * y3
-            o0[q] += s00
-            o0[q + 1] += s01
-            o0[q + 2] += s02
-            o0[q + 3] += s03
-            o1[q] += s10
-            o1[q + 1] += s11
-            o1[q + 2] += s12
-            o1[q + 3] += s13
-            o2[q] += s20
-            o2[q + 1] += s21
-            o2[q + 2] += s22
-            o2[q + 3] += s23
-            o3[q] += s30
-            o3[q + 1] += s31
-            o3[q + 2] += s32
-            o3[q + 3] += s33
+            add_steps(left, right, sizes, (p, q), steps, out)
+            for r in range(steps * lanes, n):
+                for i in range(p, p + FOUR):
+                    for j in range(q, q + FOUR):
+                        out[i, j] += left[i, r] * right[j, r]
 
 
 @compiled(**REORDER)

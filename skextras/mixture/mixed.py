@@ -202,19 +202,20 @@ class MixedMixture(TableMixin, BaseMixture):
             place = {**{i: i for i in range(d)}, **{name: i for i, name in enumerate(names)}}
             own = ["auto"] * d
             for key, family in self.families.items():
-                self._check_named(key in place, f"columns of X, in a dict, got {key!r}")
+                self._check_named(key in place, f"name columns of X, got {key!r}")
                 own[place[key]] = family
         else:
             own = [self.families] * d if isinstance(self.families, str) else list(self.families)
-            self._check_named(len(own) == d, f"one for each of the {d} columns, got {len(own)}")
+            self._check_named(len(own) == d, f"be one for each of the {d} columns, got {own!r}")
         for family in own:
-            self._check_named(family in {"auto", *FAMILIES}, f"'auto' or {FAMILIES}, got {family}")
+            allowed = ", ".join(map(repr, ("auto", *FAMILIES)))
+            self._check_named(family in ("auto", *FAMILIES), f"be one of {allowed}, got {family!r}")
         return own
 
     def _check_named(self, is_good: bool, message: str) -> None:
         if not is_good:
             raise ValueError(
-                f"MixedMixture: families must be {message}. 'auto' finds them by the values."
+                f"MixedMixture: families must {message}. 'auto' finds them by the values."
             )
 
     def _member(self, family: str) -> BaseMixture:

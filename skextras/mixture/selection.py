@@ -10,12 +10,14 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import cross_val_score
 
+from skextras.mixture.base import BaseMixture
 from skextras.mixture.display import MixtureDisplay
 from skextras.mixture.gaussian import GaussianMixture
 
 __all__ = ["MixtureSelection", "select_mixture"]
 
 CRITERIA = ("bic", "icl", "aic", "cv")
+KINDS = ("full", "tied", "diag", "spherical")
 
 
 @dataclass(frozen=True)
@@ -24,17 +26,18 @@ class MixtureSelection:
 
     Attributes
     ----------
-    best_estimator_ : GaussianMixture
+    best_estimator_ : estimator
         Fitted on all rows.
     best_params_ : dict
-        Its ``n_components`` and ``covariance_type``.
+        Its ``n_components``, and ``covariance_type`` if it has one.
     values_ : dict
-        (covariance type, number of components) to the criterion.
+        (covariance type, number of components) to the criterion; the name of the class stands for
+        the type of a mixture without that option.
     criterion : str
         Which; the lower the better, for "cv" minus the held-out log-likelihood of a row.
     """
 
-    best_estimator_: GaussianMixture
+    best_estimator_: BaseMixture
     best_params_: dict[str, Any]
     values_: dict[tuple[str, int], float]
     criterion: str
@@ -58,10 +61,10 @@ class MixtureSelection:
 def select_mixture(
     X: Any,
     n_components: Iterable[int] = range(1, 10),
-    covariance_types: Sequence[str] = ("full", "tied", "diag", "spherical"),
+    covariance_types: Sequence[str] | None = None,
     *,
     criterion: Literal["bic", "icl", "aic", "cv"] = "bic",
-    estimator: GaussianMixture | None = None,
+    estimator: BaseMixture | None = None,
     cv: int = 5,
 ) -> MixtureSelection:
     """Fit mixtures of several sizes and kinds, and keep the best by a criterion [1]_.
@@ -69,15 +72,17 @@ def select_mixture(
     Parameters
     ----------
     X : array-like of shape (n_samples, n_features)
-        Rows; NaN is a missing value.
+        Rows, as the estimator takes them.
     n_components : iterable of int, default=range(1, 10)
         Numbers of components.
-    covariance_types : sequence of str, default=("full", "tied", "diag", "spherical")
-        Kinds of covariance.
+    covariance_types : sequence of str, default=None
+        Kinds of covariance; None takes "full", "tied", "diag" and "spherical" of an estimator that
+        has them. "factor" is one, too, of ``GaussianMixture``.
     criterion : {"bic", "icl", "aic", "cv"}, default="bic"
         "icl" prefers components apart; "cv" is the held-out log-likelihood.
-    estimator : GaussianMixture, default=None
-        Its other options hold for every fit.
+    estimator : estimator, default=None
+        Any mixture of skextras; its other options hold for every fit. None is a
+        ``GaussianMixture``.
     cv : int, default=5
         Folds of "cv".
 
@@ -88,8 +93,11 @@ def select_mixture(
 
     Raises
     ------
+    TypeError
+        If the estimator is no mixture of skextras.
     ValueError
-        If a criterion is unknown or there is nothing to choose from.
+        If a criterion is unknown, there is nothing to choose from, or kinds of covariance are named
+        for a mixture without that option.
 
     References
     ----------
@@ -104,33 +112,58 @@ def select_mixture(
     >>> X = np.concatenate([rng.normal(m, 1, (100, 2)) for m in (-5, 5)])
     >>> select_mixture(X, range(1, 4)).best_params_
     {'n_components': 2, 'covariance_type': 'spherical'}
+    >>> from skextras import BernoulliMixture
+    >>> bits = BernoulliMixture(random_state=0)
+    >>> select_mixture(X > 0, range(1, 4), estimator=bits).best_params_
+    {'n_components': 2}
     """
     if criterion not in CRITERIA:
         raise ValueError(
             f"select_mixture: criterion must be one of {', '.join(CRITERIA)}, got {criterion!r}. "
             "'bic' is usual."
         )
-    sizes = list(n_components)
-    if not sizes or not covariance_types:
+    base = GaussianMixture(random_state=0) if estimator is None else estimator
+    kinds, sizes = _kinds(base, covariance_types), list(n_components)
+    if not sizes or not kinds:
         raise ValueError(
             "select_mixture: n_components and covariance_types must name at least one each, got "
-            f"{sizes} and {list(covariance_types)}. Pass range(1, 10)."
+            f"{sizes} and {covariance_types}. Pass range(1, 10)."
         )
-    base = GaussianMixture(random_state=0) if estimator is None else estimator
-    values, models = dict[tuple[str, int], float](), dict[tuple[str, int], GaussianMixture]()
-    for kind in covariance_types:
+    values, models = dict[tuple[str, int], float](), dict[tuple[str, int], BaseMixture]()
+    chosen = dict[tuple[str, int], dict[str, Any]]()
+    for kind, options in kinds.items():
         for size in sizes:
-            model = clone(base).set_params(n_components=size, covariance_type=kind)
+            key = (kind, size)
+            chosen[key] = {"n_components": size, **options}
+            model = clone(base).set_params(**chosen[key])
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", ConvergenceWarning)
-                models[kind, size] = model.fit(X)
-                values[kind, size] = _value(model, X, criterion, cv)
-    kind, size = min(values, key=lambda key: values[key])
-    chosen = {"n_components": size, "covariance_type": kind}
-    return MixtureSelection(models[kind, size], chosen, values, criterion)
+                models[key] = model.fit(X)
+                values[key] = _value(model, X, criterion, cv)
+    best = min(values, key=lambda key: values[key])
+    return MixtureSelection(models[best], chosen[best], values, criterion)
 
 
-def _value(model: GaussianMixture, X: Any, criterion: str, cv: int) -> float:
+def _kinds(base: Any, covariance_types: Sequence[str] | None) -> dict[str, dict[str, str]]:
+    """Options of each kind."""
+    if not isinstance(base, BaseMixture):
+        raise TypeError(
+            f"select_mixture: estimator must be a mixture of skextras, got {base!r}. Pass "
+            "GaussianMixture(), or leave it out."
+        )
+    if hasattr(base, "covariance_type"):
+        kinds = KINDS if covariance_types is None else covariance_types
+        return {kind: {"covariance_type": kind} for kind in kinds}
+    owner = type(base).__name__
+    if covariance_types is not None:
+        raise ValueError(
+            f"select_mixture: covariance_types must be None for {owner}, which has no such option, "
+            f"got {covariance_types!r}. Leave them out."
+        )
+    return {owner: {}}
+
+
+def _value(model: BaseMixture, X: Any, criterion: str, cv: int) -> float:
     if criterion == "cv":
         return -float(np.mean(cross_val_score(clone(model), X, cv=cv)))
     return float(getattr(model, criterion)(X))

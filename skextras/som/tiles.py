@@ -5,71 +5,44 @@ distance does. The products of 6 rows with 64 units stay in registers while the 
 then each lane takes its best score so far, the unit, and its second best score. The matrix of
 scores is never written, which is what a product followed by an argmin spends half of its time on.
 
-Numba has no vector types, so that the code is written as LLVM's own; LLVM cuts the vectors of 16
-numbers into what the machine has.
+The code is LLVM's own, see ``skextras.trees.vectors``; vectors have 16 numbers.
 """
 
 from typing import Any
 
-from llvmlite import binding, ir
+from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from skextras.trees.vectors import IS_WIDE, WORD, at, loaded, multiply_add, splat
+
 LANES = 16
 ROWS = 6  # accumulators: ROWS x VECTORS registers of 32 (AVX-512), or twice ROWS of 16 (AVX2)
-VECTORS = 4 if binding.get_host_cpu_features().get("avx512f", False) else 1
+VECTORS = 4 if IS_WIDE else 1
 PANEL = LANES * VECTORS
 
 _FLOATS = ir.VectorType(ir.FloatType(), LANES)
 _INTS = ir.VectorType(ir.IntType(32), LANES)
 _DOUBLES = ir.VectorType(ir.DoubleType(), 8)
 SWEEP = 4 * _DOUBLES.count  # units that are moved and compared together
-_INT, _WORD = ir.IntType(32), ir.IntType(64)
-
-
-def _at(context: Any, builder: Any, kind: Any, array: Any, index: Any, to: Any) -> Any:
-    """Address of an entry of a flat array, as one of another type."""
-    data = context.make_array(kind)(context, builder, array).data
-    return builder.bitcast(builder.gep(data, [index]), to.as_pointer())
-
-
-def _splat(builder: Any, value: Any, to: Any) -> Any:
-    one = builder.insert_element(ir.Constant(to, ir.Undefined), value, ir.Constant(_INT, 0))
-    zeros = ir.Constant(ir.VectorType(_INT, to.count), [0] * to.count)
-    return builder.shuffle_vector(one, ir.Constant(to, ir.Undefined), zeros)
-
-
-def _vectors(builder: Any, start: Any, count: int) -> list[Any]:
-    """Load vectors that follow one another in memory."""
-    return [builder.load(builder.gep(start, [_WORD(i)]), align=4) for i in range(count)]
-
-
-def _multiply_add(builder: Any, kind: Any, name: str) -> Any:
-    function = ir.FunctionType(kind, [kind] * 3)
-    return cgutils.get_or_insert_function(builder.module, function, f"llvm.fmuladd.{name}")
+_INT = ir.IntType(32)
 
 
 def _scores(builder: Any, x: Any, d: Any, w: Any, bias: Any) -> list[list[Any]]:
     """Scores of the tile: bias + Σ_k x_k w_k, w being minus the weights."""
     sums = [[cgutils.alloca_once(builder, _FLOATS) for _ in range(VECTORS)] for _ in range(ROWS)]
-    for v, start in enumerate(_vectors(builder, bias, VECTORS)):
+    for v, start in enumerate(loaded(builder, bias, VECTORS)):
         for row in sums:
             builder.store(start, row[v])
-    multiply_add = _multiply_add(builder, _FLOATS, f"v{LANES}f32")
-    places = [builder.gep(x, [builder.mul(d, _WORD(r))]) for r in range(ROWS)]
+    fused = multiply_add(builder, _FLOATS)
+    places = [builder.gep(x, [builder.mul(d, WORD(r))]) for r in range(ROWS)]
     with cgutils.for_range(builder, d) as loop:
-        weights = _vectors(
-            builder, builder.gep(w, [builder.mul(loop.index, _WORD(VECTORS))]), VECTORS
-        )
+        weights = loaded(builder, builder.gep(w, [builder.mul(loop.index, WORD(VECTORS))]), VECTORS)
         for place, row in zip(places, sums, strict=True):
-            value = _splat(
-                builder, builder.load(builder.gep(place, [loop.index]), align=4), _FLOATS
-            )
+            value = splat(builder, builder.load(builder.gep(place, [loop.index]), align=4), _FLOATS)
             for weight, total in zip(weights, row, strict=True):
-                builder.store(
-                    builder.call(multiply_add, [value, weight, builder.load(total)]), total
-                )
+                builder.store(builder.call(fused, [value, weight, builder.load(total)]), total)
     return [[builder.load(total) for total in row] for row in sums]
 
 
@@ -82,14 +55,14 @@ def _merge(
     loser = builder.select(is_better, best, score)
     best = builder.select(is_better, score, best)
     second = builder.select(builder.fcmp_ordered("<", loser, second), loser, second)
-    return best, second, builder.select(is_better, _splat(builder, vector, _INTS), place)
+    return best, second, builder.select(is_better, splat(builder, vector, _INTS), place)
 
 
 def _keep(builder: Any, table: list[list[Any]], starts: tuple[Any, ...], panel: Any) -> None:
     """Let the scores of rows with one panel into what the lanes remember of these rows."""
-    first = builder.trunc(builder.mul(panel, _WORD(VECTORS)), _INT)
+    first = builder.trunc(builder.mul(panel, WORD(VECTORS)), _INT)
     for r, scores in enumerate(table):
-        places = [builder.gep(start, [_WORD(r)]) for start in starts]
+        places = [builder.gep(start, [WORD(r)]) for start in starts]
         best, second, place = (builder.load(p, align=4) for p in places)
         state = best, second, place
         for v, score in enumerate(scores):
@@ -117,13 +90,17 @@ def tile(
     """Compare ROWS rows of x with the units of one panel, and keep the best of each lane."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        def at(array: int, start: int, to: Any) -> Any:
-            return _at(context, builder, signature.args[array], args[array], args[start], to)
+        def start_of(array: int, start: int, to: Any) -> Any:
+            return at(context, builder, signature.args[array], args[array], args[start], to)
 
         table = _scores(
-            builder, at(0, 1, ir.FloatType()), args[2], at(3, 4, _FLOATS), at(5, 6, _FLOATS)
+            builder,
+            start_of(0, 1, ir.FloatType()),
+            args[2],
+            start_of(3, 4, _FLOATS),
+            start_of(5, 6, _FLOATS),
         )
-        starts = at(7, 10, _FLOATS), at(8, 10, _FLOATS), at(9, 10, _INTS)
+        starts = start_of(7, 10, _FLOATS), start_of(8, 10, _FLOATS), start_of(9, 10, _INTS)
         _keep(builder, table, starts, args[11])
         return context.get_dummy_value()
 
@@ -140,15 +117,15 @@ def _gathered(builder: Any, values: Any, places: Any, span: tuple[Any, Any], w: 
     sums = [[cgutils.alloca_once(builder, _FLOATS) for _ in range(VECTORS)] for _ in range(2)]
     for total in (total for part in sums for total in part):
         builder.store(ir.Constant(_FLOATS, [0.0] * LANES), total)
-    multiply_add = _multiply_add(builder, _FLOATS, f"v{LANES}f32")
-    with cgutils.for_range_slice(builder, *span, _WORD(2)) as (index, _):
+    fused = multiply_add(builder, _FLOATS)
+    with cgutils.for_range_slice(builder, *span, WORD(2)) as (index, _):
         for offset, part in enumerate(sums):
-            s = builder.add(index, _WORD(offset))
-            feature = builder.zext(builder.load(builder.gep(places, [s]), align=4), _WORD)
-            value = _splat(builder, builder.load(builder.gep(values, [s]), align=4), _FLOATS)
-            start = builder.gep(w, [builder.mul(feature, _WORD(VECTORS))])
-            for weight, total in zip(_vectors(builder, start, VECTORS), part, strict=True):
-                product = builder.call(multiply_add, [value, weight, builder.load(total)])
+            s = builder.add(index, WORD(offset))
+            feature = builder.zext(builder.load(builder.gep(places, [s]), align=4), WORD)
+            value = splat(builder, builder.load(builder.gep(values, [s]), align=4), _FLOATS)
+            start = builder.gep(w, [builder.mul(feature, WORD(VECTORS))])
+            for weight, total in zip(loaded(builder, start, VECTORS), part, strict=True):
+                product = builder.call(fused, [value, weight, builder.load(total)])
                 builder.store(product, total)
     return [[builder.load(total) for total in part] for part in sums]
 
@@ -173,22 +150,26 @@ def gather(
     """Compare one row, given by an even number of values, with the units of one panel."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        def at(array: int, start: Any, to: Any) -> Any:
-            return _at(context, builder, signature.args[array], args[array], start, to)
+        def start_of(array: int, start: Any, to: Any) -> Any:
+            return at(context, builder, signature.args[array], args[array], start, to)
 
-        biases = _vectors(builder, at(6, args[7], _FLOATS), VECTORS)
+        biases = loaded(builder, start_of(6, args[7], _FLOATS), VECTORS)
         even, odd = _gathered(
             builder,
-            at(0, _WORD(0), ir.FloatType()),
-            at(1, _WORD(0), _INT),
+            start_of(0, WORD(0), ir.FloatType()),
+            start_of(1, WORD(0), _INT),
             (args[2], args[3]),
-            at(4, args[5], _FLOATS),
+            start_of(4, args[5], _FLOATS),
         )
         scores = [
             builder.fadd(start, builder.fadd(a, b))
             for start, a, b in zip(biases, even, odd, strict=True)
         ]
-        starts = at(8, args[11], _FLOATS), at(9, args[11], _FLOATS), at(10, args[11], _INTS)
+        starts = (
+            start_of(8, args[11], _FLOATS),
+            start_of(9, args[11], _FLOATS),
+            start_of(10, args[11], _INTS),
+        )
         _keep(builder, [scores], starts, args[12])
         return context.get_dummy_value()
 
@@ -212,31 +193,31 @@ def sweep(
     """Move SWEEP units their shares of the way to x, and write their squared distances to y."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        def at(array: int, start: Any, to: Any) -> Any:
-            return _at(context, builder, signature.args[array], args[array], start, to)
+        def start_of(array: int, start: Any, to: Any) -> Any:
+            return at(context, builder, signature.args[array], args[array], start, to)
 
         count = SWEEP // _DOUBLES.count
-        ways = _vectors(builder, at(6, args[2], _DOUBLES), count)
+        ways = loaded(builder, start_of(6, args[2], _DOUBLES), count)
         sums = [cgutils.alloca_once(builder, _DOUBLES) for _ in range(count)]
         for total in sums:
             builder.store(ir.Constant(_DOUBLES, [0.0] * _DOUBLES.count), total)
-        panels = at(0, args[1], _DOUBLES)
-        multiply_add = _multiply_add(builder, _DOUBLES, f"v{_DOUBLES.count}f64")
+        panels = start_of(0, args[1], _DOUBLES)
+        fused = multiply_add(builder, _DOUBLES)
         with cgutils.for_range(builder, args[3]) as loop:
-            place = builder.gep(panels, [builder.mul(loop.index, _WORD(count))])
+            place = builder.gep(panels, [builder.mul(loop.index, WORD(count))])
             pull, goal = (
-                _splat(builder, builder.load(at(array, loop.index, ir.DoubleType())), _DOUBLES)
+                splat(builder, builder.load(start_of(array, loop.index, ir.DoubleType())), _DOUBLES)
                 for array in (4, 5)
             )
-            units = _vectors(builder, place, count)
+            units = loaded(builder, place, count)
             for v, (unit, way, total) in enumerate(zip(units, ways, sums, strict=True)):
-                moved = builder.call(multiply_add, [way, builder.fsub(pull, unit), unit])
-                builder.store(moved, builder.gep(place, [_WORD(v)]), align=4)
+                moved = builder.call(fused, [way, builder.fsub(pull, unit), unit])
+                builder.store(moved, builder.gep(place, [WORD(v)]), align=4)
                 gap = builder.fsub(goal, moved)
-                builder.store(builder.call(multiply_add, [gap, gap, builder.load(total)]), total)
-        out = at(7, args[2], _DOUBLES)
+                builder.store(builder.call(fused, [gap, gap, builder.load(total)]), total)
+        out = start_of(7, args[2], _DOUBLES)
         for v, total in enumerate(sums):
-            builder.store(builder.load(total), builder.gep(out, [_WORD(v)]), align=4)
+            builder.store(builder.load(total), builder.gep(out, [WORD(v)]), align=4)
         return context.get_dummy_value()
 
     words = types.int64

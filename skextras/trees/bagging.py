@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from skextras.trees.forest_building import ForestBuilder
 from skextras.trees.forest_pruning import pruned
 from skextras.trees.forest_rows import ForestRows
-from skextras.trees.forest_store import Forest, joined, store
+from skextras.trees.forest_store import Forest
 from skextras.trees.whole_trees import TreeGrower, in_threads
 
 GROWTH_STREAM = 0x5851F42D4C957F2D  # parts what nodes draw from what the sample draws
@@ -105,6 +106,7 @@ def grow_forest(
     bagging: Bagging,
     seeds: Sequence[int],
     *,
+    before: Forest | None = None,
     price: float = 0.0,
     n_threads: int = 1,
     after: Callable[[int], None] | None = None,
@@ -119,6 +121,8 @@ def grow_forest(
         Their samples.
     seeds : sequence of int
         One a tree.
+    before : Forest, default=None
+        Trees that are there already; the new ones stand behind them.
     price : float, default=0.0
         What a leaf must take away of the impurity, or be pruned.
     n_threads : int, default=1
@@ -129,19 +133,22 @@ def grow_forest(
     Returns
     -------
     Forest
-        In the order of the seeds.
+        All of them, new ones in the order of the seeds.
     """
-    has_classes = bool(grower.targets.labels.size)
-    n_features = len(grower.codes)
+    n_before = before.n_trees if before else 0
+    builder = ForestBuilder(
+        n_before + len(seeds), len(grower.codes), has_classes=bool(grower.targets.labels.size)
+    )
+    if before:
+        builder.add(before)
 
     def _grow(seed: int) -> Forest:
         weights, counts = bagging.weights(seed)
         tree = grower.grow(weights, seed=seed ^ GROWTH_STREAM, counts=counts)
-        return store([pruned(tree, price)], n_features, has_classes=has_classes)
+        return builder.packed(pruned(tree, price))
 
-    parts = []
-    for part in in_threads(_grow, seeds, n_threads):
-        parts.append(part)
+    for n_done, tree in enumerate(in_threads(_grow, seeds, n_threads), 1):
+        builder.add(tree)
         if after is not None:
-            after(len(parts))
-    return joined(parts)
+            after(n_done)
+    return builder.forest()

@@ -13,7 +13,7 @@ References
 import numpy as np
 
 from skextras.trees import forest_slots as at
-from skextras.trees.forest_scores import WORST
+from skextras.trees.forest_scores import WORST, is_allowed
 from skextras.trees.forest_sums import place_of_codes
 from skextras.trees.memory import bytes_, float64s, inner, int32s, int64s, uint32s, word
 
@@ -151,6 +151,31 @@ def _cost(table, n, sums):  # type: ignore[no-untyped-def]
 
 
 @inner
+def _rank_before(tree, n, mark, may_meet):  # type: ignore[no-untyped-def]
+    """Rank up to which the rows of the tree weigh less than the mark, or meet it at most."""
+    place, step, below = 0, 1, 0.0
+    while 2 * step <= n:
+        step *= 2
+    while step > 0:
+        further = place + step
+        if further <= n:
+            reached = below + tree[2 * further]
+            if reached < mark or (may_meet and reached == mark):
+                place, below = further, reached
+        step //= 2
+    return min(place, n - 1)
+
+
+@inner
+def _median(table, n, h):  # type: ignore[no-untyped-def]
+    """Median of the rows of the tree; the mean of two that part the weight in halves."""
+    tree = float64s(word(table, at.FENWICK), 2 * (n + 1))
+    sorted_targets = float64s(word(table, at.SORTED_TARGETS), n)
+    lower = sorted_targets[_rank_before(tree, n, 0.5 * h, False)]
+    return 0.5 * (lower + sorted_targets[_rank_before(tree, n, 0.5 * h, True)])
+
+
+@inner
 def _pass(table, n, v, is_left, n_seen):  # type: ignore[no-untyped-def]
     """Adds to the costs of all gaps those of one side, bin by bin in the order that was seen."""
     n_rows = word(table, at.N_ROWS)
@@ -162,6 +187,8 @@ def _pass(table, n, v, is_left, n_seen):  # type: ignore[no-untyped-def]
     targets = float64s(word(table, at.LOCAL_TARGETS), n)
     tree = float64s(word(table, at.FENWICK), 2 * (n + 1))
     costs = float64s(word(table, at.SIDES), 257)
+    is_bound = word(table, at.IS_MONOTONIC) != 0
+    medians = float64s(word(table, at.SIDE_MEDIANS), 2 * at.MAX_GAPS)
     for i in range(2 * (n + 1)):
         tree[i] = 0.0
     h, s = 0.0, 0.0
@@ -174,6 +201,8 @@ def _pass(table, n, v, is_left, n_seen):  # type: ignore[no-untyped-def]
             h += weights[i]
             s += weights[i] * targets[i]
         costs[own + 1 if is_left else own] += _cost(table, n, (h, s))
+        if is_bound:
+            medians[own + 1 if is_left else at.MAX_GAPS + own] = _median(table, n, h)
 
 
 @inner
@@ -195,6 +224,28 @@ def _sum_costs(table, start, n, n_seen):  # type: ignore[no-untyped-def]
             sorted_targets[ranks[i]] = local[i]
         _pass(table, n, v, True, n_seen)
         _pass(table, n, v, False, n_seen)
+        if word(table, at.IS_MONOTONIC) != 0:
+            medians = float64s(word(table, at.SIDE_MEDIANS), 2 * at.MAX_GAPS)
+            for i in range(2 * at.MAX_GAPS):
+                medians[i] += origin
+
+
+@inner
+def _may_part(table, gap):  # type: ignore[no-untyped-def]
+    """Whether the medians beside a gap keep to the monotonic constraints."""
+    if word(table, at.IS_MONOTONIC) == 0:
+        return True
+    medians = float64s(word(table, at.SIDE_MEDIANS), 2 * at.MAX_GAPS)
+    return is_allowed(table, medians[gap], medians[at.MAX_GAPS + gap])
+
+
+@inner
+def _note_middle(table, gap):  # type: ignore[no-untyped-def]
+    """Notes the middle between the medians beside a gap, which bounds all below them."""
+    if word(table, at.IS_MONOTONIC) != 0:
+        medians = float64s(word(table, at.SIDE_MEDIANS), 2 * at.MAX_GAPS)
+        facts = float64s(word(table, at.FACTS), at.N_FACTS)
+        facts[at.MIDDLE_SEEN] = 0.5 * (medians[gap] + medians[at.MAX_GAPS + gap])
 
 
 @inner
@@ -251,8 +302,9 @@ def look_by_median(table, span, gaps, is_left):  # type: ignore[no-untyped-def]
         is_small = h < min_weight or total - h < min_weight
         if not is_asked or is_small or n_left < min_leaf or n_total - n_left < min_leaf:
             continue
-        if -costs[gap] > best:
+        if -costs[gap] > best and _may_part(table, gap):
             best, found = -costs[gap], gap - shift
+    _note_middle(table, found + shift)
     for i in range(n_real):
         seen[i] = seen[i + shift]
     return best, found

@@ -1,4 +1,8 @@
-"""Prediction with a forest that is kept in few bytes."""
+"""Prediction with a forest that is kept in few bytes.
+
+Its splits are bins of the training table, so that thresholds in use are marks in a table of
+features times bins, and need no sorting.
+"""
 
 from functools import cached_property
 from typing import Any
@@ -7,7 +11,27 @@ import numpy as np
 
 from skextras.trees.edges import BinMapper
 from skextras.trees.forest_store import Forest
+from skextras.trees.memory import compiled
 from skextras.trees.prediction import Predictor
+from skextras.trees.prediction_tables import Columns, PackedNodes, pack
+
+N_CODES = 256
+
+
+@compiled
+def _mark_cuts(feature, bins, is_used):  # type: ignore[no-untyped-def]
+    """Notes which bins of each feature nodes split behind."""
+    for node in range(feature.size):
+        if feature[node] >= 0:
+            is_used[feature[node], bins[node]] = 1
+
+
+@compiled
+def _look_up(feature, bins, table, found):  # type: ignore[no-untyped-def]
+    """Entry of each split's feature and bin; 0 for leaves."""
+    for node in range(feature.size):
+        if feature[node] >= 0:
+            found[node] = table[feature[node], bins[node]]
 
 
 class _Nodes:
@@ -61,8 +85,8 @@ class _Trees:
         return self._nodes
 
 
-def forest_predictor(forest: Forest, mapper: BinMapper) -> Predictor:
-    """A predictor of means over the trees.
+class ForestPredictor(Predictor):
+    """A predictor that knows the bins behind which a forest's nodes split.
 
     Parameters
     ----------
@@ -70,11 +94,47 @@ def forest_predictor(forest: Forest, mapper: BinMapper) -> Predictor:
         The trees.
     mapper : BinMapper
         What their bins mean.
-
-    Returns
-    -------
-    Predictor
-        Its tables are not to be pickled: keep the forest instead.
     """
-    trees: Any = _Trees(forest, mapper)
-    return Predictor(trees, mapper)
+
+    def __init__(self, forest: Forest, mapper: BinMapper) -> None:
+        trees: Any = _Trees(forest, mapper)
+        super().__init__(trees, mapper)
+        self._forest = forest
+
+    @cached_property
+    def _is_used(self) -> np.ndarray:
+        """Whether there is a split behind a feature's bin, (n_features, 256)."""
+        is_used = np.zeros((self.bins.n_features, N_CODES), np.uint8)
+        _mark_cuts(self._forest.feature.astype(np.int32), self._forest.bin, is_used)
+        return is_used.astype(bool)
+
+    @cached_property
+    def columns(self) -> Columns:
+        """The features in use.
+
+        Returns
+        -------
+        Columns
+            And their cuts.
+        """
+        features = np.flatnonzero(self._is_used.any(axis=1))
+        features = features if len(features) else np.zeros(1, np.int64)
+        cuts = np.full((len(features), N_CODES), np.inf)
+        n_cuts = np.zeros(len(features), np.int64)
+        categorical = self.bins.is_categorical[features]
+        for column, feature in enumerate(features):
+            edges = self.bins.edges[feature]
+            if not categorical[column]:  # (behind the last edge only missing values are)
+                edges = edges[self._is_used[feature, : len(edges)]]
+            cuts[column, : len(edges)], n_cuts[column] = edges, len(edges)
+        return Columns(features, cuts, n_cuts, categorical.astype(np.uint8))
+
+    @cached_property
+    def _packed(self) -> PackedNodes:
+        # (behind the last edge, and behind a set of categories, there is no cut)
+        n_edges = np.where(self.bins.is_categorical, 0, self.bins.n_bins - 1)
+        is_used = self._is_used & (np.arange(N_CODES) < n_edges[:, None])
+        rank_of: np.ndarray = (np.cumsum(is_used, axis=1) - is_used).astype(np.uint8)
+        rank = np.zeros(len(self._forest.feature), np.uint8)
+        _look_up(self._forest.feature.astype(np.int32), self._forest.bin, rank_of, rank)
+        return pack(self.ensemble.joined(), self.columns, rank)

@@ -14,9 +14,10 @@
 (SWAPS, OPEN, FACTS, SIDES) = range(36, 40)
 # The same for medians: ranks in the node, places in some order, targets as rows and as ranks lie.
 (RANKS, SORTED, LOCAL_TARGETS, SORTED_TARGETS, FENWICK) = range(40, 45)
+SIDE_MEDIANS = 51  # of the left sides of all gaps, then of the right ones, where constraints ask
 # What comes out: records of nodes, their values, sets of categories that go left.
 (NODES, VALUES, SETS, FOUND, SPLIT) = range(45, 50)
-ROW_CODES, N_TABLE = 50, 51  # the same bins row by row
+ROW_CODES, N_TABLE = 50, 52  # the same bins row by row
 
 # Kinds of sums: of classes in two parts or one number, of several lanes, of ranks for medians.
 CLASSES_2, NUMBER, CLASSES, NUMBERS, MEDIANS = range(5)
@@ -35,5 +36,5 @@ N_OPEN = 17
 MIN_WEIGHT, MIN_GAIN, GAIN_UNIT, PURE, N_OPTIONS = range(5)
 (MEAN, UNIT, TOTAL_WEIGHT, IMPURITY, BASE, BEST, LOW, HIGH, RISES, MIDDLE_SEEN, N_FACTS) = range(11)
 
-MAX_CODES = 256
+MAX_CODES, MAX_GAPS = 256, 257
 MISSING = 255

@@ -1,23 +1,18 @@
 """A grown forest in few bytes: what can be told from the leaves is kept for the leaves alone.
 
-A node takes 12 bytes, a leaf its value, weight, count and impurity on top of it. Weights, counts,
+A node takes eleven bytes, a leaf its value, weight, count and impurity on top of it: whole numbers
+in as few bytes as hold the greatest of them (``forest_building``). Weights, counts,
 values and impurities of inner nodes follow from their children, thresholds from the bins. The
 engine's ``Ensemble``, which holds all of them, is made when it is asked for.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
-from skextras.trees import forest_slots as at
-from skextras.trees.arrays import DTYPES, SET_WORDS, Ensemble, Tree
+from skextras.trees.arrays import DTYPES, Ensemble, Tree
 from skextras.trees.edges import BinMapper
 from skextras.trees.memory import compiled
-from skextras.trees.whole_trees import GrownTree
-
-EXACT = 1 << 24  # whole numbers that single precision holds
 
 
 @compiled
@@ -36,12 +31,6 @@ def _fill_up(left, weight, count, impurity, value, gain):  # type: ignore[no-unt
                 value[node, v] = value[child, v] + share * step
 
 
-def _small(numbers: np.ndarray) -> np.ndarray:
-    """In single precision if that loses nothing."""
-    is_exact = (np.abs(numbers) <= EXACT).all() and (numbers == np.rint(numbers)).all()
-    return numbers.astype(np.float32) if is_exact else numbers
-
-
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Forest:
     """Trees, nodes side by side; a tree's right child follows its left one.
@@ -50,7 +39,7 @@ class Forest:
     ----------
     offset : ndarray of int64 of shape (n_trees + 1,)
         Where each tree's nodes begin.
-    feature : ndarray of int16 or int32 of shape (n_nodes,)
+    feature : ndarray of int8, int16 or int32 of shape (n_nodes,)
         -1 for a leaf.
     bin : ndarray of uint8 of shape (n_nodes,)
         Bins up to this one go left.
@@ -68,7 +57,7 @@ class Forest:
         Of classes, their weights in the leaf; of numbers, means.
     weight : ndarray of shape (n_leaves,)
         Of the leaf's rows.
-    count : ndarray of int32 of shape (n_leaves,)
+    count : ndarray of whole numbers of shape (n_leaves,)
         Rows in it.
     impurity : ndarray of float32 of shape (n_leaves,)
         What is left of it.
@@ -122,7 +111,9 @@ class Forest:
             Shares of the classes, or means.
         """
         value = self.value.astype(np.float64)
-        return value / self.weight[:, None] if self.has_classes else value
+        if self.has_classes:
+            value /= self.weight[:, None]
+        return value
 
     def tree(self, number: int) -> "Forest":
         """One tree alone.
@@ -254,78 +245,3 @@ class Forest:
 
 NODE_COLUMNS = ("feature", "bin", "missing_left", "left", "gain")
 LEAF_COLUMNS = ("value", "weight", "count", "impurity")
-
-
-def _of_tree(grown: GrownTree, feature_type: Any, *, has_classes: bool) -> Forest:
-    """The few bytes of one tree."""
-    records, floats = grown.records, grown.records.view(np.float64)
-    feature = records[:, at.R_FEATURE].astype(feature_type)
-    leaves = np.flatnonzero(feature < 0)
-    weight = floats[leaves, at.R_WEIGHT]
-    value = grown.values[leaves]
-    if has_classes:  # sums of whole weights again
-        value = np.rint(value * weight[:, None]) * grown.unit
-    set_node = np.flatnonzero((records[:, at.R_SET] != 0) & (feature >= 0))
-    return Forest(
-        offset=np.array([0, len(feature)]),
-        feature=feature,
-        bin=records[:, at.R_BIN].astype(np.uint8),
-        missing_left=records[:, at.R_MISSING_LEFT] == 1,
-        left=records[:, at.R_LEFT].astype(np.int32),
-        gain=(floats[:, at.R_GAIN] * grown.unit).astype(np.float32),
-        set_node=set_node,
-        sets=grown.sets[set_node] if len(set_node) else np.empty((0, SET_WORDS), np.uint64),
-        value=_small(value) if has_classes else value,
-        weight=_small(weight * grown.unit),
-        count=records[leaves, at.R_COUNT].astype(np.int32),
-        impurity=floats[leaves, at.R_IMPURITY].astype(np.float32),
-        has_classes=has_classes,
-    )
-
-
-def store(grown: Sequence[GrownTree], n_features: int, *, has_classes: bool) -> Forest:
-    """Keep trees that were grown.
-
-    Parameters
-    ----------
-    grown : sequence of GrownTree
-        At least one.
-    n_features : int
-        Of the table.
-    has_classes : bool
-        Whether their values are shares of classes.
-
-    Returns
-    -------
-    Forest
-        All of them.
-    """
-    kind = np.int16 if n_features <= np.iinfo(np.int16).max else np.int32
-    return joined([_of_tree(tree, kind, has_classes=has_classes) for tree in grown])
-
-
-def joined(parts: Sequence[Forest]) -> Forest:
-    """Trees side by side.
-
-    Parameters
-    ----------
-    parts : sequence of Forest
-        At least one.
-
-    Returns
-    -------
-    Forest
-        All of them.
-    """
-    starts = np.cumsum([0, *(part.offset[-1] for part in parts)])
-    spans = [part.offset[1:] + start for part, start in zip(parts, starts, strict=False)]
-    names = [item.name for item in fields(Forest)]
-    simple = [name for name in names if name not in {"offset", "set_node", "has_classes"}]
-    return Forest(
-        offset=np.concatenate([[0], *spans]),
-        set_node=np.concatenate(
-            [part.set_node + start for part, start in zip(parts, starts, strict=False)]
-        ),
-        has_classes=parts[0].has_classes,
-        **{name: np.concatenate([getattr(part, name) for part in parts]) for name in simple},
-    )

@@ -235,7 +235,22 @@ def places(nodes: Nodes, columns: Columns) -> tuple[np.ndarray, np.ndarray]:
     return column.astype(np.int64), rank
 
 
-def pack(nodes: Nodes, columns: Columns) -> PackedNodes:
+@compiled
+def _pack_words(feature, rank, missing_left, left, offset, column_of, words):  # type: ignore[no-untyped-def]  # noqa: PLR0917
+    """Words of the nodes, tree by tree."""
+    for tree in range(len(offset) - 1):
+        first = offset[tree]
+        for node in range(first, offset[tree + 1]):
+            if feature[node] < 0:
+                word, child = np.uint64(MISSING), np.uint64(node - first)
+            else:
+                word, child = np.uint64(rank[node]), np.uint64(left[node])
+                word |= np.uint64(missing_left[node]) << np.uint64(8)
+                word |= np.uint64(column_of[feature[node]]) << np.uint64(9)
+            words[node] = word | (child << np.uint64(32))
+
+
+def pack(nodes: Nodes, columns: Columns, rank: np.ndarray | None = None) -> PackedNodes:
     """Nodes for the walk, of all trees.
 
     Parameters
@@ -244,24 +259,28 @@ def pack(nodes: Nodes, columns: Columns) -> PackedNodes:
         Of all trees.
     columns : Columns
         The features in use.
+    rank : ndarray of uint8 of shape (n_nodes,), default=None
+        Last bin that goes left, where that is known.
 
     Returns
     -------
     PackedNodes
         In the order of the trees.
     """
-    column, rank = places(nodes, columns)
-    wrap, is_leaf = nodes.missing_left.astype(np.uint64), nodes.feature < 0
-    lengths = np.diff(nodes.offset)
-    own_place = np.arange(len(column)) - np.repeat(nodes.offset[:-1], lengths)
-    words = np.where(is_leaf, 255, rank | (wrap << 8) | (column.astype(np.uint64) << 9))
-    words |= np.where(is_leaf, own_place, nodes.left).astype(np.uint64) << 32
-    n_categorical = np.add.reduceat(nodes.category_set >= 0, nodes.offset[:-1], dtype=np.int64)
+    rank = places(nodes, columns)[1] if rank is None else rank
+    feature, offset = nodes.feature, nodes.offset
+    column_of = np.zeros(columns.feature[-1] + 1, np.int64)
+    column_of[columns.feature] = np.arange(len(columns.feature))
+    words = np.empty(len(feature), np.uint64)
+    _pack_words(feature, rank, nodes.missing_left, nodes.left, offset, column_of, words)
+    has_set = nodes.category_set >= 0
+    n_categorical = np.add.reduceat(has_set, offset[:-1], dtype=np.int64)
+    lengths = np.diff(offset)
     sized = np.where(n_categorical > 0, lengths, 0)
     set_offset = np.where(n_categorical > 0, np.cumsum(sized) - sized, -1)
     own = np.flatnonzero(np.repeat(n_categorical > 0, lengths))
     sets = _left_sets(nodes, rank, own)
-    return PackedNodes(words, nodes.offset, _depths(nodes), sets, set_offset)
+    return PackedNodes(words, offset, _depths(nodes), sets, set_offset)
 
 
 def _left_sets(nodes: Nodes, rank: np.ndarray, own: np.ndarray) -> np.ndarray:
@@ -277,7 +296,7 @@ def _left_sets(nodes: Nodes, rank: np.ndarray, own: np.ndarray) -> np.ndarray:
 
 
 def _depths(nodes: Nodes) -> np.ndarray:
-    depth = np.zeros(len(nodes.feature), np.int64)
+    depth = np.zeros(len(nodes.feature), np.int32)
     result = np.zeros(len(nodes.offset) - 1, np.int64)
     _fill_depths(nodes.left, nodes.offset, depth, result)
     return result

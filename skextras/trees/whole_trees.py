@@ -50,8 +50,7 @@ class WholeGrowth:
     is_random : bool
         Whether a feature's cut is drawn rather than searched (extremely randomised trees).
     monotonic : ndarray of int64 of shape (n_features,) or None
-        1 for rising, -1 for falling, 0 for free; two classes or one number only, and not by
-        absolute error.
+        1 for rising, -1 for falling, 0 for free; two classes or one number only.
     """
 
     criterion: Criterion
@@ -175,6 +174,7 @@ class _Room:
                 at.LOCAL_TARGETS: np.empty(n_rows),
                 at.SORTED_TARGETS: np.empty(n_rows),
                 at.FENWICK: np.empty(2 * (n_rows + 1)),
+                at.SIDE_MEDIANS: np.zeros(2 * at.MAX_GAPS),
             }
         for slot, array in self._held.items():
             self.table[slot] = address_of(array)

@@ -1,6 +1,5 @@
 """Every example runs, is short, and the demo keeps its promises when things go wrong."""
 
-import subprocess
 import sys
 import types
 from pathlib import Path
@@ -9,19 +8,40 @@ import pytest
 
 from examples.demo import __main__ as demo
 from examples.demo.report import Row, table
+from tests.house.warm_interpreter import run_script
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = sorted(ROOT.glob("examples/*extras/[0-9][0-9]_*.py"))
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
-def test_example_is_short_and_prints_a_number(path):
+def test_example_is_short_and_prints_a_number(path, tmp_path):
     assert len(path.read_text().splitlines()) <= 60
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", str(path)], capture_output=True, text=True, cwd=ROOT
-    )
-    assert done.returncode == 0, done.stderr
-    assert any(character.isdigit() for character in done.stdout)
+    printed = tmp_path / "printed.txt"
+    assert run_script(path, ROOT, printed) == 0, printed.read_text()
+    assert any(character.isdigit() for character in printed.read_text())
+
+
+OWN = "{'skextras', 'rlextras', 'genextras'}"
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "last"),
+    [
+        ("import sys; print(sys.argv[1:], __name__)", 0, "[] __main__"),
+        ("import os; print(os.path.basename(__file__), os.getcwd())", 0, "script.py {folder}"),
+        ("import os; os.system('echo below Python')", 0, "below Python"),
+        ("import warnings; print('new'); warnings.warn('old')", 0, "new"),
+        (f"import sys; print('torch' in sys.modules, {OWN} & set(sys.modules))", 0, "True set()"),
+        ("import sys; sys.exit('no screen')", 1, "no screen"),
+        ("assert 1 > 2", 1, "AssertionError"),
+    ],
+)
+def test_a_script_is_run_as_a_new_interpreter_would(code, status, last, tmp_path):
+    script, printed = tmp_path / "script.py", tmp_path / "printed.txt"
+    script.write_text(code)
+    assert run_script(script, tmp_path, printed) == status
+    assert printed.read_text().splitlines()[-1] == last.format(folder=tmp_path)
 
 
 def test_every_package_has_an_example():

@@ -35,9 +35,14 @@ def test_the_command_has_a_line_for_each_part_and_leaves_nothing_to_compile():
     assert second.returncode == 0, second.stderr
 
 
-def test_parts_are_reported_as_they_finish():
-    parts = []
-    total = warmup.warm_up(lambda name, seconds: parts.append((name, seconds)))
-    assert [name for name, _ in parts] == list(warmup.PARTS)
-    assert total == pytest.approx(sum(seconds for _, seconds in parts))
+def test_parts_are_reported_as_they_finish(monkeypatch):
+    done, reported = [], []
+    parts = {"first": lambda rows: done.append(rows), "second": lambda rows: done.append(rows)}
+    monkeypatch.setattr(warmup, "PARTS", parts)
+    total = warmup.warm_up(lambda name, seconds: reported.append((name, len(done), seconds)))
+    assert [each[:2] for each in reported] == [("first", 1), ("second", 2)]
+    assert total == pytest.approx(sum(seconds for *_, seconds in reported))
+    assert total > 0
+    assert done[0] is done[1]
     assert warmup.warm_up() > 0
+    assert len(done) == 4

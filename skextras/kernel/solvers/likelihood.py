@@ -115,6 +115,7 @@ class Curvature(ABC):
 class Likelihood(ABC):
     """Σ_i c_i ℓ(F_i, y_i), a convex function of the scores F."""
 
+    targets: np.ndarray  # (n, k)
     weights: np.ndarray  # (n, 1)
 
     @property
@@ -156,6 +157,23 @@ class Likelihood(ABC):
         -------
         ndarray of shape (n, k)
             G.
+        """
+
+    @abstractmethod
+    def rows(self, rows: slice | np.ndarray, factor: float = 1.0) -> "Likelihood":
+        """Restrict the sum to some rows.
+
+        Parameters
+        ----------
+        rows : slice or ndarray of int
+            Which.
+        factor : float, default=1.0
+            What their weights are multiplied by.
+
+        Returns
+        -------
+        Likelihood
+            Of these rows alone.
         """
 
     @abstractmethod
@@ -210,6 +228,9 @@ class _Binomial(Likelihood):
     def descent(self, F: np.ndarray) -> np.ndarray:
         return self.weights * self.signs * expit(-self.signs * F)  # no cancellation
 
+    def rows(self, rows: slice | np.ndarray, factor: float = 1.0) -> Likelihood:
+        return _Binomial(self.targets[rows], factor * self.weights[rows])
+
     def curvature(self, F: np.ndarray) -> Curvature:
         return _DiagonalCurvature(self.weights * expit(F) * expit(-F))  # c p (1 - p)
 
@@ -227,6 +248,9 @@ class _Multinomial(Likelihood):
 
     def descent(self, F: np.ndarray) -> np.ndarray:
         return self.weights * (self.targets - softmax(F, axis=1))
+
+    def rows(self, rows: slice | np.ndarray, factor: float = 1.0) -> Likelihood:
+        return _Multinomial(self.targets[rows], factor * self.weights[rows])
 
     def curvature(self, F: np.ndarray) -> Curvature:
         return _SoftmaxCurvature(softmax(F, axis=1), self.weights)

@@ -28,7 +28,9 @@ class Solution:
     residual : float
         How far from a minimum, as the solver measures it; zero at the exact solution.
     objectives : tuple of float
-        J before the first step and after each one; it never rises.
+        J before the first step and after each one; it never rises but by rounding.
+    is_settled : bool
+        Whether what is left is too little to matter, whatever the residual.
     """
 
     dual_coef: np.ndarray
@@ -36,6 +38,7 @@ class Solution:
     n_iter: int
     residual: float
     objectives: tuple[float, ...]
+    is_settled: bool = False
 
 
 @dataclass(frozen=True)

@@ -1,16 +1,16 @@
-"""Kernel logistic regression on m centres: preconditioned Newton-CG that streams over the rows.
+"""Kernel logistic regression on m centres, in few passes over the rows.
 
 The decision function is kept in the span of m kernel functions, F = K_nm A + 1 bᵀ, with penalty
 ½ tr(Aᵀ K_mm A) (Nyström's approximation). With K_mm = Rᵀ R and A = R⁻¹ Θ it is a problem in Θ,
 
-    J(Θ, b) = Σ_i c_i ℓ(F_i, y_i) + ½ |Θ|²,      F = K_nm R⁻¹ Θ + 1 bᵀ,
+    J(Θ, b) = Σ_i c_i ℓ(F_i, y_i) + ½ |Θ|²,      F = K_nm R⁻¹ Θ + 1 bᵀ.
 
-whose Newton systems (I + Φᵀ W Φ) Δ = -∇J with Φ = K_nm R⁻¹ are solved by conjugate gradients. The
-preconditioner is the same matrix summed over a sample of the rows and scaled up: one m x m
-factorisation for each class and Newton step (after [1]_, section 3, and [2]_, which sum over the
-centres alone). Neither K_nn nor the Hessian is formed. K_nm is kept in float64 if it is small, in
-float32 if that fits the budget; else it is computed anew at each pass, and memory is m² and a
-block.
+A pass over K_nm costs more than all else, and it gives the scores at a point and the gradient
+there. So each pass is a step of a quasi-Newton method: the secants of the last steps correct a
+preconditioner, which is the inverse Hessian summed over a sample of the rows and scaled up (after
+[1]_, section 3, and [2]_, which sum over the centres alone). It is factored anew only when the
+curvature of the sample's losses has moved. Where the sample is much smaller than the rows, two
+Newton steps on the sample alone show where to start. Neither K_nn nor the Hessian is formed.
 
 References
 ----------
@@ -19,182 +19,34 @@ References
 .. [2] Rudi, Carratino and Rosasco, "FALKON: An Optimal Large Scale Kernel Method", NeurIPS 2017.
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve, cholesky, solve_triangular
-from scipy.linalg.blas import get_blas_funcs
 
-from skextras.kernel.solvers.likelihood import Curvature, likelihood
-from skextras.kernel.solvers.line_search import Iterate, Solution, Start, line_search, rounding
+from skextras.kernel.solvers.kernel_rows import KernelRows
+from skextras.kernel.solvers.likelihood import Likelihood, likelihood
+from skextras.kernel.solvers.line_search import (
+    SUFFICIENT_DECREASE,
+    Iterate,
+    Solution,
+    Start,
+    line_search,
+    rounding,
+)
 from skextras.kernel.solvers.products import times, transposed_times
+from skextras.kernel.solvers.progress import Report
+from skextras.kernel.solvers.secants import Secants
+from skextras.kernel.solvers.whitening import Whitening, inverse_hessian
 
-__all__ = ["KernelRows", "solve_nystroem"]
+__all__ = ["solve_nystroem"]
 
-MAX_CG_STEPS = 100
-SMALL_BYTES = 2**27  # up to here K_nm is kept in float64
-STREAM_BYTES, KEPT_BYTES = 2**23, 2**25  # of a block computed anew, and of one that is kept
-EASE = {  # by the precision of K_nm: what the gradient may keep, and the least jitter of K_mm
-    np.dtype(np.float64): (0.0, 1e-12),
-    np.dtype(np.float32): (3e-4, 1e-6),
-}
-MAX_JITTER = 1e-4  # relative to the mean of the diagonal of K_mm
-Block = Callable[[slice | np.ndarray], np.ndarray]
-
-
-@dataclass(frozen=True)
-class KernelRows:
-    """K_nm in blocks of rows, kept or computed anew at each pass.
-
-    Attributes
-    ----------
-    n_rows : int
-        n.
-    n_centres : int
-        m.
-    compute : callable
-        Gives the kernel of some rows, a slice or their numbers, with the centres.
-    block_rows : int
-        Rows in a block.
-    dtype : dtype
-        Precision of the blocks, float32 or float64.
-    kept : ndarray of shape (n, m) or None
-        All of it, if there is room.
-    """
-
-    n_rows: int
-    n_centres: int
-    compute: Block
-    block_rows: int
-    dtype: np.dtype
-    kept: np.ndarray | None = None
-
-    @classmethod
-    def within(cls, budget: float, n_rows: int, n_centres: int, compute: Block) -> "KernelRows":
-        """Keep the matrix if it fits.
-
-        Parameters
-        ----------
-        budget : float
-            Bytes that may be held.
-        n_rows, n_centres : int
-            n and m.
-        compute : callable
-            Gives the kernel of some rows, a slice or their numbers, with the centres.
-
-        Returns
-        -------
-        KernelRows
-            The matrix, computed already if it is kept.
-        """
-        entries = n_rows * n_centres
-        dtype = np.dtype(np.float64 if 8 * entries <= min(budget, SMALL_BYTES) else np.float32)
-        block_rows = max(1, STREAM_BYTES // (8 * n_centres))
-        streamed = cls(n_rows, n_centres, compute, block_rows, dtype)
-        if dtype.itemsize * entries > budget:
-            return streamed
-        kept = np.empty((n_rows, n_centres), dtype=dtype)
-        for rows, block in streamed.blocks():
-            kept[rows] = block
-        block_rows = max(1, KEPT_BYTES // (dtype.itemsize * n_centres))
-        return replace(streamed, block_rows=block_rows, kept=kept)
-
-    def blocks(self) -> Iterator[tuple[slice, np.ndarray]]:
-        """Go through the rows.
-
-        Yields
-        ------
-        tuple of slice and ndarray of shape (block_rows, m)
-            Rows and their kernel with the centres.
-        """
-        for start in range(0, self.n_rows, self.block_rows):
-            rows = slice(start, min(start + self.block_rows, self.n_rows))
-            if self.kept is not None:
-                yield rows, self.kept[rows]
-            else:
-                yield rows, np.ascontiguousarray(self.compute(rows), dtype=self.dtype)
-
-    def at(self, rows: np.ndarray) -> np.ndarray:
-        """Take some rows.
-
-        Parameters
-        ----------
-        rows : ndarray of shape (s,), int
-            Which.
-
-        Returns
-        -------
-        ndarray of shape (s, m)
-            Their kernel with the centres.
-        """
-        if self.kept is not None:
-            return self.kept[rows]
-        return np.ascontiguousarray(self.compute(rows), dtype=self.dtype)
-
-    def times(self, V: np.ndarray) -> np.ndarray:
-        """Multiply by K_nm.
-
-        Parameters
-        ----------
-        V : ndarray of shape (m, k)
-            Any matrix.
-
-        Returns
-        -------
-        ndarray of shape (n, k), float64
-            K_nm V.
-        """
-        product = np.empty((self.n_rows, V.shape[1]))
-        for rows, block in self.blocks():
-            product[rows] = times(block, V)
-        return product
-
-    def transposed_times(self, U: np.ndarray) -> np.ndarray:
-        """Multiply by K_mn.
-
-        Parameters
-        ----------
-        U : ndarray of shape (n, k)
-            Any matrix.
-
-        Returns
-        -------
-        ndarray of shape (m, k), float64
-            K_mn U; blocks are summed in float64.
-        """
-        total = np.zeros((self.n_centres, U.shape[1]))
-        for rows, block in self.blocks():
-            total += transposed_times(block, U[rows])
-        return total
-
-    def sandwich(
-        self, W: Curvature, V: np.ndarray, shift: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Apply the curvature in one pass over the rows.
-
-        Parameters
-        ----------
-        W : Curvature
-            Of all n rows.
-        V : ndarray of shape (m, k)
-            Any matrix.
-        shift : ndarray of shape (k,)
-            What a change of the intercepts adds to each row of K_nm V.
-
-        Returns
-        -------
-        tuple of ndarray of shape (m, k), ndarray of shape (k,) and ndarray of shape (n, k)
-            K_mn U, 1ᵀ U and K_nm V, with U = W (K_nm V + 1 shiftᵀ).
-        """
-        total, sums = np.zeros((self.n_centres, V.shape[1])), np.zeros(V.shape[1])
-        product = np.empty((self.n_rows, V.shape[1]))
-        for rows, block in self.blocks():
-            product[rows] = times(block, V)
-            U = W.rows(rows).times(product[rows] + shift)
-            total += transposed_times(block, U)
-            sums += U.sum(axis=0)
-        return total, sums, product
+JITTER = {np.float64: 1e-12, np.float32: 1e-6}  # of K_mm, at least, by the precision of K_nm
+PROMISE = 1e-6  # share of J that a step must promise where K_nm is in float32
+ROUGH = 1e-3  # relative gradient that is all rounding there, where C and the kernel are large
+MOVED = 0.25  # share by which the curvature may move before it is factored anew
+NEAR = 1e-3  # relative gradient where halving it proves a step as well as a fall of J does
+GUESSES = 2  # Newton steps on the sample: the first rough ones; more would fit its noise
 
 
 def solve_nystroem(
@@ -208,16 +60,16 @@ def solve_nystroem(
     fit_intercept: bool = True,
     max_iter: int = 100,
     tol: float = 1e-8,
-    report: Callable[[int, float, float], None] | None = None,
+    report: Report | None = None,
 ) -> Solution:
-    """Minimise J by damped Newton steps, each solved by preconditioned conjugate gradients.
+    """Minimise J by preconditioned quasi-Newton steps, one pass over the rows each.
 
     Parameters
     ----------
     K_nm : KernelRows
         Kernel of the rows with the centres.
-    K_mm : ndarray of shape (m, m), float64
-        Kernel of the centres with one another; positive semi-definite.
+    K_mm : ndarray of shape (m, m), float64, C order
+        Kernel of the centres with one another; positive semi-definite. Overwritten.
     targets : ndarray of shape (n, k), of 0 and 1
         Membership of the second of two classes (k = 1), or one-hot rows (k > 2).
     weights : ndarray of shape (n,), positive
@@ -226,14 +78,15 @@ def solve_nystroem(
         Rows that stand for all of them in the preconditioner; a few thousand drawn at random, at
         least m. They decide how fast the solver is, not what it finds.
     start : Start, default=None
-        Where to start; None is zero.
+        Where to start; None is zero, or a guess from the sample if it is less than half the rows.
     fit_intercept : bool, default=True
         Whether b is free; it is zero otherwise.
     max_iter : int, default=100
-        Newton steps at most.
+        Steps at most.
     tol : float, default=1e-8
-        Stop when the gradient in Θ and b, relative to that at zero, is at or below it, or below
-        what float32 allows.
+        Stop when the gradient in Θ and b, relative to that at zero as the sample shows it, is at or
+        below it; where K_nm is in float32 also after a step that promised to lower J by less than
+        1e-6 of itself.
     report : callable, default=None
         Called with (steps taken, objective, residual) before each step.
 
@@ -246,148 +99,188 @@ def solve_nystroem(
     ------
     numpy.linalg.LinAlgError
         If K_mm is not positive semi-definite.
+    FloatingPointError
+        If K_nm is not finite.
     """
-    floor, jitter = EASE[K_nm.dtype]
-    R = _upper_factor(K_mm, jitter)
-    features = solve_triangular(R, K_nm.at(sample).T, trans=1, check_finite=False).T
-    model = _Model(K_nm, R, sample, features.astype(K_nm.dtype), fit_intercept)
-    loss, k = likelihood(targets, weights), targets.shape[1]
-    zero = Iterate(
-        np.zeros((K_nm.n_centres, k)),
-        np.zeros(k),
-        np.zeros((K_nm.n_centres, k)),
-        np.zeros((len(targets), k)),
-    )
-    first = model.gradient(zero.A, loss.descent(zero.F)).norm()
-    point = model.started(start, zero)
-    objectives = [loss.value(point.F) + 0.5 * float(np.vdot(point.A, point.A))]
-    for n_iter in range(max_iter + 1):
-        G = loss.descent(point.F)
-        gradient = model.gradient(point.A, G)
-        residual = gradient.norm() / first if first else 0.0
-        if report is not None:
-            report(n_iter, objectives[-1], residual)
-        if residual <= max(tol, floor) or n_iter == max_iter:
-            break
-        step, span = model.newton_step(
-            gradient,
-            loss.curvature(point.F),
-            accuracy=min(0.1, max(residual**0.5, 0.01 if floor else residual)),
-        )
-        A, b = point.A + step.theta, point.b + step.b
-        found = line_search(point, Iterate(A, b, A, point.span + span), loss, G, objectives[-1])
-        if found is None or objectives[-1] - found[1] <= rounding(objectives[-1]):
-            break  # no digits left
-        point = found[0]
-        objectives.append(found[1])
-    centred = point.b - point.b.mean() * (k > 1)
-    A = model.coefficients(point.A)
-    return Solution(A, centred, n_iter, residual, tuple(objectives))
+    whitening = Whitening.of(K_mm, JITTER[K_nm.dtype])
+    features = whitening.features(K_nm.at(sample))
+    model = _Model(K_nm, whitening, likelihood(targets, weights), fit_intercept)
+    sampled = _Sample(features, sample, fit_intercept)
+    if start is not None:
+        x = np.vstack([whitening.whitened(start.dual_coef), start.intercept])
+    elif len(sample) <= K_nm.n_rows // 2:
+        x = sampled.guess(model.loss)
+    else:
+        x = np.zeros((K_nm.n_centres + 1, targets.shape[1]))
+    run = _Run(model, sampled, model.at(x), sampled.gradient_at_zero(model.loss))
+    n_iter = run.go(max_iter, tol, report)
+    A, b = whitening.coefficients(run.point.x[:-1]), run.point.x[-1]
+    centred = b - b.mean() * (len(b) > 1)
+    return Solution(A, centred, n_iter, run.residual, tuple(run.objectives), run.is_settled)
 
 
 @dataclass(frozen=True)
-class _Pair:
-    """A vector of the space of (Θ, b)."""
+class _Point:
+    """A place, and what a pass over the rows told there."""
 
-    theta: np.ndarray  # (m, k)
-    b: np.ndarray  # (k,)
+    x: np.ndarray  # (m + 1, k): Θ, and b in the last row
+    span: np.ndarray  # (n, k): scores without intercepts
+    objective: float
+    gradient: np.ndarray  # (m + 1, k)
 
-    def plus(self, other: "_Pair", factor: float) -> "_Pair":
-        return _Pair(self.theta + factor * other.theta, self.b + factor * other.b)
+    @property
+    def scores(self) -> np.ndarray:
+        return self.span + self.x[-1]
 
-    def dot(self, other: "_Pair") -> float:
-        return float(np.vdot(self.theta, other.theta) + np.vdot(self.b, other.b))
+    @property
+    def size(self) -> float:
+        return float(np.linalg.norm(self.gradient))
 
-    def norm(self) -> float:
-        return self.dot(self) ** 0.5
+    @property
+    def iterate(self) -> Iterate:
+        return Iterate(self.x[:-1], self.x[-1], self.x[:-1], self.span)
 
 
 @dataclass(frozen=True)
 class _Model:
-    """The problem in Θ: gradients, Hessian products and their preconditioner."""
+    """The problem in Θ."""
 
     K_nm: KernelRows
-    R: np.ndarray  # (m, m), upper: K_mm = Rᵀ R
-    sample: np.ndarray  # (s,)
-    features: np.ndarray  # (s, m), C order: Φ of the sample
+    whitening: Whitening
+    loss: Likelihood
     fit_intercept: bool
 
-    def coefficients(self, theta: np.ndarray) -> np.ndarray:
-        """A = R⁻¹ Θ."""
-        return solve_triangular(self.R, theta, check_finite=False)
+    def at(self, x: np.ndarray) -> _Point:
+        """Objective and gradient, in one pass."""
+        theta, b = x[:-1], x[-1]
+        span, pull = self.K_nm.visit(self.whitening.coefficients(theta), b, self.loss)
+        iterate = Iterate(theta, b, theta, span)
+        G = self.loss.descent(iterate.F)
+        inner = theta - self.whitening.pulled(pull)
+        gradient = np.vstack([inner, -G.sum(axis=0) * self.fit_intercept])
+        return _Point(x, span, self.loss.value(iterate.F) + iterate.penalty, gradient)
 
-    def started(self, start: Start | None, zero: Iterate) -> Iterate:
-        """A solution as a point, Θ = R A."""
-        if start is None:
-            return zero
-        theta = self.R @ start.dual_coef
-        return Iterate(theta, start.intercept, theta, self.K_nm.times(start.dual_coef))
 
-    def _pulled(self, U: np.ndarray) -> np.ndarray:
-        """R⁻ᵀ U."""
-        return solve_triangular(self.R, U, trans=1, check_finite=False)
+@dataclass(frozen=True)
+class _Sample:
+    """Some rows that stand for all."""
 
-    def gradient(self, theta: np.ndarray, G: np.ndarray) -> _Pair:
-        """Θ - R⁻ᵀ K_mn G, and -1ᵀ G."""
-        pulled = self._pulled(self.K_nm.transposed_times(G))
-        return _Pair(theta - pulled, -G.sum(axis=0) * self.fit_intercept)
+    features: np.ndarray  # (s, m), C order: Φ
+    rows: np.ndarray  # (s,)
+    fit_intercept: bool
 
-    def hessian_times(self, W: Curvature, v: _Pair) -> tuple[_Pair, np.ndarray]:
-        """(I + Φᵀ W Φ) Δ + Φᵀ W 1 δ, and 1ᵀ W (Φ Δ + 1 δ), with Φ = K_nm R⁻¹; and Φ Δ."""
-        inner, sums, product = self.K_nm.sandwich(W, self.coefficients(v.theta), v.b)
-        return _Pair(v.theta + self._pulled(inner), sums * self.fit_intercept), product
+    def curvature(self, loss: Likelihood, scores: np.ndarray) -> np.ndarray:
+        """Diagonal of W on the sample, so scaled that each class weighs as on all rows."""
+        every, few = (
+            each.diagonal()
+            for each in (
+                loss.curvature(scores),
+                loss.rows(self.rows).curvature(scores[self.rows]),
+            )
+        )
+        return few * (every.sum(axis=0) / np.maximum(few.sum(axis=0), np.finfo(float).tiny))
 
-    def preconditioner(self, W: Curvature) -> Callable[[_Pair], _Pair]:
-        """Inverse of the Hessian with the sample, scaled up, in place of all rows."""
-        every, few = W.diagonal().sum(axis=0), W.rows(self.sample).diagonal()
-        scale = every / np.maximum(few.sum(axis=0), np.finfo(float).tiny)
-        syrk = get_blas_funcs("syrk", dtype=self.features.dtype)
-        factors = []
-        for s, w in zip(scale, few.T, strict=True):
-            weighted = self.features * np.sqrt(s * w).astype(self.features.dtype)[:, None]
-            inner = syrk(1.0, weighted.T).astype(np.float64)  # its upper triangle
-            inner.flat[:: len(inner) + 1] += 1.0
-            factors.append(cho_factor(inner, overwrite_a=True, check_finite=False))
-        safe = np.where(every > 0, every, 1.0)
+    def inverse(self, scales: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+        return inverse_hessian(self.features, scales, fit_intercept=self.fit_intercept)
 
-        def apply(v: _Pair) -> _Pair:
-            columns = zip(factors, v.theta.T, strict=True)
-            theta = [cho_solve(factor, column, check_finite=False) for factor, column in columns]
-            return _Pair(np.column_stack(theta), v.b / safe)
+    def gradient(self, x: np.ndarray, G: np.ndarray) -> np.ndarray:
+        sums = G.sum(axis=0) * self.fit_intercept
+        return np.vstack([x[:-1] - transposed_times(self.features, G), -sums])
 
-        return apply
+    def gradient_at_zero(self, loss: Likelihood) -> float:
+        """Length of the gradient of J at zero, as far as the sample shows."""
+        nothing = np.zeros((len(loss.weights), loss.targets.shape[1]))
+        G, share = loss.descent(nothing), loss.weights.sum() / loss.weights[self.rows].sum()
+        x = np.zeros((self.features.shape[1] + 1, G.shape[1]))
+        gradient = self.gradient(x, share * G[self.rows])
+        gradient[-1] = G.sum(axis=0) * self.fit_intercept
+        return float(np.linalg.norm(gradient))
 
-    def newton_step(
-        self, gradient: _Pair, W: Curvature, *, accuracy: float
-    ) -> tuple[_Pair, np.ndarray]:
-        """Solve H x = -gradient by conjugate gradients, to a relative accuracy; and Φ of x."""
-        precondition = self.preconditioner(W)
-        x = _Pair(np.zeros_like(gradient.theta), np.zeros_like(gradient.b))
-        r, span = x.plus(gradient, -1.0), np.zeros((self.K_nm.n_rows, len(x.b)))
-        z = precondition(r)
-        p, rz = z, r.dot(z)
-        goal = accuracy**2 * rz
-        for _ in range(MAX_CG_STEPS):
-            Hp, product = self.hessian_times(W, p)
-            alpha = rz / p.dot(Hp)
-            x, r = x.plus(p, alpha), r.plus(Hp, -alpha)
-            span += alpha * product
-            z = precondition(r)
-            rz, last = r.dot(z), rz
-            if rz <= goal:
+    def guess(self, loss: Likelihood) -> np.ndarray:
+        """Where two Newton steps on the sample lead.
+
+        Its weights are raised half the way, as a ratio, to those of all rows: with all of them it
+        would fit the sample's noise, with its own it would be held back too much.
+        """
+        few = loss.rows(self.rows, factor=(len(loss.weights) / len(self.rows)) ** 0.5)
+        k = loss.targets.shape[1]
+        x, span = np.zeros((self.features.shape[1] + 1, k)), np.zeros((len(self.rows), k))
+        for _ in range(GUESSES):
+            here = Iterate(x[:-1], x[-1], x[:-1], span)
+            G = few.descent(here.F)
+            step = self.inverse(few.curvature(here.F).diagonal())(self.gradient(x, G))
+            theta, b = x[:-1] - step[:-1], x[-1] - step[-1]
+            there = Iterate(theta, b, theta, times(self.features, theta).astype(np.float64))
+            found = line_search(here, there, few, G, few.value(here.F) + here.penalty)
+            if found is None:
                 break
-            p = z.plus(p, rz / last)
-        return x, span
+            x, span = np.vstack([found[0].A, found[0].b]), found[0].span
+        return x
 
 
-def _upper_factor(K_mm: np.ndarray, jitter: float) -> np.ndarray:
-    """Upper R with Rᵀ R = K_mm, whose diagonal is raised as little as it takes."""
-    size = float(np.mean(np.diag(K_mm)))
-    while jitter <= MAX_JITTER:
-        raised = K_mm.copy()
-        raised.flat[:: len(raised) + 1] += jitter * size
-        try:
-            return cholesky(raised, overwrite_a=True, check_finite=False)
-        except np.linalg.LinAlgError:
-            jitter *= 10
-    raise np.linalg.LinAlgError("K is not positive semi-definite")
+@dataclass
+class _Run:
+    """Where the solver stands."""
+
+    model: _Model
+    sample: _Sample
+    point: _Point
+    first: float  # length of the gradient at zero
+    objectives: list[float] = field(default_factory=list)
+    is_settled: bool = False  # whether a step promised too little to matter
+    residual: float = np.inf
+
+    @property
+    def is_rough(self) -> bool:
+        return self.model.K_nm.dtype == np.float32
+
+    def go(self, max_iter: int, tol: float, report: Report | None) -> int:
+        """Step until there is no reason to; how many steps it took."""
+        secants, factored = Secants(), np.zeros((len(self.sample.rows), self.point.x.shape[1]))
+        self.objectives.append(self.point.objective)
+        for n_iter in range(max_iter + 1):
+            self.residual = self.point.size / self.first if self.first else 0.0
+            if report is not None:
+                report(n_iter, self.objectives[-1], self.residual)
+            if self.residual <= tol or self.is_settled or n_iter == max_iter:
+                break
+            scales = self.sample.curvature(self.model.loss, self.point.scores)
+            if np.abs(scales - factored).sum() > MOVED * factored.sum():
+                inverse, factored = self.sample.inverse(scales), scales
+            direction = _along(secants, inverse, self.point.gradient)
+            found = self._step(direction)
+            if found is None:  # no digits left
+                self.is_settled = self.is_rough and self.residual <= ROUGH
+                break
+            step, change = found.x - self.point.x, found.gradient - self.point.gradient
+            secants.add(step.ravel(), change.ravel())
+            self.point = found
+            self.objectives.append(found.objective)
+        return n_iter
+
+    def _step(self, direction: np.ndarray) -> _Point | None:
+        """The whole step if it is good, or as much of it as lowers the objective."""
+        here = self.point
+        slope = float(np.vdot(here.gradient, direction))
+        whole = self.model.at(here.x + direction)
+        if self.is_rough:
+            self.is_settled = -0.5 * slope <= PROMISE * abs(here.objective)
+        if whole.objective <= here.objective + SUFFICIENT_DECREASE * slope:
+            return whole
+        if here.size <= NEAR * self.first and whole.size <= 0.5 * here.size:
+            return whole  # hardly a digit of J moves here
+        G = self.model.loss.descent(here.scores)
+        found = line_search(here.iterate, whole.iterate, self.model.loss, G, here.objective)
+        if found is None or here.objective - found[1] <= rounding(here.objective):
+            return None
+        return self.model.at(np.vstack([found[0].A, found[0].b]))
+
+
+def _along(
+    secants: Secants, inverse: Callable[[np.ndarray], np.ndarray], gradient: np.ndarray
+) -> np.ndarray:
+    """A direction of descent."""
+    shape = gradient.shape
+    return -secants.times(gradient.ravel(), lambda v: inverse(v.reshape(shape)).ravel()).reshape(
+        shape
+    )

@@ -8,15 +8,17 @@ from genextras.training import launch
 from tests.genextras.training.networks import cloud, points, quiet
 
 N_STEPS = 8
+OBJECTIVES = ("flow", "sliced")  # the latter draws directions too
 
 
 def train(folder):
     """Whatever the number of processes; pieces of a batch as well."""
     torch.set_num_threads(1)
-    options = {"gradient_accumulation_steps": 2, "folder": folder, "log_every": 3}
-    trainer = quiet(points(), genextras.FlowMatchScheduler(), "flow", **options)
-    trainer.fit(cloud(), n_steps=N_STEPS)
-    trainer.fit(cloud(), n_steps=N_STEPS + 2, resume=True)
+    for objective in OBJECTIVES:
+        options = {"gradient_accumulation_steps": 2, "folder": folder / objective, "log_every": 3}
+        trainer = quiet(points(), genextras.FlowMatchScheduler(), objective, **options)
+        trainer.fit(cloud(), n_steps=N_STEPS)
+        trainer.fit(cloud(), n_steps=N_STEPS + 2, resume=True)
 
 
 def fail():
@@ -26,15 +28,15 @@ def fail():
 def test_two_processes_train_what_one_does(tmp_path):
     train(tmp_path / "one")
     launch(train, [tmp_path / "two"], num_processes=2)
-    one, two = (
-        torch.load(tmp_path / name / "checkpoint.pt", weights_only=True) for name in ("one", "two")
-    )
-    assert len(two["random"]) == 2
-    torch.testing.assert_close(one["losses"], two["losses"], rtol=1e-5, atol=1e-6)
-    for kind in (one["model"], two["model"]):
-        assert all(weight.isfinite().all() for weight in kind.values())
-    for name, weight in one["model"].items():
-        torch.testing.assert_close(two["model"][name], weight, rtol=0, atol=1e-5)
+    for objective in OBJECTIVES:
+        paths = (tmp_path / name / objective / "checkpoint.pt" for name in ("one", "two"))
+        one, two = (torch.load(path, weights_only=True) for path in paths)
+        assert len(two["random"]) == 2
+        torch.testing.assert_close(one["losses"], two["losses"], rtol=1e-5, atol=1e-6)
+        for kind in (one["model"], two["model"]):
+            assert all(weight.isfinite().all() for weight in kind.values())
+        for name, weight in one["model"].items():
+            torch.testing.assert_close(two["model"][name], weight, rtol=0, atol=1e-5)
 
 
 def test_launch_refuses_what_cannot_be(monkeypatch):

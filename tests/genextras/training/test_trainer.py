@@ -59,6 +59,26 @@ def test_a_resumed_run_equals_the_unbroken_one_bit_for_bit(tmp_path, options):
     assert twice.losses == whole.losses
 
 
+def test_a_resumed_run_takes_the_new_rate_and_refuses_another_average(tmp_path):
+    def make(**options):
+        return quiet(points(), FLOW(), folder=tmp_path, **options)
+
+    make().fit(cloud(), n_steps=2)
+    resumed = make(learning_rate=1e-5).fit(cloud(), n_steps=3, resume=True)
+    assert resumed._loop.optimizer.param_groups[0]["lr"] == 1e-5
+    for options, name in (
+        ({"ema": None}, "ema must be 0.1"),
+        ({"ema": 0.2}, "ema must be 0.1"),
+        ({"snapshot_every": 2}, "snapshots must be False"),
+        ({"seed": 1}, "seed must be 0"),
+    ):
+        with pytest.raises(ValueError, match=f"{name}, as saved"):
+            make(**options).fit(cloud(), n_steps=4, resume=True)
+    other = quiet(points(), FLOW(shift=3.0), folder=tmp_path)
+    with pytest.raises(ValueError, match=r"scheduler must be .*shift=1.0.*, as saved, got"):
+        other.fit(cloud(), n_steps=4, resume=True)
+
+
 def test_training_leaves_the_global_generator_alone():
     torch.manual_seed(1)
     before = torch.get_rng_state()
@@ -66,9 +86,10 @@ def test_training_leaves_the_global_generator_alone():
     assert torch.equal(torch.get_rng_state(), before)
 
 
-def test_pieces_of_a_batch_sum_to_the_batch():
+@pytest.mark.parametrize("objective", ["prediction", "sliced"])
+def test_pieces_of_a_batch_sum_to_the_batch(objective):
     runs = [
-        quiet(points(), FLOW(), gradient_accumulation_steps=k).fit(cloud(), n_steps=5)
+        quiet(points(), FLOW(), objective, gradient_accumulation_steps=k).fit(cloud(), n_steps=5)
         for k in (1, 4)
     ]
     np.testing.assert_allclose(runs[0].losses, runs[1].losses, rtol=1e-5)

@@ -28,11 +28,11 @@ CASES = {GaussianHMM: steps, CategoricalHMM: letters}
 EVERY = pytest.mark.parametrize("kind", CASES, ids=lambda kind: kind.__name__)
 
 
-def fitted(kind, X, k=2, *, lengths=None, **options):
+def fitted(kind, X, k=2, *, lengths=None, sequence_weight=None, **options):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         model = kind(k, **{"random_state": 0, "n_jobs": 1, **options})
-        return model.fit(X, lengths=lengths)
+        return model.fit(X, lengths=lengths, sequence_weight=sequence_weight)
 
 
 def density(model, x, j):
@@ -101,6 +101,48 @@ def test_sequences_are_independent_and_their_order_does_not_matter(kind):
     np.testing.assert_array_equal(
         model.predict(X, lengths=[120, 80]), np.r_[model.predict(X[:120]), model.predict(X[120:])]
     )
+
+
+@given(
+    seed=st.integers(0, 999),
+    kind=st.sampled_from(list(CASES)),
+    has_holes=st.booleans(),
+    weight=st.lists(st.integers(0, 3), min_size=3, max_size=3).filter(any),
+)
+@settings(max_examples=20, deadline=None)
+def test_a_weight_repeats_a_whole_sequence(seed, kind, has_holes, weight):
+    X = CASES[kind](seed, 90)
+    X = with_holes(X, seed=seed) if has_holes else X
+    lengths, options = np.array([40, 30, 20]), {"max_iter": 4}
+    if kind is CategoricalHMM:  # "auto" would count the categories of a sequence of weight 0
+        options["categories"] = [[0.0, 1.0, 2.0]]
+    copies = np.repeat(np.arange(3), weight)
+    parts = np.split(X, np.cumsum(lengths)[:-1])
+    many = {"lengths": lengths[copies]}
+    repeated = np.vstack([parts[i] for i in copies])
+    once = {"lengths": lengths, "sequence_weight": weight}
+    expected = fitted(kind, repeated, **many, **options)
+    model = fitted(kind, X, **once, **options)
+    # (Sums of up to nine terms in another order, over four iterations.)
+    np.testing.assert_allclose(model.lower_bounds_, expected.lower_bounds_, rtol=1e-8)
+    np.testing.assert_allclose(model.startprob_, expected.startprob_, atol=1e-6)
+    np.testing.assert_allclose(model.transmat_, expected.transmat_, atol=1e-6)
+    assert model.score(X, **once) == pytest.approx(model.score(repeated, **many), rel=1e-9)
+    assert model.bic(X, **once) == pytest.approx(model.bic(repeated, **many), rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("weight", "got"),
+    [
+        ([1.0, 2.0, 3.0], r"2 numbers, one for each sequence, got an array of shape \(3,\)"),
+        ([1.0, -1.0], r"finite and at least 0, got \[-1\.\]"),
+        ([1.0, np.nan], r"finite and at least 0, got \[nan\]"),
+        ([0.0, 0.0], "above 0 for a sequence, got 0 for all"),
+    ],
+)
+def test_weights_other_than_one_a_sequence_are_refused(weight, got):
+    with pytest.raises(ValueError, match=f"GaussianHMM: sequence_weight must be {got}"):
+        GaussianHMM().fit(steps(), lengths=[120, 80], sequence_weight=weight)
 
 
 @EVERY

@@ -132,9 +132,9 @@ def test_collapsed_components_are_raised_with_a_warning():
 @pytest.mark.parametrize(
     ("families", "message"),
     [
-        ("normal", "families must be 'auto' or .*, got normal"),
-        (["gaussian"], "families must be one for each of the 2 columns, got 1"),
-        ({5: "gaussian"}, "families must be columns of X, in a dict, got 5"),
+        ("normal", "families must be one of 'auto', .*, got 'normal'"),
+        (["gaussian"], "families must be one for each of the 2 columns, got \\['gaussian'\\]"),
+        ({5: "gaussian"}, "families must name columns of X, got 5"),
         (["gaussian", "poisson"], "X must be nonnegative, got"),
     ],
 )

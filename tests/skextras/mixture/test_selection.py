@@ -4,17 +4,24 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from scipy.stats import binom
+from sklearn.base import clone
+from sklearn.cluster import KMeans
 
 from skextras.mixture import (
+    BernoulliMixture,
+    CategoricalMixture,
     EMModel,
     GaussianMixture,
     InfeasibleError,
     MixtureDisplay,
+    PoissonMixture,
+    StudentMixture,
     ascend,
     responsibilities,
     select_mixture,
 )
 from tests.skextras.mixture.tables import clusters, with_holes
+from tests.skextras.mixture.test_families import bits, categories, counts, every_family, mixed
 
 
 @pytest.fixture(autouse=True)
@@ -38,7 +45,47 @@ def test_the_best_value_belongs_to_the_best_model(criterion):
     assert {text.get_text() for text in ax.get_legend().get_texts()} == {"full", "diag"}
 
 
+@pytest.mark.parametrize("criterion", ["bic", "icl", "aic", "cv"])
+@pytest.mark.parametrize(
+    ("estimator", "table"),
+    [(BernoulliMixture(), bits), (CategoricalMixture(), categories), (PoissonMixture(), counts)],
+    ids=lambda own: getattr(own, "__name__", type(own).__name__),
+)
+def test_mixtures_of_one_kind_are_sized(estimator, table, criterion):
+    X, owner = table(), type(estimator).__name__
+    model = clone(estimator).set_params(random_state=0, n_jobs=1)
+    found = select_mixture(X, (1, 2), criterion=criterion, estimator=model, cv=3)
+    size = 1 if (owner, criterion) == ("BernoulliMixture", "icl") else 2  # bits overlap
+    assert found.best_params_ == {"n_components": size}
+    assert found.values_[owner, size] < found.values_[owner, 3 - size]
+    assert type(found.best_estimator_) is type(estimator)
+    if criterion != "cv":
+        value = getattr(clone(model).set_params(n_components=2).fit(X), criterion)(X)
+        assert found.values_[owner, 2] == pytest.approx(value)
+    assert found.plot().ax_.get_title() == f"best: {size} {owner}"
+
+
+def test_mixed_student_and_factor_mixtures_are_sized():
+    table = mixed()
+    found = select_mixture(table, (1, 2), estimator=every_family(1, random_state=0))
+    assert found.best_params_ == {"n_components": 2}
+    X = clusters(300, d=2, apart=6, seed=4)
+    robust = StudentMixture(random_state=0, n_jobs=1)
+    found = select_mixture(X, (1, 3), estimator=robust)
+    assert found.best_params_["n_components"] == 3
+    assert isinstance(found.best_estimator_, StudentMixture)
+    rng = np.random.default_rng(0)  # one factor each says as much as 21 numbers of a covariance
+    wide = rng.standard_normal((300, 6)) + 8 * rng.integers(3, size=(300, 1))
+    factors = GaussianMixture(n_factors=1, random_state=0, n_jobs=1)
+    found = select_mixture(wide, (1, 3), ("factor", "full"), estimator=factors)
+    assert found.best_params_ == {"n_components": 3, "covariance_type": "factor"}
+
+
 def test_impossible_searches_are_refused():
+    with pytest.raises(TypeError, match=r"must be a mixture of skextras, got KMeans\(\)"):
+        select_mixture(clusters(), estimator=KMeans())
+    with pytest.raises(ValueError, match=r"must be None for PoissonMixture.* got \['full'\]"):
+        select_mixture(clusters(), covariance_types=["full"], estimator=PoissonMixture())
     with pytest.raises(ValueError, match=r"criterion must be one of .* got 'best'"):
         select_mixture(clusters(), criterion="best")
     with pytest.raises(ValueError, match=r"must name at least one each, got \[\]"):
