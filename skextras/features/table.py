@@ -260,6 +260,8 @@ def _values(column: Any, *, name: str, owner: str) -> Values:
         return _values(_native(series), name=name, owner=owner)
     if not isinstance(column, np.ndarray) and not len(column):
         return Numbers(np.zeros(0), is_null=True)  # an empty list says nothing of its type
+    if isinstance(column, list | tuple) and isinstance(column[0], str | bytes | None):
+        return _of_objects(column, name=name, owner=owner)  # NumPy would copy text twice
     array = column if isinstance(column, np.ndarray) else _as_array(column)
     if array.dtype.kind in NUMBER_KINDS and array.ndim in (1, 2):
         return Numbers(array)
@@ -285,13 +287,15 @@ def _objects(column: Any) -> np.ndarray:
     return array
 
 
-def _of_objects(array: np.ndarray, *, name: str, owner: str) -> Values:
-    if array.dtype.kind in "SUT":
+def _of_objects(array: Any, *, name: str, owner: str) -> Values:
+    """Python's objects, in an array or a list."""
+    if isinstance(array, np.ndarray) and array.dtype.kind in "SUT":
         array = array.astype(object)
     try:
         return _of_arrow(pa.array(array, from_pandas=True), name=name, owner=owner)
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
-        kinds = sorted({type(value).__name__ for value in array.ravel()[:1000].tolist()})
+        some = array.ravel() if isinstance(array, np.ndarray) else array
+        kinds = sorted({type(value).__name__ for value in some[:1000]})
         raise TypeError(
             f"{owner}: argument must be a string or a number in each row of a column, or lists of "
             f"them, got {', '.join(kinds)} in column {name!r}. Convert it to one type."

@@ -6,6 +6,7 @@ from operator import attrgetter
 from typing import Any, ClassVar
 
 import numpy as np
+from scipy import sparse
 from sklearn.base import BaseEstimator
 from sklearn.feature_selection import SelectorMixin
 from sklearn.utils import Tags
@@ -128,6 +129,12 @@ class BaseSelector(SelectorMixin, BaseEstimator):
 
     def _read(self, X: Any, y: Any, sample_weight: Any) -> Rows:
         """Validate, drop rows of weight 0, merge equal ones."""
+        if sparse.issparse(X):
+            raise TypeError(
+                f"{type(self).__name__}: X must be dense in fit, got sparse {type(X).__name__}. "
+                "Rows are put in order, and equal ones merged, by all of their numbers, zeros too. "
+                "Pass X.toarray(), or narrow X by SelectKBest first; transform takes it sparse."
+            )
         finite: Any = "allow-nan" if self._takes_nan() else True
         X, y = validate_data(
             self, X, y, dtype=np.float64, ensure_all_finite=finite, ensure_min_samples=2

@@ -34,6 +34,27 @@ def test_means_are_those_of_adding_up_row_by_row(seed, n, smooth, offset):
     np.testing.assert_allclose(columns.transform({"town": rows})[:, 0], expected, atol=tolerance)
 
 
+@pytest.mark.parametrize("is_class", [True, False])
+@pytest.mark.parametrize("smooth", ["auto", 3.0])
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 2**32 - 1))
+def test_categories_with_the_same_targets_have_the_same_mean(smooth, is_class, seed):
+    """To the last bit, in any order of the rows, or trees would tell them apart."""
+    random = np.random.default_rng(seed)
+    own = random.integers(0, 2, 7) if is_class else random.integers(0, 90, 7) + 0.5
+    towns, y = (
+        np.repeat(np.arange(30), 7),
+        np.concatenate([random.permutation(own) for _ in range(30)]),
+    )
+    rare = random.integers(100, 120, 40)
+    y = np.concatenate([y, random.permutation(np.resize([0, 1, 1], 40)) + (0 if is_class else 0.5)])
+    order = random.permutation(len(y))
+    towns = np.concatenate([towns, rare])
+    columns = FeatureColumns([TargetMean("town", smooth=smooth)])
+    columns.fit({"town": towns[order]}, y[order])
+    assert len(np.unique(columns.transform({"town": np.arange(30)}))) == 1
+
+
 @pytest.mark.parametrize("smooth", ["auto", 10.0])
 @pytest.mark.parametrize("kind", ["binary", "multiclass", "continuous"])
 def test_means_are_the_peers(smooth, kind):

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import sparse
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -136,3 +137,18 @@ def test_missing_values_are_taken_where_it_is_said(selector, takes):
     else:
         with pytest.raises(ValueError, match="NaN"):
             selector.fit(X, f > 0)
+
+
+@pytest.mark.parametrize("selector", SELECTORS, ids=lambda own: type(own).__name__)
+def test_a_sparse_table_is_refused_with_the_cure_and_transformed(selector):
+    random = np.random.default_rng(0)
+    X = np.where(random.random((60, 4)) < 0.5, 0.0, random.normal(size=(60, 4)))
+    y = X[:, 1] + 0.1 * random.normal(size=60)
+    assert not selector.__sklearn_tags__().input_tags.sparse
+    with pytest.raises(
+        TypeError, match=r"X must be dense in fit, got sparse .* Pass X.toarray\(\)"
+    ):
+        clone(selector).fit(sparse.csr_array(X), y)
+    fitted = clone(selector).fit(X, y)
+    out = fitted.transform(sparse.csr_array(X))
+    np.testing.assert_array_equal(out.toarray(), fitted.transform(X))
