@@ -26,6 +26,7 @@ FAMILIES = (
     "tree_prediction",
     "tree_shap",
     "kernel",
+    "kernel_million",
     "target_mean",
     "som",
     "mixture",
@@ -48,7 +49,7 @@ FAMILIES = (
     "denoisers",
     "reference_scores",
 )
-HOURS = ("reference_scores", "grpo_tasks")  # run where asked for by name alone
+HOURS = ("reference_scores", "grpo_tasks", "kernel_million")  # run where asked for by name alone
 PEERS = (
     "scikit-learn",
     "lightgbm",
