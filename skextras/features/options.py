@@ -46,6 +46,20 @@ def check_options(estimator: Any) -> None:
             f"{owner}: columns must be column types, got {strange[0]!r}. "
             f"Say what it is: Numeric({strange[0]!r}) or Indicator(Vocabulary({strange[0]!r}))."
         )
+    nameless = [own for own in estimator.columns if not _are_names(own)]
+    if nameless:
+        raise TypeError(
+            f"{owner}: columns must be named by strings, got {nameless[0]!r}. "
+            "A column of an array or a frame that has no names is called by its number: '0'."
+        )
+
+
+def _are_names(own: Column) -> bool:
+    """Whether a column says what it reads."""
+    try:
+        return all(isinstance(name, str) for name in own.inputs)
+    except TypeError:
+        return False
 
 
 def is_mostly_zero(columns: Sequence[Fitted]) -> bool:

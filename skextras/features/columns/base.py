@@ -180,6 +180,22 @@ class Column(ABC):
             f"{cure}"
         )
 
+    def refuse_infinite(self, values: np.ndarray, place: str = "row") -> None:
+        """Raise the house's error if a number is infinite, which no scale survives.
+
+        Parameters
+        ----------
+        values : ndarray of float64 of shape (n, ...)
+            Numbers, NaN where missing.
+        place : str, default="row"
+            What the first axis counts.
+        """
+        is_bad = np.isinf(values)
+        if is_bad.any():
+            number = np.argwhere(is_bad)[0, 0]
+            got = f"an infinite one in {place} {number}"
+            self.refuse_values("finite numbers", got, "Clip it, or make it missing.")
+
     def options(self) -> dict[str, Any]:
         """What the user wrote, by name, defaults left out.
 

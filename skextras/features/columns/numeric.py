@@ -74,11 +74,7 @@ class Numeric(Column):
     ) -> None:
         """See the numbers."""
         values = self.matrix(table)
-        if np.isinf(values).any():
-            row = int(np.isinf(values).any(axis=1).argmax())
-            self.refuse_values(
-                "finite numbers", f"an infinite one in row {row}", "Clip it, or make it missing."
-            )
+        self.refuse_infinite(values)
         state.add(values, table.weights)
 
     def learn(self, state: ScaleState) -> Learned:

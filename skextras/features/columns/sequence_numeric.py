@@ -64,6 +64,7 @@ class SequenceNumeric(Column):
     ) -> None:
         """See the numbers, and measure the lists."""
         lists, items = self.items(table)
+        self.refuse_infinite(items, "item")
         state.length = max(state.length, lists.longest(table.weights))
         state.inner.add(items[:, None], item_weights(lists, table.weights))
 

@@ -116,6 +116,17 @@ def test_infinite_numbers_are_refused_by_a_scale(bad):
     assert columns.fit({"x": [1.0, np.nan]}).transform({"x": [bad]}) == bad
 
 
+def test_an_infinite_number_in_a_list_is_refused_by_a_scale():
+    with pytest.raises(ValueError, match=r"SequenceNumeric\('x'\): .* infinite one in item 1"):
+        FeatureColumns([SequenceNumeric("x")]).fit({"x": [[1.0, np.inf], [2.0]]})
+
+
+@pytest.mark.parametrize("column", [Numeric(0), Vocabulary(3), Numeric(["x"])])
+def test_columns_are_named_by_strings(column):
+    with pytest.raises(TypeError, match="FeatureColumns: columns must be named by strings, got "):
+        FeatureColumns([column]).fit({"x": [1.0]})
+
+
 @pytest.mark.parametrize("kind", ["auto", "binary", "continuous"])
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_a_target_that_is_not_finite_is_refused(kind, bad):
