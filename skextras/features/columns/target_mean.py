@@ -157,8 +157,6 @@ class TargetMean(OverCategories):
     def _target(self, target: Target | None) -> Target:
         if target is None:
             self.refuse_values("rows with targets", "none", "Pass y to fit.")
-        if not np.isfinite(target.values).all():
-            self.refuse_values("rows with finite targets", "NaN or infinity", "Leave them out.")
         return target
 
     def _smoothed(self, counts: np.ndarray, sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
