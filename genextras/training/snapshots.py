@@ -98,6 +98,7 @@ def read_snapshots(folder: str | Path) -> list[Snapshot]:
     [(2, 0.05), (2, 0.1), (4, 0.05), (4, 0.1)]
     >>> len(blend(kept, sigma_rel=0.08)) == len(list(model.parameters()))
     True
+    >>> folder.cleanup()
     """
     kept = []
     for path in sorted(Path(folder).glob(PATTERN)):

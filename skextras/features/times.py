@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 DAY = 86_400.0  # seconds
+EPOCH, SECOND = np.datetime64(0, "s"), np.timedelta64(1, "s")
 
 
 def _days(times: np.ndarray) -> np.ndarray:
@@ -18,7 +19,7 @@ def _months(times: np.ndarray) -> np.ndarray:
 def _seconds_of_day(times: np.ndarray) -> np.ndarray:
     """Seconds since midnight, with fractions."""
     own = times - times.astype("M8[D]")
-    return own / np.timedelta64(1, "s")
+    return own / SECOND
 
 
 def _year(times: np.ndarray) -> np.ndarray:
@@ -66,7 +67,7 @@ PARTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "is_weekend": lambda times: _weekday(times) >= 5,
     "is_month_start": lambda times: _day(times) == 1,
     "is_month_end": _is_month_end,
-    "epoch_seconds": lambda times: _days(times) * DAY + _seconds_of_day(times),
+    "epoch_seconds": lambda times: (times - EPOCH) / SECOND,
 }
 # Where a time is on a circle, with fractions of the unit, and how long the circle is.
 CIRCLES: dict[str, tuple[Callable[[np.ndarray], np.ndarray], float]] = {

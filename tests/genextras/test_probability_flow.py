@@ -89,5 +89,5 @@ def test_noise_is_that_of_the_definition(name, prediction):
 def test_what_is_no_network_or_no_scheduler_is_refused():
     with pytest.raises(TypeError, match=r"^ProbabilityFlow: model must be callable, got 3\. Pass"):
         ProbabilityFlow(3, genextras.DDPMScheduler())
-    with pytest.raises(TypeError, match=r"^invert: scheduler must be one of genextras, got 3"):
+    with pytest.raises(TypeError, match=r"^invert: scheduler must be one of genextras, got 'int'"):
         ProbabilityFlow(lambda x, t: x, 3, "invert")
