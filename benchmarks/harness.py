@@ -221,10 +221,12 @@ class OtherLoad:
 
 def growth(reports: Sequence[Report]) -> str:
     """How the cost of each contestant grows: the exponent of n fitted to its medians."""
-    sizes = [math.log(report.contest.size) for report in reports]
     rows = ["| cost grows as n to the power | exponent |", "|---|---|"]
     for name in reports[0].records:
-        seconds = [math.log(statistics.median(report.records[name].seconds)) for report in reports]
-        slope = statistics.linear_regression(sizes, seconds).slope
-        rows.append(f"| {name} | {slope:.2f} |")
+        own = [report for report in reports if name in report.records]  # not all go to all sizes
+        sizes = [math.log(report.contest.size) for report in own]
+        seconds = [math.log(statistics.median(report.records[name].seconds)) for report in own]
+        if len(own) > 1:
+            slope = statistics.linear_regression(sizes, seconds).slope
+            rows.append(f"| {name} | {slope:.2f} |")
     return "\n".join(rows)

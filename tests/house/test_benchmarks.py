@@ -63,6 +63,8 @@ def test_growth_finds_the_exponent():
     for size in (2, 8, 32):
         own = contest(size=size)
         records = {"ours": Record([3.0 * size] * 5), "peer": Record([0.1 * size**2] * 5)}
+        if size == 32:  # a peer that cannot go so far
+            del records["peer"]
         reports.append(Report(own, records, 0.0))
     rows = growth(reports).splitlines()[2:]
     assert [row.split("|")[2].strip() for row in rows] == ["1.00", "2.00"]
