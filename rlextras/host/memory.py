@@ -1,6 +1,7 @@
 """Parameters of torch and Adam's moments, on memory that they share with the kernels."""
 
 from collections.abc import Sequence
+from operator import is_
 from typing import Any
 
 import numpy as np
@@ -53,19 +54,21 @@ class SharedMemory:
         policy : Module
             One that the kernels know.
         """
-        self._watched = policy
-        self._entries = [(vars(module), len(vars(module))) for module in policy.modules()]
+        self._watched, modules = policy, list(policy.modules())
+        self._entries = [vars(module) for module in modules]
+        self._n_entries = list(map(len, self._entries))
         self._hooks = [
             getattr(module, name)
-            for module in policy.modules()
+            for module in modules
             for name in ("_forward_hooks", "_forward_pre_hooks")
         ]
-        self._parts = [
+        rows = [
             (owner, name, part)
-            for module in policy.modules()
+            for module in modules
             for owner in (module._modules, module._parameters)
             for name, part in owner.items()
         ]
+        self._owners, self._names, self._parts = zip(*rows, strict=True)
 
     def is_watched(self, policy: Any) -> bool:
         """Whether a policy is the one that is watched, and made of the same parts.
@@ -82,14 +85,14 @@ class SharedMemory:
         """
         return (
             policy is self._watched
-            and all([len(entries) == n for entries, n in self._entries])  # noqa: C419  # fast
+            and list(map(len, self._entries)) == self._n_entries
             and not any(self._hooks)
-            and all([owner[name] is part for owner, name, part in self._parts])  # noqa: C419  # fast
+            and all(map(is_, map(dict.get, self._owners, self._names), self._parts))
         )
 
     def refresh(self) -> None:
         """Take over parameters whose memory was replaced."""
-        if [each.data_ptr() for each in self._residents] == self._addresses:
+        if list(map(Tensor.data_ptr, self._residents)) == self._addresses:
             return
         with torch.no_grad():
             for parameter, home in zip(self._residents, self._homes, strict=True):
