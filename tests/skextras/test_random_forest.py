@@ -46,6 +46,18 @@ def test_forest_depends_on_neither_threads_nor_the_order_of_rows(options, n_clas
     assert_array_equal(clone(model).fit(X[order], y[order]).predict_proba(X), expected)
 
 
+def test_equal_rows_of_several_weights_may_come_in_any_order():
+    rng = np.random.default_rng(2)
+    X = rng.integers(0, 3, (200, 3)).astype(float)
+    y = (X.sum(axis=1) + rng.integers(0, 2, 200) > 3).astype(int)
+    weight, order = rng.random(200), rng.permutation(200)
+    for bootstrap in (True, "stratified"):
+        model = RandomForestClassifier(**FEW, bootstrap=bootstrap)
+        expected = model.fit(X, y, weight).predict_proba(X)
+        found = clone(model).fit(X[order], y[order], weight[order]).predict_proba(X)
+        assert_array_equal(found, expected)
+
+
 @pytest.mark.parametrize("kind", [np.asarray, sparse.csc_array])
 def test_bins_of_many_rows_depend_on_neither_order_nor_repetition(monkeypatch, kind):
     monkeypatch.setattr("skextras.boosting.fitting.SAMPLE", 100)
