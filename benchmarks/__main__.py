@@ -22,6 +22,7 @@ FAMILIES = (
     "boosting_scale",
     "adaboost",
     "forest",
+    "forest_modes",
     "forest_sizes",
     "tree_prediction",
     "tree_shap",
