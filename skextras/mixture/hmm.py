@@ -184,7 +184,8 @@ class BaseHMM(BaseEstimator, ABC):
         return report
 
     # ------------------------------------------------------------ predictions
-    def _chain(self, X: Any, lengths: Any, sequence_weight: Any = None) -> tuple[Chain, np.ndarray]:
+    def _chain(self, X: Any, lengths: Any, sequence_weight: Any = None) -> tuple[Chain, Parameters]:
+        """Chain of checked rows, and the parameters of its emissions."""
         check_is_fitted(self)
         values = self._numbers(X, reset=False)
         sequences = Sequences(type(self).__name__, len(values), lengths, sequence_weight)
@@ -192,7 +193,7 @@ class BaseHMM(BaseEstimator, ABC):
         k, threads = len(self.startprob_), self._threads()
         sweep = Sweep(components, k, centre, values.dtype, threads)
         chain = Chain(sweep, _sequenced(values), sequences.ends, sequences.weight)
-        return chain, chain.logs(self._own_parameters(centre))[1]
+        return chain, self._own_parameters(centre)
 
     def decode(self, X: Any, lengths: Any = None) -> tuple[float, np.ndarray]:
         """Most probable states (Viterbi).
@@ -211,8 +212,8 @@ class BaseHMM(BaseEstimator, ABC):
         states : ndarray of shape (n_steps,)
             One for each step.
         """
-        chain, logs = self._chain(X, lengths)
-        return chain.decode(self.startprob_, self.transmat_, logs)
+        chain, emissions = self._chain(X, lengths)
+        return chain.decode(emissions, self.startprob_, self.transmat_)
 
     def predict(self, X: Any, lengths: Any = None) -> np.ndarray:
         """Most probable states (Viterbi).
@@ -246,8 +247,9 @@ class BaseHMM(BaseEstimator, ABC):
         ndarray of shape (n_steps, n_components)
             Rows sum to 1.
         """
-        chain, logs = self._chain(X, lengths)
-        return chain.smooth(self.startprob_, self.transmat_, logs)[0]
+        chain, emissions = self._chain(X, lengths)
+        chain.prepare(emissions)
+        return chain.posterior(self.startprob_, self.transmat_)
 
     def score(
         self, X: Any, y: Any = None, lengths: Any = None, sequence_weight: Any = None
@@ -270,8 +272,9 @@ class BaseHMM(BaseEstimator, ABC):
         float
             Sum over all steps, nats.
         """
-        chain, logs = self._chain(X, lengths, sequence_weight)
-        likelihoods = chain.smooth(self.startprob_, self.transmat_, logs)[2]
+        chain, emissions = self._chain(X, lengths, sequence_weight)
+        chain.prepare(emissions)
+        likelihoods = chain.likelihoods(self.startprob_, self.transmat_)
         is_counted = chain.weight > 0
         return float(chain.weight[is_counted] @ likelihoods[is_counted])
 
