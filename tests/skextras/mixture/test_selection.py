@@ -45,6 +45,40 @@ def test_the_best_value_belongs_to_the_best_model(criterion):
     assert {text.get_text() for text in ax.get_legend().get_texts()} == {"full", "diag"}
 
 
+@pytest.mark.parametrize("criterion", ["bic", "icl", "aic"])
+def test_a_weight_is_a_repetition_in_every_criterion(criterion):
+    X = clusters(120, d=2, apart=6, seed=4)
+    weight = np.random.default_rng(1).integers(0, 4, len(X))
+    options = {"n_components": (1, 3), "covariance_types": ("full", "tied"), "criterion": criterion}
+    once = select_mixture(X, **options, sample_weight=weight)
+    many = select_mixture(np.repeat(X, weight, axis=0), **options)
+    assert once.best_params_ == many.best_params_
+    assert once.values_ == pytest.approx(many.values_, rel=1e-6)
+
+
+def test_weights_count_in_cross_validation():
+    """Held-out rows count as often as they weigh, and rows of weight 0 are in no fold."""
+    X = clusters(120, d=2, apart=6, seed=4)
+    weight = np.tile([1.0, 3.0], 60)
+    model = GaussianMixture(random_state=0, n_jobs=1)
+    found = select_mixture(X, (2,), ("diag",), criterion="cv", cv=2, sample_weight=weight)
+    total = 0.0
+    for seen, unseen in ((slice(60, None), slice(60)), (slice(60), slice(60, None))):
+        own = clone(model).set_params(n_components=2, covariance_type="diag")
+        own.fit(X[seen], sample_weight=weight[seen])
+        total += weight[unseen] @ own.score_samples(X[unseen])
+    assert found.values_["diag", 2] == pytest.approx(-total / weight.sum(), rel=1e-9)
+    more, none = np.vstack([1e3 + X, X]), np.r_[np.zeros(120), weight]
+    options = {"criterion": "cv", "cv": 2}
+    other = select_mixture(more, (2,), ("diag",), **options, sample_weight=none)
+    assert other.values_ == pytest.approx(found.values_, rel=1e-6)
+
+
+def test_weights_that_fit_no_rows_are_refused():
+    with pytest.raises(ValueError, match=r"sample_weight"):
+        select_mixture(clusters(30, d=2), (1, 2), sample_weight=[1.0, 2.0])
+
+
 @pytest.mark.parametrize("criterion", ["bic", "icl", "aic", "cv"])
 @pytest.mark.parametrize(
     ("estimator", "table"),
