@@ -111,14 +111,14 @@ class BaseHMM(BaseEstimator, ABC):
         Raises
         ------
         ValueError
-            If the lengths do not sum to the number of steps, there are fewer steps than states, or
-            the weights are not one for each sequence.
+            If the lengths do not sum to the number of steps, there are fewer steps than states, no
+            step has a value, or the weights are not one for each sequence.
         """
         values = self._numbers(X, reset=True)
         sequences = Sequences(type(self).__name__, len(values), lengths, sequence_weight)
         if not np.all(sequences.weight > 0):
             values, sequences = values[sequences.is_counted], sequences.counted()
-        self._check_size(len(values))
+        self._check_values(values)
         rng = check_random_state(self.random_state)
         rows = _sequenced(values, EMPTY if sequence_weight is None else sequences.step_weight)
         summary = summarise([rows], rng)
@@ -165,7 +165,13 @@ class BaseHMM(BaseEstimator, ABC):
         is_free = self.n_jobs is None
         return int(_openmp_effective_n_threads() if is_free else effective_n_jobs(self.n_jobs))
 
-    def _check_size(self, n: int) -> None:
+    def _check_values(self, values: np.ndarray) -> None:
+        n = len(values)
+        if np.isnan(values).all():
+            raise ValueError(
+                f"{type(self).__name__}: X must have a step with a value, got none. Check the "
+                "missing values."
+            )
         if n < self.n_components:
             raise ValueError(
                 f"{type(self).__name__}: n_components must be at most the number of steps, "

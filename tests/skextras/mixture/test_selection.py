@@ -2,6 +2,7 @@
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.stats import binom
 from sklearn.base import clone
@@ -20,6 +21,7 @@ from skextras.mixture import (
     responsibilities,
     select_mixture,
 )
+from skextras.mixture.acceleration import Squarem
 from tests.skextras.mixture.tables import clusters, with_holes
 from tests.skextras.mixture.test_families import bits, categories, counts, every_family, mixed
 
@@ -147,6 +149,19 @@ def test_one_feature_is_a_curve_of_area_one():
     assert np.trapezoid(curve[:, 1], curve[:, 0]) == pytest.approx(1, abs=1e-3)
 
 
+@pytest.mark.parametrize("columns", [["a"], ["a", "b"]])
+def test_a_frame_is_drawn_with_the_names_of_its_columns(columns):
+    X = pd.DataFrame(clusters(60, d=2)[:, : len(columns)], columns=columns)
+    ax = MixtureDisplay.from_estimator(GaussianMixture(2, random_state=0).fit(X), X).ax_
+    assert ax.get_xlabel() == "a"
+
+
+def test_only_gaussian_mixtures_are_drawn():
+    X = clusters(60, d=2)
+    with pytest.raises(TypeError, match="must be a GaussianMixture, got StudentMixture"):
+        MixtureDisplay.from_estimator(StudentMixture(2, random_state=0).fit(X), X)
+
+
 class TwoCoins(EMModel):
     """Five rounds of ten tosses, each with one of two coins (Do and Batzoglou, 2008)."""
 
@@ -190,6 +205,19 @@ def test_a_refused_extrapolation_goes_back_to_em():
     found = ascend(step, (np.zeros(1), np.zeros(1)), tol=1e-9, acceleration="squarem")
     assert found.converged
     np.testing.assert_allclose(found.parameters[0], 1, atol=1e-6)
+
+
+def test_a_refused_extrapolation_makes_the_next_ones_shorter_until_they_hold():
+    squarem, here = Squarem(), np.zeros(1)
+
+    def proposed():
+        squarem.propose(here, here + 1)
+        return squarem.propose(here + 1, here + 1.95)[0]  # r = 1, v = -0.05: α = -20
+
+    assert proposed() == pytest.approx(2 * 20 - 0.05 * 20**2)
+    squarem.restart()
+    assert proposed() == pytest.approx(2 * 5 - 0.05 * 5**2)
+    assert proposed() == pytest.approx(2 * 20 - 0.05 * 20**2)
 
 
 def test_starts_and_accelerations_are_checked():
