@@ -276,7 +276,8 @@ def _drawn(rows: Rows, rng: np.random.RandomState, size: int) -> Rows:
     """Some of the rows, all of them if they are few."""
     if len(rows) <= size:
         return rows
-    kept = np.sort(sample_without_replacement(len(rows), size, random_state=rng))
+    method = "tracking_selection" if len(rows) > 2 * size else "auto"  # a draw a kept row
+    kept = np.sort(sample_without_replacement(len(rows), size, method=method, random_state=rng))
     weight = rows.weight[kept] if len(rows.weight) else rows.weight
     labels = rows.labels[kept] if len(rows.labels) else rows.labels
     return Rows(rows.values[kept], weight, labels)
