@@ -1,7 +1,7 @@
 """The batch algorithm: find the unit of every row, then let the neighbourhood act once.
 
-Rows are summed by unit in float64, in stripes that do not depend on the number of threads and are
-added in their order, so that the map is the same bit for bit. What a unit learns from all rows is
+Rows are summed by unit in float64, one after the other while other threads search, so that the map
+is the same bit for bit for any number of threads. What a unit learns from all rows is
 then a sum over units, not over rows (Kohonen, "Essentials of the self-organizing map", 2013).
 """
 
@@ -15,7 +15,7 @@ import numpy as np
 from skextras.som.grid import Grid
 from skextras.som.passes import add_known, add_rows
 from skextras.som.schedules import neighborhood
-from skextras.som.search import Codebook, stripes
+from skextras.som.search import Codebook, is_missing, stripes
 from skextras.som.stored import StoredRows
 from skextras.som.stored_passes import add_stored
 
@@ -65,6 +65,29 @@ class Tally:
     def __add__(self, other: "Tally") -> "Tally":
         return Tally(self.sums + other.sums, self.counts + other.counts)
 
+    def take(self, X: np.ndarray | StoredRows, weights: np.ndarray, labels: np.ndarray) -> None:
+        """Add rows to the sums of their units.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n, n_features) or StoredRows
+            Rows of ``Codebook.part``.
+        weights : ndarray of float64 of shape (n,)
+            Of the rows.
+        labels : ndarray of int32 of shape (n,)
+            Their units.
+        """
+        if not isinstance(X, StoredRows) and is_missing(X):
+            self.counts = np.array(np.broadcast_to(self.counts, self.sums.shape))
+            add_known(X, weights, labels, self.sums, self.counts)
+            return
+        counts = np.zeros((len(self.counts), 1))
+        if isinstance(X, StoredRows):
+            add_stored(X.data, X.indices, X.indptr, weights, labels, self.sums, counts)
+        else:
+            add_rows(X, weights, labels, self.sums, counts)
+        self.counts = self.counts + counts
+
     def scaled(self, factor: float) -> "Tally":
         """Make rows count less, or more.
 
@@ -79,36 +102,6 @@ class Tally:
             A new one.
         """
         return Tally(self.sums * factor, self.counts * factor)
-
-
-def tally_of(codebook: Codebook, X: np.ndarray | StoredRows, weights: np.ndarray) -> Tally:
-    """Sum some rows by their nearest unit.
-
-    Parameters
-    ----------
-    codebook : Codebook
-        The units.
-    X : ndarray of shape (n, n_features) or StoredRows
-        Rows of ``Codebook.part``.
-    weights : ndarray of float64 of shape (n,)
-        Of the rows.
-
-    Returns
-    -------
-    Tally
-        Sums and counts.
-    """
-    labels = codebook.nearest(X)[0][:, 0]
-    sums = np.zeros((codebook.n_units, codebook.n_features))
-    counts = np.zeros((codebook.n_units, 1))
-    if isinstance(X, StoredRows):
-        add_stored(X.data, X.indices, X.indptr, weights, labels, sums, counts)
-    elif np.isnan(X.sum()):
-        counts = np.zeros_like(sums)
-        add_known(X, weights, labels, sums, counts)
-    else:
-        add_rows(X, weights, labels, sums, counts)
-    return Tally(sums, counts)
 
 
 def tally(codebook: Codebook, X: Any, weights: np.ndarray | None, n_threads: int = 1) -> Tally:
@@ -131,14 +124,15 @@ def tally(codebook: Codebook, X: Any, weights: np.ndarray | None, n_threads: int
         Sums and counts.
     """
 
-    def _task(rows: slice) -> Tally:
+    def _task(rows: slice) -> tuple[slice, np.ndarray | StoredRows, np.ndarray]:
         part = codebook.part(X, rows)
-        return tally_of(codebook, part, np.ones(len(part)) if weights is None else weights[rows])
+        return rows, part, codebook.nearest(part)[0][:, 0]
 
-    results = in_stripes(_task, X.shape[0], n_threads)
-    total = next(results)
-    for part in results:
-        total += part
+    total = Tally(
+        np.zeros((codebook.n_units, codebook.n_features)), np.zeros((codebook.n_units, 1))
+    )
+    for rows, part, labels in in_stripes(_task, X.shape[0], n_threads):
+        total.take(part, np.ones(len(part)) if weights is None else weights[rows], labels)
     return total
 
 
@@ -171,6 +165,35 @@ def smoothed(grid: Grid, h: Callable[[np.ndarray], np.ndarray], values: np.ndarr
     return out
 
 
+def smoothed_by_sides(
+    grid: Grid, h: Callable[[np.ndarray], np.ndarray], values: np.ndarray
+) -> np.ndarray:
+    """The same for h(a + b) = h(a) h(b), the Gaussian: along the rows of the map, then across them.
+
+    Parameters
+    ----------
+    grid : Grid
+        Where units lie.
+    h : callable
+        The neighbourhood as a function of squared distances.
+    values : ndarray of shape (n_units, n_values)
+        V.
+
+    Returns
+    -------
+    ndarray of shape (n_units, n_values)
+        H V.
+    """
+    table = values.reshape(grid.n_rows, grid.n_cols, -1)
+    out, moved = np.empty_like(table), np.empty_like(table)
+    down, kinds = h(grid.squared_between_rows), grid.n_kinds
+    for kind in range(kinds):
+        for other in range(kinds):
+            moved[other::kinds] = h(grid.squared_along_rows(kind, other)) @ table[other::kinds]
+        out[kind::kinds] = np.tensordot(down[kind::kinds], moved, axes=1)
+    return out.reshape(values.shape)
+
+
 def learnt(weights: np.ndarray, tally: Tally, grid: Grid, shape: str, radius: float) -> np.ndarray:
     """Move each unit to the mean of the rows around it.
 
@@ -201,7 +224,8 @@ def learnt(weights: np.ndarray, tally: Tally, grid: Grid, shape: str, radius: fl
     def _pull(squared: np.ndarray) -> np.ndarray:
         return neighborhood(shape, squared, radius)
 
-    both = smoothed(grid, _pull, np.hstack([tally.sums, tally.counts]))
+    smooth = smoothed_by_sides if shape == "gaussian" else smoothed
+    both = smooth(grid, _pull, np.hstack([tally.sums, tally.counts]))
     sums, counts = both[:, :n_features], both[:, n_features:]
     if shape != "mexican_hat":
         return np.where(counts > SMALLEST, sums / np.maximum(counts, SMALLEST), weights)

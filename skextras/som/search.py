@@ -79,6 +79,24 @@ def rows_of(X: Any, rows: slice) -> np.ndarray:
     return np.ascontiguousarray(part, dtype=dtype)
 
 
+def is_missing(values: np.ndarray) -> bool:
+    """Tell whether a value is missing.
+
+    Parameters
+    ----------
+    values : ndarray
+        Any.
+
+    Returns
+    -------
+    bool
+        Whether there is NaN; one sum where there is none.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        is_suspect = np.isnan(values.sum())
+    return bool(is_suspect and np.isnan(values).any())
+
+
 @dataclass(frozen=True)
 class _Packed:
     """Weights in float32, centred and scaled, as panels for the tiles and as rows."""
@@ -199,7 +217,7 @@ class Codebook:
         """
         if sparse.issparse(X) and self.kind in (EUCLIDEAN, COSINE):
             part = StoredRows.of(X[rows])
-            if not np.isnan(part.data.sum()):
+            if not is_missing(part.data):
                 return part
         return rows_of(X, rows)
 
@@ -257,7 +275,7 @@ class Codebook:
             measure_rows(X, self.kind, self.columns, True, scores)
             pick_rows(scores, found)
             return
-        packed = self._masked if np.isnan(X.sum()) else self._plain
+        packed = self._masked if is_missing(X) else self._plain
         chunk = max(CELLS // packed.width // BLOCK, 1) * BLOCK
         for start in range(0, len(X), chunk):
             self._search(X[start : start + chunk], packed, found[start : start + chunk])
