@@ -1,6 +1,8 @@
 """What every map has in common as an estimator: options, rows and weights at the door, the fit."""
 
 from collections.abc import Callable
+from functools import partial
+from math import isfinite
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -15,7 +17,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from skextras.som.grid import BOUNDARIES, TOPOLOGIES, Grid
 from skextras.som.growth import grow
 from skextras.som.schedules import DECAYS, NEIGHBORHOODS
-from skextras.som.search import METRICS, Codebook, rows_of, stripes
+from skextras.som.search import METRICS, Codebook, is_missing, rows_of, stripes
 from skextras.som.start import STARTS
 from skextras.som.training import ALGORITHMS, Course, Fate, Plan, fates, train
 
@@ -105,7 +107,7 @@ class BaseSelfOrganizingMap(BaseEstimator):
         )
         for rows in stripes(X.shape[0]):
             part = X[rows].data if hasattr(X, "tocsr") else X[rows]
-            if np.isnan(part.sum()):
+            if is_missing(part):
                 self._check_known(rows_of(X, rows), rows.start)
         return X
 
@@ -160,6 +162,10 @@ class BaseSelfOrganizingMap(BaseEstimator):
                 self.growth,
                 "A map grows where its edges are open: boundary='planar'.",
             )
+        if self.growth is not None and tuple(self.shape) == (1, 1):
+            raise self._refusal(
+                "shape", "two units at least where growth is set", self.shape, "Begin at (2, 2)."
+            )
 
     def _ends(self, name: str, values: Any, cure: str) -> tuple[float, float]:
         """Start and end of a quantity that changes."""
@@ -183,13 +189,25 @@ class BaseSelfOrganizingMap(BaseEstimator):
             metric=self.metric,
             neighborhood=self.neighborhood,
             radius=self._ends("radius", radius, "Give the first and the last one, in units."),
-            decay=self.decay,
+            decay=partial(self._decayed, self.decay) if callable(self.decay) else self.decay,
             n_epochs=self.n_epochs,
             learning_rate=rates,
             batch_size=self.batch_size,
             algorithm=self.algorithm,
             n_threads=self._n_threads(),
         )
+
+    def _decayed(self, decay: Callable[[float, float, float], float], *where: float) -> float:
+        """What a function that users give returns, if it is a number."""
+        value = decay(*where)
+        if not isinstance(value, Real) or not isfinite(value):
+            raise self._refusal(
+                "decay",
+                "a function whose values are finite numbers",
+                value,
+                f"It was called with {where}.",
+            )
+        return float(value)
 
     def _n_threads(self) -> int:
         if self.n_jobs is None:
@@ -202,7 +220,8 @@ class BaseSelfOrganizingMap(BaseEstimator):
         if not isinstance(self.init, str):
             return self._given_start(grid, X.shape[1])
         weights = np.ones(X.shape[0]) if weights is None else weights
-        start = STARTS[self.init](X, weights, grid, check_random_state(self.random_state))
+        with np.errstate(over="ignore", invalid="ignore"):  # (what is not finite is refused)
+            start = STARTS[self.init](X, weights, grid, check_random_state(self.random_state))
         unknown = np.flatnonzero(~np.isfinite(start).all(axis=0))
         if len(unknown):
             raise ValueError(

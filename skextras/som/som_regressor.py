@@ -36,7 +36,7 @@ class SOMRegressor(RegressorMixin, LabelLayer):
         alone, which is k-means. None goes from a quarter of the longer side to 0.7.
     decay : {"exponential", "linear", "inverse"} or callable, default="exponential"
         How the radius and the learning rate go from start to end; a function of (start, end,
-        share of the steps done).
+        share of the steps done), whose values are cut to at least 0, and to 1 for rates.
     metric : {"euclidean", "cosine", "correlation", "manhattan"}, default="euclidean"
         Which unit is the nearest. Units move to means of rows for all of them.
     algorithm : {"batch", "online", "minibatch"}, default="batch"

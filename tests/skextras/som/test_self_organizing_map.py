@@ -225,6 +225,27 @@ def test_a_bad_option_is_refused_by_its_name(name, value, message):
     assert name in str(caught.value)
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf, None, "1", np.ones(2)])
+def test_a_callable_decay_returns_a_finite_number(value):
+    som = SelfOrganizingMap((2, 2), decay=lambda start, end, share: value)
+    with pytest.raises(ValueError, match="SelfOrganizingMap: decay must be a function whose"):
+        som.fit(X_IRIS)
+
+
+@pytest.mark.parametrize("algorithm", ["online", "minibatch"])
+def test_a_callable_decay_leads_no_further_than_to_the_rows(algorithm):
+    som = SelfOrganizingMap((3, 3), algorithm=algorithm, decay=lambda start, end, share: 5.0)
+    weights = som.fit(X_IRIS).weights_
+    assert X_IRIS.min() - 1e-9 <= weights.min() <= weights.max() <= X_IRIS.max() + 1e-9
+
+
+def test_numbers_too_large_to_be_added_are_no_missing_values():
+    with pytest.raises(ValueError, match="finite statistics in each column"):
+        SelfOrganizingMap((3, 3)).fit(X_IRIS * 1e300)
+    X = (X_IRIS * 1e37).astype(np.float32)  # the sum of all is beyond float32
+    assert np.isfinite(SelfOrganizingMap((3, 3), metric="cosine").fit(X).weights_).all()
+
+
 def test_a_hexagonal_torus_needs_an_even_number_of_rows():
     with pytest.raises(ValueError, match="even number of rows"):
         SelfOrganizingMap((5, 4), topology="hexagonal", boundary="toroidal").fit(X_IRIS)
