@@ -16,12 +16,13 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from skextras.som.grid import BOUNDARIES, TOPOLOGIES, Grid
 from skextras.som.growth import grow
-from skextras.som.schedules import DECAYS, NEIGHBORHOODS
+from skextras.som.schedules import DECAYS, NEIGHBORHOODS, SIGNED
 from skextras.som.search import METRICS, Codebook, is_missing, rows_of, stripes
 from skextras.som.start import STARTS
 from skextras.som.training import ALGORITHMS, Course, Fate, Plan, fates, train
 
 FINAL_RADIUS = 0.7
+FAR_OFF = 1e3  # times the greatest number in the rows: units there will not come back
 POSITIVE_ENDS = ("exponential", "inverse")  # decays that never reach 0
 
 
@@ -258,6 +259,21 @@ class BaseSelfOrganizingMap(BaseEstimator):
         train(course, plan, X, weights, plan.n_epochs)
         if self.growth is not None:
             grow(course, plan, X, weights, self.growth)
+        self._check_near(course, X)
+
+    def _check_near(self, course: Course, X: Any) -> None:
+        """Kohonen's own rule lets a Mexican hat repel without bound."""
+        if self.neighborhood not in SIGNED or self.algorithm != "online":
+            return
+        values = X.data if hasattr(X, "tocsr") else X
+        limit = FAR_OFF * np.nanmax(np.abs(values), initial=0.0)
+        if not np.abs(course.weights).max(initial=0.0) <= limit:
+            raise self._refusal(
+                "neighborhood",
+                "one that keeps units near the rows",
+                self.neighborhood,
+                "With algorithm='batch' it repels no further; else lower learning_rate a lot.",
+            )
 
     def _keep(self, course: Course, dtype: Any) -> None:
         """Make public what was learnt, in the precision of the rows."""

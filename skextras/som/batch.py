@@ -14,12 +14,13 @@ import numpy as np
 
 from skextras.som.grid import Grid
 from skextras.som.passes import add_known, add_rows
-from skextras.som.schedules import neighborhood
+from skextras.som.schedules import SIGNED, neighborhood
 from skextras.som.search import Codebook, is_missing, stripes
 from skextras.som.stored import StoredRows
 from skextras.som.stored_passes import add_stored
 
 SMALLEST = 1e-290  # a weight below has lost its digits
+REPULSION = 0.1  # at a half, maps of iris, of digits and of a ball spread beyond the rows
 Result = TypeVar("Result")
 
 
@@ -197,9 +198,8 @@ def smoothed_by_sides(
 def learnt(weights: np.ndarray, tally: Tally, grid: Grid, shape: str, radius: float) -> np.ndarray:
     """Move each unit to the mean of the rows around it.
 
-    A unit j goes by (Σ_k h_jk (S_k - c_k w_j)) / (Σ_k |h_jk| c_k), with S_k the sum of the rows of
-    unit k and c_k their number: to the weighted mean where h is nowhere negative (Kohonen's
-    rule), and away from the rows that repel it where h is negative (Mexican hat).
+    Kohonen's rule: to Σ_k h_jk S_k / Σ_k h_jk c_k, with S_k the sum of the rows of unit k and c_k
+    their number. Where h is negative (Mexican hat), see ``_repelled``.
 
     Parameters
     ----------
@@ -219,15 +219,27 @@ def learnt(weights: np.ndarray, tally: Tally, grid: Grid, shape: str, radius: fl
     ndarray of shape (n_units, n_features)
         w, after; a unit that no row reaches stays where it is.
     """
-    n_features = weights.shape[1]
 
     def _pull(squared: np.ndarray) -> np.ndarray:
         return neighborhood(shape, squared, radius)
 
+    values = np.hstack([tally.sums, tally.counts])
+    if shape in SIGNED:
+        near = smoothed(grid, lambda squared: np.maximum(_pull(squared), 0), values)
+        far = smoothed(grid, lambda squared: np.maximum(-_pull(squared), 0), values)
+        return _repelled(weights, near, far)
     smooth = smoothed_by_sides if shape == "gaussian" else smoothed
-    both = smooth(grid, _pull, np.hstack([tally.sums, tally.counts]))
-    sums, counts = both[:, :n_features], both[:, n_features:]
-    if shape != "mexican_hat":
-        return np.where(counts > SMALLEST, sums / np.maximum(counts, SMALLEST), weights)
-    mass = smoothed(grid, lambda squared: np.abs(_pull(squared)), tally.counts)
-    return weights + (sums - counts * weights) / np.maximum(mass, SMALLEST)
+    sums, counts = np.hsplit(smooth(grid, _pull, values), [weights.shape[1]])
+    return np.where(counts > SMALLEST, sums / np.maximum(counts, SMALLEST), weights)
+
+
+def _repelled(weights: np.ndarray, near: np.ndarray, far: np.ndarray) -> np.ndarray:
+    """Move units towards the rows around them, and away from those at a distance.
+
+    The hat's brim outweighs its top, and would drive units off without end: here it counts at most
+    ``REPULSION`` of what attracts a unit, so that the step is one to a point not far from the rows.
+    """
+    (sums, counts), (far_sums, far_counts) = (np.hsplit(t, [weights.shape[1]]) for t in (near, far))
+    share = np.minimum(1, REPULSION * counts / np.maximum(far_counts, SMALLEST))
+    pull = sums - counts * weights - share * (far_sums - far_counts * weights)
+    return weights + pull / np.maximum(counts + share * far_counts, SMALLEST)

@@ -36,7 +36,8 @@ class SOMClassifier(ClassifierMixin, LabelLayer):
     boundary : {"planar", "cylindrical", "toroidal"}, default="planar"
         Whether the left edge touches the right one, and the top the bottom.
     neighborhood : {"gaussian", "bubble", "mexican_hat", "epanechnikov"}, default="gaussian"
-        h as a function of the distance on the map. The Mexican hat repels at a distance.
+        h as a function of the distance on the map. The Mexican hat repels at a distance, and so
+        spreads the map further; with "online" it does so without bound (low learning rates).
     radius : tuple of float, default=None
         σ in the first step and in the last one, in units; at 0 a unit learns from its own rows
         alone, which is k-means. None goes from a quarter of the longer side to 0.7.

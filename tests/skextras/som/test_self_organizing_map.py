@@ -193,7 +193,24 @@ def test_a_radius_may_reach_zero(neighborhood):
     options = {"radius": (2, 0), "decay": "linear", "neighborhood": neighborhood}
     som = SelfOrganizingMap((4, 4), n_epochs=15, **options).fit(X_IRIS)
     assert np.isfinite(som.weights_).all()
-    assert som.quantization_error_ < (3 if neighborhood == "mexican_hat" else 1)  # it repels
+    assert som.quantization_error_ < 0.5
+
+
+@pytest.mark.parametrize("algorithm", ["batch", "minibatch"])
+def test_a_mexican_hat_spreads_the_map_further_but_not_off_the_rows(algorithm):
+    fits = {}
+    for neighborhood in ("gaussian", "mexican_hat"):
+        som = SelfOrganizingMap((10, 10), neighborhood=neighborhood, algorithm=algorithm)
+        fits[neighborhood] = som.fit(X_IRIS)
+    assert fits["mexican_hat"].quantization_error_ < fits["gaussian"].quantization_error_
+    width = np.ptp(X_IRIS, axis=0)
+    assert (np.ptp(fits["mexican_hat"].weights_, axis=(0, 1)) < 1.5 * width).all()
+
+
+def test_units_that_an_online_hat_drives_off_are_no_map():
+    som = SelfOrganizingMap((4, 4), neighborhood="mexican_hat", algorithm="online")
+    with pytest.raises(ValueError, match="neighborhood must be one that keeps units near the rows"):
+        som.fit(X_IRIS)
 
 
 BAD = {
