@@ -28,7 +28,7 @@ from skextras.som.passes import (
 )
 from skextras.som.stored import StoredRows
 from skextras.som.stored_passes import measure_found_stored, measure_stored, search_stored
-from skextras.som.tiles import PANEL, ROWS
+from skextras.som.tiles import LANES, PANEL, ROWS
 
 METRICS = {
     "euclidean": EUCLIDEAN,
@@ -37,6 +37,7 @@ METRICS = {
     "manhattan": MANHATTAN,
 }
 STRIPE = 4096  # rows of one task of a thread
+LINE = 64  # bytes
 CELLS = 1 << 17  # numbers of the rows that are narrowed at a time: they stay in the cache
 
 
@@ -97,6 +98,24 @@ def is_missing(values: np.ndarray) -> bool:
     return bool(is_suspect and np.isnan(values).any())
 
 
+def aligned(n: int) -> np.ndarray:
+    """Make room for numbers that are read in vectors as wide as a line of the cache.
+
+    Parameters
+    ----------
+    n : int
+        How many.
+
+    Returns
+    -------
+    ndarray of float32 of shape (n,)
+        Zeros, that begin where a line does: a vector on two lines takes twice the time.
+    """
+    room = np.zeros(n + LANES, np.float32)
+    first = -room.ctypes.data % LINE // room.itemsize
+    return room[first : first + n]
+
+
 @dataclass(frozen=True)
 class _Packed:
     """Weights in float32, centred and scaled, as panels for the tiles and as rows."""
@@ -115,8 +134,11 @@ class _Packed:
         padded[:n_units] = rows
         padded_bias = np.full(n_panels * PANEL, np.inf, np.float32)
         padded_bias[:n_units] = bias
-        panels = padded.reshape(n_panels, PANEL, width).transpose(0, 2, 1)
-        return cls(np.ascontiguousarray(panels).ravel(), padded_bias, rows, width)
+        panels = aligned(padded.size)
+        panels.reshape(n_panels, width, PANEL)[:] = padded.reshape(
+            n_panels, PANEL, width
+        ).transpose(0, 2, 1)
+        return cls(panels, padded_bias, rows, width)
 
 
 class Codebook:
@@ -216,7 +238,7 @@ class Codebook:
             in these rows.
         """
         if sparse.issparse(X) and self.kind in (EUCLIDEAN, COSINE):
-            part = StoredRows.of(X[rows])
+            part = StoredRows.of(X, rows)
             if not is_missing(part.data):
                 return part
         return rows_of(X, rows)
