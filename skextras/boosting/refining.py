@@ -14,6 +14,7 @@ from skextras.trees.threads import Threads
 from skextras.trees.workspace import Growth
 
 ROUNDING = 2.0**-21  # of a gradient in single precision, relative
+TINY = float(np.finfo(np.float64).tiny)
 
 
 def newton_values(sums: np.ndarray, growth: Growth) -> np.ndarray:
@@ -35,7 +36,7 @@ def newton_values(sums: np.ndarray, growth: Growth) -> np.ndarray:
     gradient, hessian, terms = sums.T
     size = np.where(np.abs(gradient) > ROUNDING * terms, np.abs(gradient), 0.0)
     size = np.maximum(size - growth.l1, 0.0)
-    curvature = np.maximum(hessian + growth.l2, np.finfo(np.float64).tiny)
+    curvature = np.maximum(hessian + growth.l2, TINY)
     values: np.ndarray = -np.sign(gradient) * size / curvature
     return values
 

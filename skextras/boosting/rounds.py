@@ -8,6 +8,7 @@ trees dropped (DART; R. Vinayak and R. Gilad-Bachrach, AISTATS 2015).
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -119,7 +120,7 @@ class Rounds:
         if recipe.leaf_iterations > 1 and not (loss.has_constant_hessian or loss.has_leaf_values):
             self._refiner = Refiner(buffers, self._grower, growth, threads)
 
-    @property
+    @cached_property
     def scores(self) -> np.ndarray:
         """Present scores.
 

@@ -76,16 +76,16 @@ class Tree:
     def __post_init__(self) -> None:
         for name, dtype in DTYPES.items():
             array: np.ndarray = np.ascontiguousarray(getattr(self, name), dtype).view()
-            array.flags.writeable = False
+            array.setflags(write=False)
             object.__setattr__(self, name, array)
-        shapes = {name: getattr(self, name).shape for name in DTYPES}
         n = len(self.feature)
         for name in ("feature", "left", "threshold", "value", "left_categories"):
             ndim = 2 if name in {"value", "left_categories"} else 1
-            if len(shapes[name]) != ndim or (name != "left_categories" and shapes[name][0] != n):
+            shape = getattr(self, name).shape
+            if len(shape) != ndim or (name != "left_categories" and shape[0] != n):
                 raise ValueError(
                     f"Tree: {name} must have {ndim} axes and a row for each of the {n} nodes, "
-                    f"got shape {shapes[name]}."
+                    f"got shape {shape}."
                 )
 
     @property

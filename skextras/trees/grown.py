@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
 from skextras.trees import splitting
 from skextras.trees import workspace as at
-from skextras.trees.arrays import Tree
+from skextras.trees.arrays import DTYPES, SET_WORDS, Tree
+from skextras.trees.memory import compiled
 
 
 @dataclass(frozen=True)
@@ -138,30 +140,55 @@ class Grown:
         Tree
             Arrays of their own.
         """
-        records = self.records
-        is_split = records[:, at.LEFT] > 0
-        is_category = is_split & (records[:, splitting.IS_CATEGORICAL] != 0)
-        feature = np.where(is_split, records[:, splitting.FEATURE], -1)
-        bins = np.where(is_split, records[:, splitting.BIN], 0)
-        threshold = np.full(len(records), np.nan)
-        numeric = np.flatnonzero(is_split & ~is_category)
-        edges, first = self.edges
-        threshold[numeric] = edges[first[feature[numeric]] + bins[numeric]]
-        gain = records[:, splitting.GAIN].copy().view(np.float64)
-        sets = records[is_category, splitting.LEFT_SET : splitting.LEFT_SET + 4]
+        n = len(self.records)
+        columns: dict[str, Any] = {name: np.empty(n, DTYPES[name]) for name in _WRITTEN}
+        sets = np.empty((n // 2, SET_WORDS), np.uint64)
+        floats = self.records.view(np.float64)
+        n_sets = _write(self.records, floats, self.edges, sets, tuple(columns.values()))
         return Tree(
-            feature=feature.astype(np.int32),
-            bin=bins.astype(np.uint8),
-            threshold=threshold,
-            missing_left=is_split & (records[:, splitting.MISSING_LEFT] != 0),
-            category_set=np.where(is_category, np.cumsum(is_category) - 1, -1).astype(np.int32),
-            left_categories=np.ascontiguousarray(sets).view(np.uint64).reshape(-1, 4),
-            left=records[:, at.LEFT].astype(np.int32),
+            **columns,
+            left_categories=sets[:n_sets].copy(),
             value=np.array(values, np.float64).reshape(-1, 1),
-            gain=np.where(is_split, gain, 0.0),
             weight=self.counts if weights is None else weights,
-            count=self.counts,
         )
+
+
+_WRITTEN = (
+    "feature",
+    "bin",
+    "threshold",
+    "missing_left",
+    "category_set",
+    "left",
+    "gain",
+    "count",
+)
+
+
+@compiled
+def _write(records, floats, edges, sets, columns):  # type: ignore[no-untyped-def]
+    """Write a tree's columns; how many of its splits are by categories."""
+    feature, bins, threshold, missing_left, category_set, left, gain, count = columns
+    greatest, first = edges
+    n_sets = 0
+    for node in range(len(records)):
+        record = records[node]
+        left[node], count[node] = record[at.LEFT], record[at.END] - record[at.START]
+        feature[node], bins[node], threshold[node] = -1, 0, np.nan
+        missing_left[node], category_set[node], gain[node] = False, -1, 0.0
+        if record[at.LEFT] == 0:
+            continue
+        feature[node], bins[node] = record[splitting.FEATURE], record[splitting.BIN]
+        missing_left[node] = record[splitting.MISSING_LEFT] != 0
+        gain[node] = floats[node, splitting.GAIN]
+        if record[splitting.IS_CATEGORICAL] == 0:
+            threshold[node] = greatest[first[feature[node]] + record[splitting.BIN]]
+            continue
+        category_set[node] = n_sets
+        for word in range(SET_WORDS):
+            sets[n_sets, word] = record[splitting.LEFT_SET + word]
+        n_sets += 1
+    return n_sets
 
 
 def records_of(tree: Tree) -> np.ndarray:
