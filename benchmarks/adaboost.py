@@ -24,6 +24,7 @@ N_ROWS, N_THREADS, ALL_ROUNDS = 100_000, 2, 200
 FEW = {1: (4, 12), 3: (2, 6)}  # rounds by depth: some seconds of scikit-learn's
 N_LEARNT = 5000  # rows from which the models that predict are made: scikit-learn's take long
 N_REPEATS = 100  # of one row
+N_SLOW = 3  # of scikit-learn's fits, which take seconds
 OURS, HOST = "skextras", "scikit-learn"
 
 
@@ -96,6 +97,7 @@ def fit_contest(task: str, models: dict, data: Data, n_rounds: int) -> Contest:
                 name=name,
                 run=partial(fitted, model, data, n_rounds),
                 quality=partial(error, data),
+                rounds=N_SLOW if name == HOST else None,
             )
             for name, model in models.items()
         ],

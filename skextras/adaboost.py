@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from scipy.special import expit, softmax
-from sklearn.base import ClassifierMixin, RegressorMixin, is_classifier
+from sklearn.base import ClassifierMixin, RegressorMixin, is_classifier, is_regressor
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.preprocessing import LabelEncoder
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
@@ -401,6 +401,11 @@ class AdaBoostClassifier(ClassifierMixin, BaseAdaBoost):
             raise ValueError(
                 f"{owner}: estimator must be a regressor with algorithm={self.algorithm!r}, got "
                 f"{name}. Such as sklearn.tree.DecisionTreeRegressor(max_depth=1)."
+            )
+        if self.algorithm in VOTING and is_regressor(estimator):
+            raise ValueError(
+                f"{owner}: estimator must be a classifier with algorithm={self.algorithm!r}, got "
+                f"{name}. Such as sklearn.tree.DecisionTreeClassifier(max_depth=1)."
             )
         if self.algorithm == "SAMME.R" and not hasattr(estimator, "predict_proba"):
             raise TypeError(

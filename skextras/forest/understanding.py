@@ -1,7 +1,7 @@
 """What a fitted forest tells of itself: trees, samples, leaves, importances, Shapley values."""
 
 from collections.abc import Iterator
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from scipy import sparse
@@ -10,6 +10,9 @@ from sklearn.utils.validation import check_is_fitted
 from skextras.forest.paths import decision_path
 from skextras.forest.samples import SampleMixin
 from skextras.forest.tree_nodes import tree_gains
+
+if TYPE_CHECKING:
+    from skextras.trees.arrays import Tree
 
 
 class ForestMixin(SampleMixin):
@@ -121,6 +124,21 @@ class ForestMixin(SampleMixin):
         """
         leaves = self._apply(X)
         return decision_path(self._forest, leaves)
+
+    def _tree(self, number: int) -> "Tree":
+        """A tree with all that is known of its nodes, for pictures."""
+        check_is_fitted(self)
+        n_trees = len(self)
+        if not -n_trees <= number < n_trees:
+            raise IndexError(
+                f"{type(self).__name__}: number must be below {n_trees}, the number of trees, got "
+                f"{number}. Count from 0."
+            )
+        return self._forest.tree(number % n_trees).ensemble(self._mapper).trees[0]
+
+    @property
+    def _category_names(self) -> tuple[list[Any] | None, ...]:
+        return self._encoder.category_names
 
     # ------------------------------------------------------------ Shapley values
     def shap_values(self, X: Any, *, background: Any = None) -> np.ndarray:

@@ -77,8 +77,8 @@ class TreeDisplay:
 
         Parameters
         ----------
-        estimator : GradientBoostingClassifier or GradientBoostingRegressor
-            Fitted.
+        estimator : estimator
+            Fitted: gradient boosting, or a random forest.
         tree : int, default=0
             Which; for several classes the trees of a round follow one another.
         max_depth : int or None, default=None

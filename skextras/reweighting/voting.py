@@ -9,6 +9,8 @@ from skextras.reweighting.algorithm import Algorithm, Step
 from skextras.reweighting.contributions import EPS, centred_logs
 from skextras.reweighting.learners import Draw, Learner
 
+ROUNDING = 1e-12  # of sums of weights: an error so little below chance is chance
+
 
 class Voting(Algorithm):
     """A classifier a round, and weights that grow where it errs.
@@ -54,7 +56,7 @@ class Voting(Algorithm):
         if error <= 0:
             self._bound *= self._rate(1.0, 0.0, sums, np.ones(sums.shape))
             return Step((answer,), 1.0, 0.0, self._bound, "perfect")
-        if error >= 1 - 1 / self.n_classes:
+        if error >= (1 - 1 / self.n_classes) * (1 - ROUNDING):
             return Step((answer,), 0.0, error, self._bound, "chance")
         alpha, factors = self._judge(answer.said, is_wrong, error)
         self._bound *= self._rate(alpha, error, sums / total, factors)

@@ -5,7 +5,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from skextras import AdaBoostClassifier, GradientBoostingClassifier, GradientBoostingRegressor
+from skextras import (
+    AdaBoostClassifier,
+    GradientBoostingClassifier,
+    GradientBoostingRegressor,
+    RandomForestClassifier,
+    RandomForestRegressor,
+)
 from skextras.inspection import MarginDisplay, ShapDisplay, TreeDisplay
 from tests.skextras.boosting.tables import labels, numbers
 
@@ -50,6 +56,18 @@ def test_categories_and_features_bear_their_names():
     assert "town in {Bonn, Kiel}" in words
     assert "town in {Jena, Ulm}" in words
     assert "town in {Bonn, Kiel}" in model.tree_text(0)
+
+
+@pytest.mark.parametrize("kind", [RandomForestClassifier, RandomForestRegressor])
+def test_trees_of_forests_are_drawn_too(kind):
+    X = pd.DataFrame({"town": pd.Categorical(["Ulm", "Bonn", "Kiel", "Jena"] * 50)})
+    model = kind(3, random_state=0).fit(X, X["town"].isin(["Ulm", "Jena"]).to_numpy(int))
+    display = TreeDisplay.from_estimator(model, tree=-1)
+    assert len(display.texts_) == model.estimators_[-1].tree_.node_count == 3
+    words = " ".join(text.get_text() for text in display.ax_.texts)
+    assert "town in {Bonn, Kiel}" in words
+    with pytest.raises(IndexError, match="number must be below 3"):
+        TreeDisplay.from_estimator(model, 3)
 
 
 def test_there_is_no_tree_beyond_the_last(model):

@@ -428,6 +428,13 @@ def test_a_first_learner_that_is_no_better_than_chance_is_refused(algorithm):
         AdaBoostClassifier(algorithm=algorithm).fit(X, y)
 
 
+@pytest.mark.parametrize("n_classes", [3, 6, 7])
+def test_rounding_is_not_better_than_chance(n_classes):
+    X, y = np.ones((99 * n_classes, 1)), np.arange(99 * n_classes) % n_classes
+    with pytest.raises(ValueError, match="no better or worse than random"):
+        AdaBoostClassifier().fit(X, y)
+
+
 def test_a_first_regressor_that_is_no_better_than_chance_stands_alone_and_says_so():
     X, y = np.arange(6.0)[:, None], np.repeat([0.0, 1.0], 3)
     mean = DummyRegressor()
@@ -461,6 +468,10 @@ def test_one_row_and_one_round():
         (
             {"estimator": DecisionTreeClassifier(), "algorithm": "gentle"},
             "estimator must be a regressor with algorithm='gentle', got DecisionTreeClassifier",
+        ),
+        (
+            {"estimator": DecisionTreeRegressor()},
+            "estimator must be a classifier with algorithm='SAMME', got DecisionTreeRegressor",
         ),
     ],
 )
