@@ -4,10 +4,10 @@ The same network (a small DiT or U-Net), digits in memory, batches, AdamW, clipp
 weights and number of updates. The peer's loop is that of `train_unconditional.py`: accelerate,
 `DataLoader`, `add_noise`, `EMAModel`, a progress bar fed with the loss of each update; that script
 compiles nothing, so "diffusers' loop" is the peer, and its compiled form shows what is left of the
-difference. Ours is `Trainer` with `compile=True` (the DiT), and with its defaults. Forward and backward take
-four fifths of an update and are the network's own, so that a loop alone wins little: the last table
-says where the time of an update goes. Quality is the error of ε of the averaged weights on held-out
-digits, at fixed noise.
+difference. Ours is `Trainer` with `compile=True` (the DiT: a U-Net takes minutes to compile), and
+with its defaults. Forward and backward take four fifths of an update and are the network's own, so
+that a loop alone wins little: the last table says where the time of an update goes. Quality is the
+error of ε of the averaged weights on held-out digits, at fixed noise.
 """
 
 import time
