@@ -1,6 +1,8 @@
 """What every map has in common as an estimator: options, rows and weights at the door, the fit."""
 
 from collections.abc import Callable
+from functools import partial
+from math import isfinite
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -14,12 +16,13 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from skextras.som.grid import BOUNDARIES, TOPOLOGIES, Grid
 from skextras.som.growth import grow
-from skextras.som.schedules import DECAYS, NEIGHBORHOODS
-from skextras.som.search import METRICS, Codebook, rows_of, stripes
+from skextras.som.schedules import DECAYS, NEIGHBORHOODS, SIGNED
+from skextras.som.search import METRICS, Codebook, is_missing, rows_of, stripes
 from skextras.som.start import STARTS
 from skextras.som.training import ALGORITHMS, Course, Fate, Plan, fates, train
 
 FINAL_RADIUS = 0.7
+FAR_OFF = 1e3  # times the greatest number in the rows: units there will not come back
 POSITIVE_ENDS = ("exponential", "inverse")  # decays that never reach 0
 
 
@@ -105,7 +108,7 @@ class BaseSelfOrganizingMap(BaseEstimator):
         )
         for rows in stripes(X.shape[0]):
             part = X[rows].data if hasattr(X, "tocsr") else X[rows]
-            if np.isnan(part.sum()):
+            if is_missing(part):
                 self._check_known(rows_of(X, rows), rows.start)
         return X
 
@@ -160,6 +163,10 @@ class BaseSelfOrganizingMap(BaseEstimator):
                 self.growth,
                 "A map grows where its edges are open: boundary='planar'.",
             )
+        if self.growth is not None and tuple(self.shape) == (1, 1):
+            raise self._refusal(
+                "shape", "two units at least where growth is set", self.shape, "Begin at (2, 2)."
+            )
 
     def _ends(self, name: str, values: Any, cure: str) -> tuple[float, float]:
         """Start and end of a quantity that changes."""
@@ -183,13 +190,25 @@ class BaseSelfOrganizingMap(BaseEstimator):
             metric=self.metric,
             neighborhood=self.neighborhood,
             radius=self._ends("radius", radius, "Give the first and the last one, in units."),
-            decay=self.decay,
+            decay=partial(self._decayed, self.decay) if callable(self.decay) else self.decay,
             n_epochs=self.n_epochs,
             learning_rate=rates,
             batch_size=self.batch_size,
             algorithm=self.algorithm,
             n_threads=self._n_threads(),
         )
+
+    def _decayed(self, decay: Callable[[float, float, float], float], *where: float) -> float:
+        """What a function that users give returns, if it is a number."""
+        value = decay(*where)
+        if not isinstance(value, Real) or not isfinite(value):
+            raise self._refusal(
+                "decay",
+                "a function whose values are finite numbers",
+                value,
+                f"It was called with {where}.",
+            )
+        return float(value)
 
     def _n_threads(self) -> int:
         if self.n_jobs is None:
@@ -202,7 +221,8 @@ class BaseSelfOrganizingMap(BaseEstimator):
         if not isinstance(self.init, str):
             return self._given_start(grid, X.shape[1])
         weights = np.ones(X.shape[0]) if weights is None else weights
-        start = STARTS[self.init](X, weights, grid, check_random_state(self.random_state))
+        with np.errstate(over="ignore", invalid="ignore"):  # (what is not finite is refused)
+            start = STARTS[self.init](X, weights, grid, check_random_state(self.random_state))
         unknown = np.flatnonzero(~np.isfinite(start).all(axis=0))
         if len(unknown):
             raise ValueError(
@@ -239,6 +259,21 @@ class BaseSelfOrganizingMap(BaseEstimator):
         train(course, plan, X, weights, plan.n_epochs)
         if self.growth is not None:
             grow(course, plan, X, weights, self.growth)
+        self._check_near(course, X)
+
+    def _check_near(self, course: Course, X: Any) -> None:
+        """Kohonen's own rule lets a Mexican hat repel without bound."""
+        if self.neighborhood not in SIGNED or self.algorithm != "online":
+            return
+        values = X.data if hasattr(X, "tocsr") else X
+        limit = FAR_OFF * np.nanmax(np.abs(values), initial=0.0)
+        if not np.abs(course.weights).max(initial=0.0) <= limit:
+            raise self._refusal(
+                "neighborhood",
+                "one that keeps units near the rows",
+                self.neighborhood,
+                "With algorithm='batch' it repels no further; else lower learning_rate a lot.",
+            )
 
     def _keep(self, course: Course, dtype: Any) -> None:
         """Make public what was learnt, in the precision of the rows."""

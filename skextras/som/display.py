@@ -1,6 +1,7 @@
 """A map as a picture."""
 
 from collections.abc import Mapping, Sequence
+from numbers import Integral
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -204,7 +205,7 @@ class SOMDisplay:
         names = [] if self.feature_names is None else [str(name) for name in self.feature_names]
         if isinstance(feature, str) and feature in names:
             feature = names.index(feature)
-        if isinstance(feature, str) or not 0 <= feature < self.weights.shape[1]:
+        if not isinstance(feature, Integral) or not 0 <= feature < self.weights.shape[1]:
             raise ValueError(
                 f"SOMDisplay: feature must be a name or a number below {self.weights.shape[1]}, "
                 f"got {feature!r}. Names are those of a data frame that fit saw."

@@ -81,6 +81,46 @@ class Grid:
         odd = np.arange(self.n_rows) % 2
         return odd * (0.5 if self.topology == "hexagonal" else 0.0)
 
+    @property
+    def n_kinds(self) -> int:
+        """After how many rows they lie as before.
+
+        Returns
+        -------
+        int
+            2 where every second one is moved to the right.
+        """
+        return 2 if self.topology == "hexagonal" else 1
+
+    @cached_property
+    def squared_between_rows(self) -> np.ndarray:
+        """How far rows are from one another.
+
+        Returns
+        -------
+        ndarray of shape (n_rows, n_rows)
+            Squared.
+        """
+        rows = np.arange(self.n_rows)
+        return self._squared(np.zeros(1), rows[:, None] - rows)
+
+    def squared_along_rows(self, kind: int, other: int) -> np.ndarray:
+        """How far the columns of a row are from those of another, along the rows.
+
+        Parameters
+        ----------
+        kind, other : int
+            Remainders of the two rows' numbers by ``n_kinds``.
+
+        Returns
+        -------
+        ndarray of shape (n_cols, n_cols)
+            Squared.
+        """
+        columns = np.arange(self.n_cols)
+        shift = 0.5 * (other - kind)
+        return self._squared(columns - columns[:, None] + shift, np.zeros(1))
+
     def squared_offsets(self, row: int) -> np.ndarray:
         """Squared distances from one row of units, by row and by difference of columns.
 

@@ -28,7 +28,7 @@ from skextras.som.passes import (
 )
 from skextras.som.stored import StoredRows
 from skextras.som.stored_passes import measure_found_stored, measure_stored, search_stored
-from skextras.som.tiles import PANEL, ROWS
+from skextras.som.tiles import LANES, PANEL, ROWS
 
 METRICS = {
     "euclidean": EUCLIDEAN,
@@ -37,6 +37,7 @@ METRICS = {
     "manhattan": MANHATTAN,
 }
 STRIPE = 4096  # rows of one task of a thread
+LINE = 64  # bytes
 CELLS = 1 << 17  # numbers of the rows that are narrowed at a time: they stay in the cache
 
 
@@ -79,6 +80,42 @@ def rows_of(X: Any, rows: slice) -> np.ndarray:
     return np.ascontiguousarray(part, dtype=dtype)
 
 
+def is_missing(values: np.ndarray) -> bool:
+    """Tell whether a value is missing.
+
+    Parameters
+    ----------
+    values : ndarray
+        Any.
+
+    Returns
+    -------
+    bool
+        Whether there is NaN; one sum where there is none.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        is_suspect = np.isnan(values.sum())
+    return bool(is_suspect and np.isnan(values).any())
+
+
+def aligned(n: int) -> np.ndarray:
+    """Make room for numbers that are read in vectors as wide as a line of the cache.
+
+    Parameters
+    ----------
+    n : int
+        How many.
+
+    Returns
+    -------
+    ndarray of float32 of shape (n,)
+        Zeros, that begin where a line does: a vector on two lines takes twice the time.
+    """
+    room = np.zeros(n + LANES, np.float32)
+    first = -room.ctypes.data % LINE // room.itemsize
+    return room[first : first + n]
+
+
 @dataclass(frozen=True)
 class _Packed:
     """Weights in float32, centred and scaled, as panels for the tiles and as rows."""
@@ -97,8 +134,11 @@ class _Packed:
         padded[:n_units] = rows
         padded_bias = np.full(n_panels * PANEL, np.inf, np.float32)
         padded_bias[:n_units] = bias
-        panels = padded.reshape(n_panels, PANEL, width).transpose(0, 2, 1)
-        return cls(np.ascontiguousarray(panels).ravel(), padded_bias, rows, width)
+        panels = aligned(padded.size)
+        panels.reshape(n_panels, width, PANEL)[:] = padded.reshape(
+            n_panels, PANEL, width
+        ).transpose(0, 2, 1)
+        return cls(panels, padded_bias, rows, width)
 
 
 class Codebook:
@@ -198,8 +238,8 @@ class Codebook:
             in these rows.
         """
         if sparse.issparse(X) and self.kind in (EUCLIDEAN, COSINE):
-            part = StoredRows.of(X[rows])
-            if not np.isnan(part.data.sum()):
+            part = StoredRows.of(X, rows)
+            if not is_missing(part.data):
                 return part
         return rows_of(X, rows)
 
@@ -257,7 +297,7 @@ class Codebook:
             measure_rows(X, self.kind, self.columns, True, scores)
             pick_rows(scores, found)
             return
-        packed = self._masked if np.isnan(X.sum()) else self._plain
+        packed = self._masked if is_missing(X) else self._plain
         chunk = max(CELLS // packed.width // BLOCK, 1) * BLOCK
         for start in range(0, len(X), chunk):
             self._search(X[start : start + chunk], packed, found[start : start + chunk])

@@ -30,13 +30,14 @@ class SOMRegressor(RegressorMixin, LabelLayer):
     boundary : {"planar", "cylindrical", "toroidal"}, default="planar"
         Whether the left edge touches the right one, and the top the bottom.
     neighborhood : {"gaussian", "bubble", "mexican_hat", "epanechnikov"}, default="gaussian"
-        h as a function of the distance on the map. The Mexican hat repels at a distance.
+        h as a function of the distance on the map. The Mexican hat repels at a distance, and so
+        spreads the map further; with "online" it does so without bound (low learning rates).
     radius : tuple of float, default=None
         σ in the first step and in the last one, in units; at 0 a unit learns from its own rows
         alone, which is k-means. None goes from a quarter of the longer side to 0.7.
     decay : {"exponential", "linear", "inverse"} or callable, default="exponential"
         How the radius and the learning rate go from start to end; a function of (start, end,
-        share of the steps done).
+        share of the steps done), whose values are cut to at least 0, and to 1 for rates.
     metric : {"euclidean", "cosine", "correlation", "manhattan"}, default="euclidean"
         Which unit is the nearest. Units move to means of rows for all of them.
     algorithm : {"batch", "online", "minibatch"}, default="batch"

@@ -7,7 +7,7 @@ from scipy import sparse
 from scipy.sparse.linalg import LinearOperator, eigsh
 
 from skextras.som.grid import Grid
-from skextras.som.search import rows_of, stripes
+from skextras.som.search import is_missing, rows_of, stripes
 
 MAX_ROWS = 20_000  # the plane is that of at most so many rows, evenly spaced
 MAX_DENSE = 500  # features beyond which no covariance matrix is made
@@ -32,9 +32,10 @@ def mean_of(X: Any, weights: np.ndarray) -> np.ndarray:
     total, count = np.zeros(X.shape[1]), np.zeros(X.shape[1])
     for rows in stripes(X.shape[0]):
         part, weight = X[rows], weights[rows]
-        if not sparse.issparse(X) or np.isnan(part.sum()):
+        has_gaps = is_missing(part.data if sparse.issparse(X) else part)
+        if has_gaps or not sparse.issparse(X):
             part = rows_of(X, rows)
-        if np.isnan(part.sum()):
+        if has_gaps:
             is_known = ~np.isnan(part)
             total += weight @ np.where(is_known, part, 0.0)
             count += weight @ is_known
@@ -166,6 +167,8 @@ def _two_axes(X: Any, weights: np.ndarray, mean: np.ndarray) -> np.ndarray:
         for rows in stripes(X.shape[0]):
             part = _centred(rows_of(X, rows), mean)
             covariance += (part * weights[rows][:, None]).T @ part
+        if not np.isfinite(covariance).all():
+            return np.full_like(axes, np.nan)
         variances, vectors = np.linalg.eigh(covariance)
     for axis, place in zip(axes, np.argsort(variances)[::-1], strict=False):
         vector = vectors[:, place]
@@ -197,8 +200,9 @@ def _implicit(X: Any, weights: np.ndarray, mean: np.ndarray) -> tuple[np.ndarray
 
     operator = LinearOperator((n_features, n_features), matvec=product, dtype=np.float64)
     v0 = np.cos(np.arange(n_features))  # any direction that is not special
-    if not np.any(product(v0)):
-        return np.zeros(2), np.eye(n_features, 2)  # all rows are equal
+    moved = product(v0)
+    if not np.any(moved) or not np.isfinite(moved).all():  # all rows are equal, or too large
+        return np.full(2, moved.sum() * 0), np.eye(n_features, 2)
     return eigsh(operator, k=2, v0=v0, tol=1e-4)
 
 

@@ -29,27 +29,32 @@ class StoredRows:
     n_features: int
 
     @classmethod
-    def of(cls, X: Any) -> "StoredRows":
-        """Take a matrix over; it is copied where its values are out of order or given twice.
+    def of(cls, X: Any, rows: slice = slice(None)) -> "StoredRows":
+        """Take some rows of a matrix over; copied where values are out of order or given twice.
 
         Parameters
         ----------
         X : CSR matrix of shape (n, n_features)
-            Rows.
+            All rows.
+        rows : slice, default=slice(None)
+            Which.
 
         Returns
         -------
         StoredRows
             Views of it where they can be.
         """
-        if not X.has_canonical_format:
-            X = X.copy()
+        if not X.has_canonical_format:  # (which X remembers)
+            X, rows = X[rows], slice(None)
             X.sum_duplicates()
+        start, stop, _ = rows.indices(X.shape[0])
+        indptr = X.indptr[start : stop + 1].astype(np.int64)
+        stored = slice(indptr[0], indptr[-1])
         dtype = np.float32 if X.dtype == np.float32 else np.float64
         return cls(
-            X.data.astype(dtype, copy=False),
-            X.indices.astype(np.int32, copy=False),
-            X.indptr.astype(np.int64),
+            X.data[stored].astype(dtype, copy=False),
+            X.indices[stored].astype(np.int32, copy=False),
+            indptr - indptr[0],
             int(X.shape[1]),
         )
 

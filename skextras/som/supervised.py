@@ -14,7 +14,7 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
 from skextras.som.base import BaseSelfOrganizingMap
-from skextras.som.batch import smoothed
+from skextras.som.batch import smoothed_by_sides
 from skextras.som.grid import Grid
 from skextras.som.schedules import neighborhood
 from skextras.som.search import rows_of, stripes
@@ -99,7 +99,9 @@ class LabelLayer(BaseSelfOrganizingMap):
             sums, labels, weights[:, None] * np.column_stack([targets, np.ones(len(targets))])
         )
         if grid.topology != "gas":
-            sums = smoothed(grid, lambda squared: neighborhood("gaussian", squared, NEAR), sums)
+            sums = smoothed_by_sides(
+                grid, lambda squared: neighborhood("gaussian", squared, NEAR), sums
+            )
         prior = weights @ targets / weights.sum()
         means: np.ndarray = (sums[:, :-1] + PRIOR * prior) / (sums[:, -1:] + PRIOR)
         return means

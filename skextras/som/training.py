@@ -85,7 +85,7 @@ class Plan:
         shares = shares_done(epoch * n, n, self.n_epochs * n)
         return Steps(
             decayed(self.decay, self.radius, shares),
-            decayed(self.decay, self.learning_rate, shares),
+            np.minimum(decayed(self.decay, self.learning_rate, shares), 1.0),
         )
 
 

@@ -70,10 +70,17 @@ def batch_epoch(X, W, grid, name, radius, weights=None, metric="euclidean"):
         h = np.array([neighborhood(grid, name, radius, int(c), j) for c in best]) * weights
         for k in range(X.shape[1]):
             known = ~np.isnan(X[:, k])
-            mass = np.abs(h[known]).sum()
+            pulls = bounded(h[known])
+            mass = np.abs(pulls).sum()
             if mass > 1e-250:
-                out[j, k] += h[known] @ (X[known, k] - W[j, k]) / mass
+                out[j, k] += pulls @ (X[known, k] - W[j, k]) / mass
     return out
+
+
+def bounded(h):
+    """What repels a unit weighs at most a tenth of what attracts it."""
+    near, far = h[h > 0].sum(), -h[h < 0].sum()
+    return np.where(h < 0, h * min(1, 0.1 * near / far), h) if far > 0 else h
 
 
 def online_epoch(X, W, grid, name, steps, weights, metric):

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skextras.som.batch import learnt, smoothed, tally
+from skextras.som.batch import learnt, smoothed, smoothed_by_sides, tally
 from skextras.som.grid import Grid
 from skextras.som.schedules import NEIGHBORHOODS
 from skextras.som.search import METRICS, Codebook
@@ -84,5 +84,6 @@ def test_smoothing_is_the_product_with_the_matrix_of_the_neighbourhood(grid, rad
     random = np.random.default_rng(7)
     values = random.standard_normal((grid.n_units, 2))
     H = np.exp(-grid.squared_distances(np.arange(grid.n_units)) / radius)
-    own = smoothed(grid, lambda squared: np.exp(-squared / radius), values)
-    np.testing.assert_allclose(own, H @ values, atol=1e-10)
+    for smooth in (smoothed, smoothed_by_sides):
+        own = smooth(grid, lambda squared: np.exp(-squared / radius), values)
+        np.testing.assert_allclose(own, H @ values, atol=1e-10)

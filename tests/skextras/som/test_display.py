@@ -85,6 +85,7 @@ def test_a_classifier_is_drawn_and_an_axes_may_be_given():
         ({"kind": "classes", "X": FRAME, "y": Y[:9]}, "got '9 classes'"),
         ({"kind": "component", "feature": 4}, "feature must be a name or a number below 4, got 4"),
         ({"kind": "component", "feature": "size"}, "got 'size'"),
+        ({"kind": "component", "feature": 1.5}, "got 1.5"),
     ],
 )
 def test_what_cannot_be_drawn_is_refused(som, options, message):

@@ -72,6 +72,12 @@ def test_a_gas_covers_clusters_from_any_start_and_is_no_map():
     assert model.score(X_IRIS, Y_IRIS) > 0.94
 
 
+def test_one_unit_alone_cannot_say_where_to_grow():
+    with pytest.raises(ValueError, match="two units at least where growth is set, got"):
+        SelfOrganizingMap((1, 1), growth=0.5).fit(X_IRIS)
+    assert SelfOrganizingMap((1, 2), growth=0.5).fit(X_IRIS).n_units_ > 2
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

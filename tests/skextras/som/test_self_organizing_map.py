@@ -193,7 +193,24 @@ def test_a_radius_may_reach_zero(neighborhood):
     options = {"radius": (2, 0), "decay": "linear", "neighborhood": neighborhood}
     som = SelfOrganizingMap((4, 4), n_epochs=15, **options).fit(X_IRIS)
     assert np.isfinite(som.weights_).all()
-    assert som.quantization_error_ < (3 if neighborhood == "mexican_hat" else 1)  # it repels
+    assert som.quantization_error_ < 0.5
+
+
+@pytest.mark.parametrize("algorithm", ["batch", "minibatch"])
+def test_a_mexican_hat_spreads_the_map_further_but_not_off_the_rows(algorithm):
+    fits = {}
+    for neighborhood in ("gaussian", "mexican_hat"):
+        som = SelfOrganizingMap((10, 10), neighborhood=neighborhood, algorithm=algorithm)
+        fits[neighborhood] = som.fit(X_IRIS)
+    assert fits["mexican_hat"].quantization_error_ < fits["gaussian"].quantization_error_
+    width = np.ptp(X_IRIS, axis=0)
+    assert (np.ptp(fits["mexican_hat"].weights_, axis=(0, 1)) < 1.5 * width).all()
+
+
+def test_units_that_an_online_hat_drives_off_are_no_map():
+    som = SelfOrganizingMap((4, 4), neighborhood="mexican_hat", algorithm="online")
+    with pytest.raises(ValueError, match="neighborhood must be one that keeps units near the rows"):
+        som.fit(X_IRIS)
 
 
 BAD = {
@@ -223,6 +240,27 @@ def test_a_bad_option_is_refused_by_its_name(name, value, message):
     with pytest.raises(ValueError, match=message) as caught:
         som.fit(X_IRIS)
     assert name in str(caught.value)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, None, "1", np.ones(2)])
+def test_a_callable_decay_returns_a_finite_number(value):
+    som = SelfOrganizingMap((2, 2), decay=lambda start, end, share: value)
+    with pytest.raises(ValueError, match="SelfOrganizingMap: decay must be a function whose"):
+        som.fit(X_IRIS)
+
+
+@pytest.mark.parametrize("algorithm", ["online", "minibatch"])
+def test_a_callable_decay_leads_no_further_than_to_the_rows(algorithm):
+    som = SelfOrganizingMap((3, 3), algorithm=algorithm, decay=lambda start, end, share: 5.0)
+    weights = som.fit(X_IRIS).weights_
+    assert X_IRIS.min() - 1e-9 <= weights.min() <= weights.max() <= X_IRIS.max() + 1e-9
+
+
+def test_numbers_too_large_to_be_added_are_no_missing_values():
+    with pytest.raises(ValueError, match="finite statistics in each column"):
+        SelfOrganizingMap((3, 3)).fit(X_IRIS * 1e300)
+    X = (X_IRIS * 1e37).astype(np.float32)  # the sum of all is beyond float32
+    assert np.isfinite(SelfOrganizingMap((3, 3), metric="cosine").fit(X).weights_).all()
 
 
 def test_a_hexagonal_torus_needs_an_even_number_of_rows():

@@ -90,6 +90,20 @@ def test_numbers_beyond_the_range_of_float32_are_compared_exactly(scale):
     np.testing.assert_array_equal(found, book.nearest(X.toarray())[0])
 
 
+def test_some_rows_of_a_table_are_views_of_it():
+    random = np.random.default_rng(4)
+    X = sparse.random_array((100, 30), density=0.3, format="csr", rng=random)
+    for matrix in (X, X[::-1]):
+        part = StoredRows.of(matrix, slice(20, 50))
+        np.testing.assert_array_equal(part.dense(np.arange(30)), matrix.toarray()[20:50])
+    assert np.shares_memory(StoredRows.of(X, slice(20, 50)).data, X.data)
+    X.indices[:2] = X.indices[1::-1]  # out of order
+    X = sparse.csr_array((X.data, X.indices, X.indptr), shape=X.shape)
+    expected = X.toarray()[:9]
+    np.testing.assert_array_equal(StoredRows.of(X, slice(0, 9)).dense(np.arange(9)), expected)
+    assert X.indices[0] > X.indices[1]  # what was given is as it was
+
+
 def test_few_rows_are_made_dense(monkeypatch):
     random = np.random.default_rng(2)
     X = sparse.random_array((1000, 50), density=0.2, format="csr", rng=random)
