@@ -32,6 +32,7 @@ def contests() -> Iterator[Contest]:
     """Binary problems of growing size."""
     for n in (500, 1000, 2000, 10_000):
         yield exact(n)
+    yield few_vectors(2000)
     for n in (20_000, 50_000):
         yield approximate(n)
     yield prediction(100_000)
@@ -55,6 +56,23 @@ def exact(n: int) -> Contest:
             kernel, optimizer=None
         )
     return contest("exact: fit, then predict 2000 rows", n, models, tolerance=0.01)
+
+
+def few_vectors(n: int) -> Contest:
+    """Two hundred import vectors beside all rows, and beside the margin's own choice."""
+    limited = {"solver": "ivm", "n_components": 200, "random_state": 0}
+    models = {
+        "skextras KernelLogisticRegression, 200 vectors": KernelLogisticRegression(
+            C, gamma=GAMMA, **limited
+        ),
+        "skextras KernelLogisticRegression, all rows": KernelLogisticRegression(
+            C, gamma=GAMMA, solver="exact"
+        ),
+        "sklearn CalibratedClassifierCV(SVC), more than half": CalibratedClassifierCV(
+            SVC(C=1.0, gamma=GAMMA), ensemble=False
+        ),
+    }
+    return contest("import vectors: fit, then predict 2000 rows", n, models, tolerance=0.02)
 
 
 def approximate(n: int) -> Contest:

@@ -66,6 +66,9 @@ KERNEL_NAMES = (*sorted(PAIRWISE_KERNEL_FUNCTIONS), "additive", "matern12", "mat
 BOUNDED = {*PROFILES, "additive", "laplacian", "chi2"}
 
 
+DIAGONAL = 64  # rows whose kernel with one another is computed for its diagonal
+
+
 class Pairs(Protocol):
     """The kernel of rows with other rows, in blocks."""
 
@@ -159,8 +162,9 @@ class Kernel:
         """
         if self.is_bounded:
             return np.ones(X.shape[0])
-        rows = range(X.shape[0])
-        return np.array([self.between(X[i : i + 1], X[i : i + 1])[0, 0] for i in rows])
+        n, size = X.shape[0], 1 if callable(self.name) else DIAGONAL
+        blocks = (X[start : start + size] for start in range(0, n, size))
+        return np.concatenate([np.diag(self.between(block, block)) for block in blocks])
 
 
 class MatrixPairs:

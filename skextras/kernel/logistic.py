@@ -15,9 +15,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from skextras.kernel.base import TrainingRows, owner_of
 from skextras.kernel.kernels import KERNEL_NAMES
+from skextras.kernel.leverage import leverages, places_in
 from skextras.kernel.posterior import PosteriorMixin
 from skextras.kernel.solvers import Solution, Start, import_vectors
-from skextras.kernel.solving import Exact, OnCentres, Options, finite_kernel
+from skextras.kernel.solving import Exact, NotAKernelError, OnCentres, Options, finite_kernel
 from skextras.kernel.threads import SMALL, blas_threads
 
 __all__ = ["KernelLogisticRegression"]
@@ -26,6 +27,8 @@ ACCEPTED_STALL = 1e-5  # float64 cannot always go below, where C K reaches 1e9 o
 
 SEPARATED = 1e-4  # |y - p| below which, on all rows, their scores would grow with C for ever
 MIN_POOL, MAX_POOL, POOL_BYTES = 100, 2000, 2**25  # candidates of the import vector machine
+PILOTS = 300  # rows that tell the leverages of all
+FLATTEST = 0.25  # p (1 - p) at most
 EXACT_ROWS = 10_000  # up to here solver="auto" is exact: a matrix of 400 MB, seconds
 
 
@@ -74,11 +77,14 @@ class KernelLogisticRegression(PosteriorMixin, ClassifierMixin, BaseEstimator):
         the same in sum.
     solver : {"auto", "exact", "ivm", "nystroem"}, default="auto"
         "auto" is exact for up to 10000 rows.
+    sampling : {"leverage", "uniform"}, default="leverage"
+        How the Nyström solver draws centres: rows that others do not stand for more often [4]_, by
+        one pass over the kernel of all rows with 300, or all alike.
     n_components : int, default=1000
         Rows drawn as centres by the Nyström solver, all of them if there are fewer; import vectors
         at most.
     random_state : int, RandomState or None, default=None
-        Decides which rows; the exact solver draws none.
+        Decides which rows, for centres and for the preconditioner; the exact solver draws none.
     max_iter : int, default=100
         Newton steps at most, 4 to 12 are usual; passes over the rows for the Nyström solver, of
         which 6 to 20 are usual.
@@ -88,6 +94,7 @@ class KernelLogisticRegression(PosteriorMixin, ClassifierMixin, BaseEstimator):
         after a step that promised to lower the objective by less than a millionth.
     warm_start : bool, default=False
         Whether ``fit`` starts from the last solution, if the same rows carry it; for a path over C.
+        Centres that leverages drew are kept.
     verbose : bool, default=False
         Whether to print a line for each Newton step.
 
@@ -127,6 +134,8 @@ class KernelLogisticRegression(PosteriorMixin, ClassifierMixin, BaseEstimator):
        algorithms 3.1 and 3.3.
     .. [3] Marteau-Ferey, Bach and Rudi, "Globally Convergent Newton Methods for Ill-conditioned
        Generalized Self-concordant Losses", NeurIPS 2019.
+    .. [4] Rudi, Calandriello, Carratino and Rosasco, "On Fast Leverage Score Sampling and Optimal
+       Learning", NeurIPS 2018.
 
     Examples
     --------
@@ -153,6 +162,7 @@ class KernelLogisticRegression(PosteriorMixin, ClassifierMixin, BaseEstimator):
         "fit_intercept": ["boolean"],
         "class_weight": [StrOptions({"balanced"}), dict, None],
         "solver": [StrOptions({"auto", "exact", "ivm", "nystroem"})],
+        "sampling": [StrOptions({"leverage", "uniform"})],
         "n_components": [Interval(Integral, 1, None, closed="left")],
         "random_state": ["random_state"],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
@@ -173,6 +183,7 @@ class KernelLogisticRegression(PosteriorMixin, ClassifierMixin, BaseEstimator):
         fit_intercept: bool = True,
         class_weight: Mapping[Any, float] | Literal["balanced"] | None = None,
         solver: Literal["auto", "exact", "ivm", "nystroem"] = "auto",
+        sampling: Literal["leverage", "uniform"] = "leverage",
         n_components: int = 1000,
         random_state: int | np.random.RandomState | None = None,
         max_iter: int = 100,
@@ -189,6 +200,7 @@ class KernelLogisticRegression(PosteriorMixin, ClassifierMixin, BaseEstimator):
         self.fit_intercept = fit_intercept
         self.class_weight = class_weight
         self.solver = solver
+        self.sampling = sampling
         self.n_components = n_components
         self.random_state = random_state
         self.max_iter = max_iter
@@ -259,15 +271,47 @@ class KernelLogisticRegression(PosteriorMixin, ClassifierMixin, BaseEstimator):
         """One where a second burns time: few rows, or blocks streamed through the cache."""
         return 1 if n < SMALL or n > EXACT_ROWS else None
 
-    def _centres(self, rows: TrainingRows, weights: np.ndarray) -> np.ndarray | None:
+    def _centres(
+        self, rows: TrainingRows, weights: np.ndarray, rng: np.random.RandomState
+    ) -> np.ndarray | None:
         """Rows that carry the decision function; None for all of them and the exact solver."""
         n = len(rows.codes)
         if self.solver == "exact" or (self.solver == "auto" and n <= EXACT_ROWS):
             return None
-        rng = check_random_state(self.random_state)
         if self.solver == "ivm":
             return self._import_vectors(rows, weights, rng)
-        return np.sort(rng.choice(n, min(self.n_components, n), replace=False))
+        if self.sampling == "uniform" or n <= self.n_components:
+            return np.sort(rng.choice(n, min(self.n_components, n), replace=False))
+        goes_on = getattr(self, "warm_start", False) and hasattr(self, "dual_coef_")
+        last = places_in(rows.kept, self.support_) if goes_on else None
+        if last is not None and len(last) == self.n_components:
+            return last
+        shares = self._leverages(rows, weights, rng)
+        centres = rng.choice(n, self.n_components, replace=False, p=shares / shares.sum())
+        return np.sort(centres)
+
+    def _leverages(
+        self, rows: TrainingRows, weights: np.ndarray, rng: np.random.RandomState
+    ) -> np.ndarray:
+        """How much of each row's kernel function the others leave open at this strength."""
+        n = len(rows.codes)
+        n_pilots = (
+            min(PILOTS, max(MIN_POOL, self.n_components)) if callable(self.kernel) else PILOTS
+        )
+        few = np.sort(rng.choice(n, min(n, n_pilots), replace=False))
+        everything = slice(0, len(few))
+        K = self._pairs(self._centre_rows(rows, few), None).block(
+            everything, everything, np.float64
+        )
+        if self.kernel == "precomputed":
+            diagonal = np.asarray(rows.X.diagonal(), np.float64)
+        else:
+            diagonal = self._settled_kernel().diagonal(rows.X)
+        flattest = FLATTEST * float(weights.mean())  # curvature of a loss
+        try:
+            return leverages(self._pairs(rows.X, few), K, diagonal, 1.0 / flattest)
+        except FloatingPointError as error:
+            raise NotAKernelError("symmetric and finite") from error
 
     def _import_vectors(self, rows: TrainingRows, weights: np.ndarray, rng: Any) -> np.ndarray:
         n = len(rows.codes)
@@ -289,7 +333,8 @@ class KernelLogisticRegression(PosteriorMixin, ClassifierMixin, BaseEstimator):
         """Run the solver and turn its failures into words."""
         options, is_trusted = self._options(), self._is_trusted()
         with self._kernel_failures():
-            centres = self._centres(rows, weights)
+            rng = check_random_state(self.random_state)
+            centres = self._centres(rows, weights, rng)
             start = self._start(rows, centres)
             self._keep_support(rows, centres)
             pairs = self._pairs(rows.X, centres)
@@ -297,7 +342,11 @@ class KernelLogisticRegression(PosteriorMixin, ClassifierMixin, BaseEstimator):
                 exact = Exact(pairs, self._settled_kernel().is_bounded, is_trusted)
                 return exact.solve(rows.targets, weights, options, start)
             return OnCentres(
-                pairs, self._pairs(self._centre_rows(rows, centres), None), len(centres), is_trusted
+                pairs,
+                self._pairs(self._centre_rows(rows, centres), None),
+                len(centres),
+                is_trusted,
+                rng,
             ).solve(rows.targets, weights, options, start)
 
     def _options(self) -> Options:

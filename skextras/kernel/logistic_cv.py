@@ -62,8 +62,10 @@ class KernelLogisticRegressionCV(KernelLogisticRegression):
     class_weight : dict or "balanced", default=None
         Weight of each class, multiplied into ``sample_weight``. "balanced" makes all classes weigh
         the same in sum.
-    solver : {"auto", "exact", "nystroem"}, default="auto"
+    solver : {"auto", "exact", "ivm", "nystroem"}, default="auto"
         "auto" is exact for up to 10000 rows.
+    sampling : {"leverage", "uniform"}, default="leverage"
+        How the Nyström solver draws centres, as :class:`KernelLogisticRegression` says.
     n_components : int, default=1000
         Rows drawn as centres by the Nyström solver; all of them if there are fewer.
     random_state : int, RandomState or None, default=None
@@ -141,6 +143,7 @@ class KernelLogisticRegressionCV(KernelLogisticRegression):
         fit_intercept: bool = True,
         class_weight: Mapping[Any, float] | Literal["balanced"] | None = None,
         solver: Literal["auto", "exact", "ivm", "nystroem"] = "auto",
+        sampling: Literal["leverage", "uniform"] = "leverage",
         n_components: int = 1000,
         random_state: int | np.random.RandomState | None = None,
         max_iter: int = 100,
@@ -156,6 +159,7 @@ class KernelLogisticRegressionCV(KernelLogisticRegression):
             fit_intercept=fit_intercept,
             class_weight=class_weight,
             solver=solver,
+            sampling=sampling,
             n_components=n_components,
             random_state=random_state,
             max_iter=max_iter,

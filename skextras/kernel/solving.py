@@ -203,12 +203,15 @@ class OnCentres(RowSolver):
         m.
     is_trusted : bool
         Whether the kernel is known to be symmetric.
+    rng : RandomState
+        Draws the rows of the preconditioner.
     """
 
     pairs: Pairs
     between: Pairs
     n_centres: int
     is_trusted: bool
+    rng: np.random.RandomState
 
     def solve(  # numpydoc ignore=GL08
         self, targets: np.ndarray, weights: np.ndarray, options: Options, start: Start | None = None
@@ -218,8 +221,7 @@ class OnCentres(RowSolver):
         if not is_kernel_matrix(K, is_trusted=self.is_trusted):
             raise NotAKernelError("symmetric and finite")
         n_sample = min(n, max(3 * self.n_centres, MIN_SAMPLE))
-        rng = np.random.RandomState(0)  # it changes the speed and not the result, hence no seed
-        sample = np.sort(rng.choice(n, n_sample, replace=False))
+        sample = np.sort(self.rng.choice(n, n_sample, replace=False))
         try:
             rows = KernelRows.within(KEPT_BYTES, n, self.n_centres, self._block)
             keywords = options.keywords()

@@ -12,6 +12,9 @@ from sklearn.datasets import make_classification
 from sklearn.metrics.pairwise import rbf_kernel
 
 from skextras import KernelLogisticRegression
+from skextras.kernel import solving
+from skextras.kernel.kernels import MatrixPairs
+from skextras.kernel.leverage import leverages
 from skextras.kernel.solvers import (
     KernelRows,
     kernel_rows,
@@ -232,10 +235,66 @@ def test_random_state_decides_the_centres():
     assert not np.array_equal(one.support_, other.support_)
 
 
+def test_leverages_are_those_of_the_whole_kernel_where_all_rows_tell_them():
+    X, _ = table()
+    K = rbf_kernel(X, gamma=0.1)
+    found = leverages(MatrixPairs(K), K, np.diag(K).copy(), 0.05)
+    expected = np.diag(K @ np.linalg.inv(K + 0.05 * np.eye(len(K))))
+    np.testing.assert_allclose(found, expected, atol=1e-3)  # the kernel is in single precision
+
+
+def test_leverages_find_the_small_cluster_that_uniform_draws_miss():
+    rng = np.random.default_rng(0)
+    crowd, few, new = (
+        middle + width * rng.normal(size=(n, 2))
+        for n, middle, width in ((4000, 0.0, 1.0), (20, 9.0, 0.3), (500, 9.0, 0.3))
+    )
+    X, y = np.r_[crowd, few], np.r_[crowd[:, 0] > 0, few[:, 0] > 9]
+    options = {"solver": "nystroem", "n_components": 60, "C": 100, "gamma": 1.0}
+    right = {
+        sampling: [
+            KernelLogisticRegression(sampling=sampling, random_state=seed, **options)
+            .fit(X, y)
+            .score(new, new[:, 0] > 9)
+            for seed in range(5)
+        ]
+        for sampling in ("leverage", "uniform")
+    }
+    assert np.mean(right["leverage"]) > np.mean(right["uniform"]) + 0.2
+
+
+@pytest.mark.parametrize("sampling", ["leverage", "uniform"])
+def test_a_warm_start_goes_on_from_the_same_centres(sampling):
+    X, y = table()
+    model = KernelLogisticRegression(
+        solver="nystroem", n_components=40, sampling=sampling, random_state=0, warm_start=True
+    ).fit(X, y)
+    support, n_iter = model.support_, model.n_iter_
+    assert model.set_params(C=1.1).fit(X, y).n_iter_ < n_iter
+    np.testing.assert_array_equal(model.support_, support)
+
+
+def test_the_seed_draws_the_rows_of_the_preconditioner(monkeypatch):
+    monkeypatch.setattr(solving, "MIN_SAMPLE", 60)
+    seen, solver = [], solving.solve_nystroem
+
+    def spy(*args, sample, **options):
+        seen.append(sample)
+        return solver(*args, sample=sample, **options)
+
+    monkeypatch.setattr(solving, "solve_nystroem", spy)
+    X, y = table()
+    for seed in (0, 0, 1):
+        KernelLogisticRegression(solver="nystroem", n_components=20, random_state=seed).fit(X, y)
+    np.testing.assert_array_equal(seen[0], seen[1])
+    assert not np.array_equal(seen[0], seen[2])
+
+
 @pytest.mark.parametrize("form", ["sparse", "precomputed", "callable", "linear"])
 def test_every_kind_of_kernel_may_be_approximated(form):
     X, y = table()
-    options = {"solver": "nystroem", "n_components": 40, "random_state": 0}
+    sampling = "uniform" if form == "callable" else "leverage"  # whose pilots cost calls
+    options = {"solver": "nystroem", "n_components": 40, "random_state": 0, "sampling": sampling}
     named = KernelLogisticRegression(gamma=0.2, **options).fit(X, y)
     rows, model = {
         "sparse": (sparse.csr_array(X), KernelLogisticRegression(gamma=0.2, **options)),
