@@ -1,18 +1,12 @@
 """Random forests to purity, on two threads. Quality is 1 - AUC on held-out rows; a fit includes the
-bins, and memory what it adds to a process that has fitted small forests before. LightGBM and
-XGBoost run in their forest modes, leaf by leaf or level by level, with as many leaves as rows allow
-and rows drawn without replacement, since they have no bootstrap. They take minutes for 100 trees,
-and so all grow 20 there. At equal numbers of trees XGBoost's forest ranks better than ours and
-scikit-learn's by 0.01, why is not known; the tolerance is 0.02 there. Peers that take more than 20
-seconds a fit run in fewer rounds.
+bins, and memory what it adds to a process that has fitted small forests before. Peers that take
+more than 20 seconds a fit run in fewer rounds.
 """
 
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
-import lightgbm
-import xgboost
 from sklearn.ensemble import RandomForestClassifier as HostForest
 from sklearn.metrics import roc_auc_score
 from sklearnex.ensemble import RandomForestClassifier as IntelForest
@@ -23,11 +17,9 @@ from benchmarks.harness import Contest, Contestant
 from skextras import RandomForestClassifier
 
 N_TREES, N_THREADS = 100, 2
-N_SLOW = 20  # trees beside the forest modes of boosting
 MANY, FEW, FEWER = 100_000, 5_000, (12_500, 25_000, 50_000)
 OURS, HOST, INTEL = "skextras", "sklearn RandomForest", "oneDAL RandomForest (sklearnex)"
-LIGHT, EXTREME = "LightGBM rf", "XGBRF"
-ROUNDS = {HOST: 2, LIGHT: 1, EXTREME: 2}  # of those that take long on many rows
+ROUNDS = {HOST: 2}  # of those that take long on many rows
 LONG = 30_000  # rows from which they do
 
 
@@ -38,35 +30,15 @@ def models(seed: int = 0, n_trees: int = N_TREES) -> dict[str, Any]:
         "n_jobs": N_THREADS,
         "random_state": seed,
     }
-    drawn = {"subsample": 0.632, "max_depth": 0}
     return {
         OURS: RandomForestClassifier(**usual),
         HOST: HostForest(**usual),
         INTEL: IntelForest(**usual),
-        LIGHT: lightgbm.LGBMClassifier(
-            boosting_type="rf",
-            num_leaves=20_000,
-            min_child_samples=1,
-            min_child_weight=0.0,
-            feature_fraction_bynode=0.19,  # five features of 28, the root of their number
-            subsample=0.632,
-            subsample_freq=1,
-            verbose=-1,
-            **usual,
-        ),
-        EXTREME: xgboost.XGBRFClassifier(
-            colsample_bynode=0.19,
-            reg_lambda=1e-5,
-            min_child_weight=0.2,
-            tree_method="hist",
-            **drawn,
-            **usual,
-        ),
     }
 
 
 def contests() -> Iterator[Contest]:
-    """Many rows, few rows; growth with the rows; the forest modes of boosting, one by one."""
+    """Many rows, few rows; growth with the rows."""
     names = (OURS, HOST, INTEL)
     few = small(FEW, 0)
     for model in models(n_trees=2).values():
@@ -76,9 +48,6 @@ def contests() -> Iterator[Contest]:
     for n in FEWER:
         task = "fit, growth with the rows"
         yield fit_contest(task, higgs_like(n, 0), (OURS, HOST), 0.02, size=n)
-    for name in (EXTREME, LIGHT):
-        task = f"fit 100k x 28, {N_SLOW} trees, beside {name}"
-        yield fit_contest(task, higgs_like(MANY, 0), (OURS, name), 0.02, n_trees=N_SLOW)
 
 
 def fit_and_predict(
@@ -109,13 +78,12 @@ def fit_contest(
     tolerance: float,
     *,
     size: int = 1,
-    n_trees: int = N_TREES,
     kept: dict[str, Any] | None = None,
 ) -> Contest:
     """Fits of the same rows; those that were judged are kept."""
 
     def fit(name: str) -> Any:
-        return models(0, n_trees)[name].fit(rows.X, rows.y)
+        return models()[name].fit(rows.X, rows.y)
 
     def loss(name: str, fitted: Any) -> float:
         if kept is not None:

@@ -35,7 +35,7 @@ def contests() -> Iterator[Contest]:
     for n in (20_000, 50_000):
         yield approximate(n)
     yield prediction(100_000)
-    for n in (300, 600):
+    for n in (300, 600, 1500, 3000):
         yield choice(n)
 
 

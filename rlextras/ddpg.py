@@ -15,7 +15,7 @@ from rlextras.core.descent import descend, fused, held
 from rlextras.core.deterministic import bellman_target, critic_loss, follow, smoothed
 from rlextras.core.layout import channels_last
 from rlextras.offpolicy import COMMON_RULES, OffPolicy, OffPolicyOptions
-from rlextras.offpolicy.network import SharedActorCritic
+from rlextras.offpolicy.network import AdamCounts, SharedActorCritic
 from rlextras.offpolicy.prioritized import Prioritized
 from rlextras.offpolicy.sampling import Storage, as_storage, can_be_read, read_in_place
 from rlextras.validation import Rule, number, whole
@@ -156,11 +156,11 @@ class DDPG(OffPolicy):
         self._begin_update()
         told = self._train_by_kernels(gradient_steps, batch_size)
         critic_losses, actor_losses = told or self._train_by_torch(gradient_steps, batch_size)
-        self._check_update(np.array([*critic_losses, *actor_losses]))
+        self._check_update(critic_losses, actor_losses)
         self.logger.record("train/n_updates", self._n_updates, exclude="tensorboard")
         if len(actor_losses):
-            self.logger.record("train/actor_loss", float(np.mean(actor_losses)))
-        self.logger.record("train/critic_loss", float(np.mean(critic_losses)))
+            self.logger.record("train/actor_loss", _mean(actor_losses))
+        self.logger.record("train/critic_loss", _mean(critic_losses))
 
     def _train_by_kernels(
         self, n_updates: int, batch_size: int
@@ -169,27 +169,25 @@ class DDPG(OffPolicy):
         network = self._network()
         if network is None or not self._can_step(network):
             return None
-        if network.count_steps(self.actor.optimizer, self.critic.optimizer) is None:
+        counts = network.count_steps(self.actor.optimizer, self.critic.optimizer)
+        if counts is None:
             return None
         if isinstance(self.replay_buffer, Prioritized):
             parts = [self._update_by_priority(network, batch_size) for _ in range(n_updates)]
             return _joined(parts, 0), _joined(parts, 1)
-        return self._update_by_kernels(network, *self._drawn(n_updates, batch_size))[:2]
+        drawn = self._drawn(n_updates, batch_size)
+        return self._update_by_kernels(network, counts, *drawn)[:2]
 
     def _update_by_kernels(
-        self, network: SharedActorCritic, storage: Storage, indices: np.ndarray
+        self, network: SharedActorCritic, counts: AdamCounts, storage: Storage, indices: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Losses of the critics and of the actor, and |Q - y| of each transition."""
-        counts = network.count_steps(self.actor.optimizer, self.critic.optimizer)
-        if counts is None:
-            raise RuntimeError("DDPG: its optimisers were changed in the midst of an update")
-        limit, n_before, n_updates = self.target_noise_clip, self._n_updates, len(indices)
-        settings = (self.gamma, self.tau, limit, self.policy_delay, n_before)
+        limit, n_before, delay = self.target_noise_clip, self._n_updates, self.policy_delay
+        settings = (self.gamma, self.tau, limit, delay, n_before)
         noise = self._target_noise(indices)
         told, errors = network.update(storage, indices, noise, settings, counts)
-        self._n_updates += n_updates
-        is_actors = (n_before + 1 + np.arange(n_updates)) % self.policy_delay == 0
-        return told[:, 0], told[is_actors, 1], errors
+        self._n_updates += len(indices)
+        return told[:, 0], told[-(n_before + 1) % delay :: delay, 1], errors
 
     def _update_by_priority(
         self, network: SharedActorCritic, batch_size: int
@@ -197,7 +195,10 @@ class DDPG(OffPolicy):
         """Losses of one update on transitions that were drawn by priority."""
         buffer = self.replay_buffer
         batch, weights, leaves = buffer.sample_weighted(batch_size, env=self._vec_normalize_env)
-        *losses, errors = self._update_by_kernels(network, *as_storage([batch], weights))
+        counts = network.count_steps(self.actor.optimizer, self.critic.optimizer)
+        if counts is None:
+            raise RuntimeError("DDPG: its optimisers were changed in the midst of an update")
+        *losses, errors = self._update_by_kernels(network, counts, *as_storage([batch], weights))
         buffer.reprioritize(leaves, errors[0])
         return losses[0], losses[1]
 
@@ -290,6 +291,10 @@ class DDPG(OffPolicy):
 
 def _joined(parts: list[tuple[np.ndarray, np.ndarray]], k: int) -> np.ndarray:
     return np.concatenate([part[k] for part in parts])
+
+
+def _mean(losses: np.ndarray) -> float:
+    return sum(losses.tolist()) / len(losses)
 
 
 def _numbers(losses: list[Tensor]) -> np.ndarray:

@@ -11,10 +11,13 @@ from diffusers.models.modeling_utils import ModelMixin
 from diffusers.utils.outputs import BaseOutput
 from torch import Tensor, nn
 
+from genextras.denoisers.conditioning import Conditioning, Modulation, modulated
 from genextras.denoisers.patches import spatial_shape
 from genextras.validation import check_integer, check_number, message
 
 __all__ = ["Denoiser", "DenoiserOutput"]
+
+WIDTHS = (torch.bfloat16, torch.float16, torch.float32, torch.float64)  # that weights compute in
 
 
 @dataclass
@@ -70,10 +73,11 @@ class Denoiser(ModelMixin, ConfigMixin):
         Raises
         ------
         TypeError
-            If class labels are no whole numbers.
+            If samples are not of the weights' dtype, or class labels are no whole numbers.
         ValueError
-            If a shape does not fit, or a class is unknown.
+            If a shape does not fit or has no elements, or a class is unknown.
         """
+        self._check_dtype(sample)
         self._check_sample(sample)
         output = self._predict(sample, timestep, class_labels)
         return DenoiserOutput(sample=output) if return_dict else (output,)
@@ -103,36 +107,59 @@ class Denoiser(ModelMixin, ConfigMixin):
             check_integer(owner, "sample_size", size, low=1)
         return spatial_shape(sample_size)
 
-    def _check_patch_size(self, shape: tuple[int, ...]) -> None:
-        """Refuse a shape that has no axes, or that patches do not fill."""
-        owner, given, patch = type(self).__name__, self.config["sample_size"], "patch_size"
-        check_integer(owner, patch, self.config[patch], low=1)
-        if not shape:
-            cure = "Take MLPDenoiser for points."
-            raise ValueError(message(owner, "sample_size", "a number or sizes", given, cure))
-        if any(size % self.config[patch] for size in shape):
-            allowed = f"a multiple of patch_size={self.config[patch]}"
-            raise ValueError(message(owner, "sample_size", allowed, given, "Pad the samples."))
+    def _surround(self, blocks: nn.ModuleList, n_in: int, n_out: int) -> None:
+        """Put layers around the blocks; the last one starts at zero.
+
+        Parameters
+        ----------
+        blocks : ModuleList
+            What ``_through`` applies.
+        n_in, n_out : int
+            Numbers of a token of the sample, and of the prediction.
+        """
+        config, name = self.config, type(self).__name__
+        width, scale = config["hidden_size"], config["timestep_scale"]
+        self.conditioning = Conditioning(name, width, config["num_class_embeds"], scale)
+        self.first = nn.Linear(n_in, width)
+        self.blocks = blocks
+        self.modulation = Modulation(width, 2)
+        self.last = nn.Linear(width, n_out)
+        nn.init.zeros_(self.last.weight)
+        nn.init.zeros_(self.last.bias)
+
+    def _finish(self, x: Tensor, condition: Tensor) -> Tensor:
+        """What the last tokens say."""
+        return self.last(modulated(x, *self.modulation(condition, x.ndim - 2)))
+
+    def _check_dtype(self, sample: Any) -> None:
+        """Refuse what is no Tensor of the weights' dtype; autocast takes floats up to 32 bits."""
+        owner, wanted = type(self).__name__, self.first.weight.dtype
+        if not isinstance(sample, Tensor):
+            cure = "Pass torch.as_tensor(sample), with a batch axis."
+            raise TypeError(message(owner, "sample", "a Tensor", type(sample).__name__, cure))
+        kind = sample.device.type
+        is_cast = torch.is_autocast_enabled(kind) and sample.dtype in WIDTHS[:3]
+        if sample.dtype == wanted or is_cast or wanted not in WIDTHS:  # others are cast by hooks
+            return
+        cure = "Pass sample.to(model.dtype)."
+        text = message(owner, "sample", f"of dtype {wanted}", sample.dtype, cure)
+        raise TypeError(text)
 
     def _check_sample(self, sample: Tensor) -> None:
         """Refuse another number of axes or channels; members know what sizes they take."""
         shape = spatial_shape(self.config["sample_size"])
         if sample.ndim != 2 + len(shape) or sample.shape[1] != self.config["in_channels"]:
             self._refuse(sample, shape)
+        if not sample.numel():
+            got, cure = tuple(sample.shape), "Leave empty batches out."
+            allowed = "of one sample or more, and no axis of length 0"
+            raise ValueError(message(type(self).__name__, "sample", allowed, got, cure))
 
     def _check_fixed(self, sample: Tensor) -> None:
         """Refuse any size but that of the config."""
         shape = spatial_shape(self.config["sample_size"])
         if tuple(sample.shape[2:]) != shape:
             self._refuse(sample, shape)
-
-    def _check_patches(self, sample: Tensor) -> None:
-        """Refuse sizes that patches do not fill."""
-        patch = self.config["patch_size"]
-        if any(size % patch for size in sample.shape[2:]):
-            allowed, cure = f"of sizes that are multiples of {patch}", "Pad it, or crop it."
-            got = tuple(sample.shape)
-            raise ValueError(message(type(self).__name__, "sample", allowed, got, cure))
 
     def _refuse(self, sample: Tensor, shape: tuple[int, ...]) -> None:
         named = ", ".join(["B", str(self.config["in_channels"]), *map(str, shape)])

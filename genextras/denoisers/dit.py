@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from typing import Any, final
 
+import torch
 from diffusers.configuration_utils import register_to_config
 from diffusers.models.modeling_utils import ModelMixin  # from_pretrained reads it here
 from torch import Tensor, nn
 
-from genextras.denoisers.base import Denoiser
-from genextras.denoisers.conditioning import Conditioning, Modulation, modulated
-from genextras.denoisers.patches import from_patches, to_patches
+from genextras.denoisers.conditioning import Modulation, modulated
+from genextras.denoisers.patched import PatchDenoiser
 from genextras.denoisers.positions import POSITIONS, Turn, turned
 from genextras.validation import check_choice, check_integer, check_number, message
 
@@ -64,20 +64,20 @@ class DiTBlock(nn.Module):
             New tokens.
         """
         shift, scale, gate, mlp_shift, mlp_scale, mlp_gate = self.modulation(condition, 1)
-        x = x + gate * self._attend(modulated(x, shift, scale), turn, bias)
-        return x + mlp_gate * self.mlp(modulated(x, mlp_shift, mlp_scale))
+        x = torch.addcmul(x, gate, self._attend(modulated(x, shift, scale), turn, bias))
+        return torch.addcmul(x, mlp_gate, self.mlp(modulated(x, mlp_shift, mlp_scale)))
 
     def _attend(self, x: Tensor, turn: Turn, bias: Tensor | None) -> Tensor:
         n_samples, n_tokens, width = x.shape
-        heads = self.to_qkv(x).view(n_samples, n_tokens, 3, self.n_heads, -1)
-        heads = heads.permute(2, 0, 3, 1, 4)  # (3, B, n_heads, N, head_dim)
-        query, key = turned(heads[:2], turn)  # in one go
-        mixed = nn.functional.scaled_dot_product_attention(query, key, heads[2], attn_mask=bias)
+        heads = self.to_qkv(x).view(n_samples, n_tokens, 3 * self.n_heads, -1).transpose(1, 2)
+        both, value = heads.split((2 * self.n_heads, self.n_heads), dim=1)  # one copy backwards
+        query, key = turned(both, turn).chunk(2, dim=1)
+        mixed = nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=bias)
         return self.to_out(mixed.transpose(1, 2).reshape(n_samples, n_tokens, width))
 
 
 @final
-class DiT(Denoiser, ModelMixin):
+class DiT(PatchDenoiser, ModelMixin):
     """Diffusion transformer [1]_ with a choice of positions, in the words of ``UNet2DModel``.
 
     Patches are tokens; the noise level and the class act through AdaLN-zero, so the untrained
@@ -155,20 +155,13 @@ class DiT(Denoiser, ModelMixin):
     ) -> None:
         super().__init__()
         shape, channels = self._start()
-        self._check_patch_size(shape)
         head_dim = self._head_dim(len(shape))
-        name, area = type(self).__name__, patch_size ** len(shape)
-        self.conditioning = Conditioning(name, hidden_size, num_class_embeds, timestep_scale)
-        self.first = nn.Linear(in_channels * area, hidden_size)
-        grid = [size // patch_size for size in shape]
-        self.encoding = POSITIONS[position](grid, num_attention_heads, head_dim, rope_theta)
-        self.blocks = nn.ModuleList(
+        blocks = nn.ModuleList(
             DiTBlock(hidden_size, num_attention_heads, mlp_ratio) for _ in range(num_layers)
         )
-        self.modulation = Modulation(hidden_size, 2)
-        self.last = nn.Linear(hidden_size, channels * area)
-        nn.init.zeros_(self.last.weight)
-        nn.init.zeros_(self.last.bias)
+        self._surround_patches(blocks, len(shape), channels)
+        grid = [size // patch_size for size in shape]
+        self.encoding = POSITIONS[position](grid, num_attention_heads, head_dim, rope_theta)
 
     def _head_dim(self, n_axes: int) -> int:
         """Numbers of a head, after the checks of what is the transformer's own."""
@@ -191,13 +184,7 @@ class DiT(Denoiser, ModelMixin):
         super()._check_sample(sample)
         if self.encoding.is_fixed:
             self._check_fixed(sample)
-        self._check_patches(sample)
 
-    def _predict(self, sample: Tensor, timestep: Any, class_labels: Tensor | None) -> Tensor:
-        condition = self.conditioning(timestep, class_labels, sample)
-        patches, grid = to_patches(sample, self.config["patch_size"])
-        x = self.encoding.embedded(self.first(patches), grid)
-        turn, bias = self.encoding.turn(x, grid), self.encoding.bias()
-        x = self._through(self.blocks, x, condition, turn, bias)
-        x = self.last(modulated(x, *self.modulation(condition, 1)))
-        return from_patches(x, grid, self.config["patch_size"])
+    def _told(self, tokens: Tensor, grid: tuple[int, ...]) -> tuple[Any, ...]:
+        x = self.encoding.embedded(tokens, grid)
+        return x, self.encoding.turn(x, grid), self.encoding.bias()

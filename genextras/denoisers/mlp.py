@@ -9,7 +9,7 @@ from diffusers.models.modeling_utils import ModelMixin  # from_pretrained reads 
 from torch import Tensor, nn
 
 from genextras.denoisers.base import Denoiser
-from genextras.denoisers.conditioning import Conditioning, Modulation, modulated
+from genextras.denoisers.conditioning import Modulation, modulated
 
 __all__ = ["MLPDenoiser"]
 
@@ -104,14 +104,8 @@ class MLPDenoiser(Denoiser, ModelMixin):
         super().__init__()
         shape, channels = self._start()
         self.shape = channels, *shape
-        name = type(self).__name__
-        self.conditioning = Conditioning(name, hidden_size, num_class_embeds, timestep_scale)
-        self.first = nn.Linear(in_channels * prod(shape), hidden_size)
-        self.blocks = nn.ModuleList(MLPBlock(hidden_size) for _ in range(num_layers))
-        self.modulation = Modulation(hidden_size, 2)
-        self.last = nn.Linear(hidden_size, channels * prod(shape))
-        nn.init.zeros_(self.last.weight)
-        nn.init.zeros_(self.last.bias)
+        blocks = nn.ModuleList(MLPBlock(hidden_size) for _ in range(num_layers))
+        self._surround(blocks, in_channels * prod(shape), channels * prod(shape))
 
     def _check_sample(self, sample: Tensor) -> None:
         super()._check_sample(sample)
@@ -120,5 +114,4 @@ class MLPDenoiser(Denoiser, ModelMixin):
     def _predict(self, sample: Tensor, timestep: Any, class_labels: Tensor | None) -> Tensor:
         condition = self.conditioning(timestep, class_labels, sample)
         x = self._through(self.blocks, self.first(sample.flatten(1)), condition)
-        x = self.last(modulated(x, *self.modulation(condition, 0)))
-        return x.view(len(sample), *self.shape)
+        return self._finish(x, condition).view(len(sample), *self.shape)

@@ -9,9 +9,8 @@ from diffusers.models.modeling_utils import ModelMixin  # from_pretrained reads 
 from torch import Tensor, nn
 
 from genextras.core.scan import selective_scan
-from genextras.denoisers.base import Denoiser
-from genextras.denoisers.conditioning import Conditioning, Modulation, modulated
-from genextras.denoisers.patches import from_patches, to_patches
+from genextras.denoisers.conditioning import Modulation, modulated
+from genextras.denoisers.patched import PatchDenoiser
 from genextras.validation import check_integer, message
 
 __all__ = ["SSMDenoiser"]
@@ -98,7 +97,7 @@ def _both_ways(each: Tensor, axis: int = -1) -> Tensor:
 
 
 @final
-class SSMDenoiser(Denoiser, ModelMixin):
+class SSMDenoiser(PatchDenoiser, ModelMixin):
     """Bidirectional selective state spaces [1]_ [2]_ over patches, in place of attention.
 
     Each block scans its tokens forwards and backwards with decays that the tokens choose; blocks
@@ -166,18 +165,11 @@ class SSMDenoiser(Denoiser, ModelMixin):
     ) -> None:
         super().__init__()
         shape, channels = self._start()
-        self._check_patch_size(shape)
         self._check_heads()
-        name, area, n_axes = type(self).__name__, patch_size ** len(shape), len(shape)
-        self.conditioning = Conditioning(name, hidden_size, num_class_embeds, timestep_scale)
-        self.first = nn.Linear(in_channels * area, hidden_size)
-        self.blocks = nn.ModuleList(
-            SSMBlock(hidden_size, head_dim, state_size, i % n_axes) for i in range(num_layers)
+        blocks = nn.ModuleList(
+            SSMBlock(hidden_size, head_dim, state_size, i % len(shape)) for i in range(num_layers)
         )
-        self.modulation = Modulation(hidden_size, 2)
-        self.last = nn.Linear(hidden_size, channels * area)
-        nn.init.zeros_(self.last.weight)
-        nn.init.zeros_(self.last.bias)
+        self._surround_patches(blocks, len(shape), channels)
 
     def _check_heads(self) -> None:
         config, owner = self.config, type(self).__name__
@@ -189,13 +181,5 @@ class SSMDenoiser(Denoiser, ModelMixin):
                 message(owner, "head_dim", allowed, config["head_dim"], "32 is usual.")
             )
 
-    def _check_sample(self, sample: Tensor) -> None:
-        super()._check_sample(sample)
-        self._check_patches(sample)
-
-    def _predict(self, sample: Tensor, timestep: Any, class_labels: Tensor | None) -> Tensor:
-        condition = self.conditioning(timestep, class_labels, sample)
-        patches, grid = to_patches(sample, self.config["patch_size"])
-        x = self._through(self.blocks, self.first(patches), condition, grid)
-        x = self.last(modulated(x, *self.modulation(condition, 1)))
-        return from_patches(x, grid, self.config["patch_size"])
+    def _told(self, tokens: Tensor, grid: tuple[int, ...]) -> tuple[Any, ...]:
+        return tokens, grid

@@ -68,11 +68,20 @@ class Settings:
         if self.lr_schedule is not None and not callable(self.lr_schedule):
             cure = "Pass a function of the number of the update."
             raise TypeError(message(OWNER, "lr_schedule", "callable", self.lr_schedule, cure))
-        if not isinstance(self.compile, bool | str):
-            cure = "True takes torch's default backend."
-            raise TypeError(message(OWNER, "compile", "a bool or a backend", self.compile, cure))
+        self._check_backend()
         self._check_range()
         self._check_folder()
+
+    def _check_backend(self) -> None:
+        if isinstance(self.compile, bool):
+            return
+        cure = "True takes torch's default backend."
+        if not isinstance(self.compile, str):
+            raise TypeError(message(OWNER, "compile", "a bool or a backend", self.compile, cure))
+        known = torch.compiler.list_backends(exclude_tags=())
+        if self.compile not in known:
+            allowed = "one of torch's backends (" + ", ".join(known) + ")"
+            raise ValueError(message(OWNER, "compile", allowed, self.compile, cure))
 
     def _check_range(self) -> None:
         wanted = self.data_range
@@ -82,6 +91,9 @@ class Settings:
         check_number(OWNER, "data_range", wanted, low=1e-12, high=inf, cure=cure)
 
     def _check_folder(self) -> None:
+        if self.folder is not None and self.folder.exists() and not self.folder.is_dir():
+            cure = "Name another one: checkpoints, pictures and logs go there."
+            raise ValueError(message(OWNER, "folder", "a folder", str(self.folder), cure))
         for name in ("save_every", "sample_every", "snapshot_every", "log_with"):
             value = getattr(self, name)
             if value is None:
@@ -127,15 +139,22 @@ class Settings:
         ModuleNotFoundError
             If accelerate is not installed.
         ValueError
-            If it was launched with fp16, which needs scaled losses.
+            If it was launched with fp16, which needs scaled losses, or a tracker is not installed.
         """
         try:
             from accelerate import Accelerator
+            from accelerate.tracking import get_available_trackers
         except ModuleNotFoundError as error:
             raise ModuleNotFoundError(
                 'Trainer: accelerate is not installed. Run: pip install "mlextras[train]".',
                 name=error.name,
             ) from error
+        if self.log_with is not None:  # accelerate would log nothing, and say nothing
+            known = [each.value for each in get_available_trackers()]
+            if self.log_with not in known:
+                allowed = f"a tracker that is installed ({', '.join(known) or 'none'})"
+                cure = "Run: pip install tensorboard, say."
+                raise ValueError(message(OWNER, "log_with", allowed, self.log_with, cure))
         folder = None if self.folder is None else str(self.folder)
         accelerator = Accelerator(log_with=self.log_with, project_dir=folder)
         if accelerator.mixed_precision not in ("no", "bf16"):

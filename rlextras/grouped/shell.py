@@ -14,7 +14,7 @@ from rlextras.grouped.episodes import NOBODY, Cast, Episodes, Logbook
 from rlextras.grouped.snapshots import snapshot_of
 from rlextras.grouped.starts import RandomStarts, SameStarts, Starts
 from rlextras.grouped.wrappers import Outcome, group_wrappers
-from rlextras.host.guards import check_computed, check_finite
+from rlextras.host.guards import check_finite
 from rlextras.onpolicy import OnPolicy
 from rlextras.onpolicy.actor import (
     ActorCnnPolicy,
@@ -22,7 +22,6 @@ from rlextras.onpolicy.actor import (
     ActorPolicy,
     CriticFree,
 )
-from rlextras.onpolicy.network import SharedNetwork
 from rlextras.onpolicy.options import DEFAULTS
 from rlextras.sequences import CausalTransformerPolicy, HuggingFacePolicy
 from rlextras.validation import OptionError
@@ -174,36 +173,28 @@ class Grouped(OnPolicy):
         network, cast, logbook, n_played = stage
         clock = self._clock
         clock.enter("policy")
-        actions, log_probs = self._chosen(n_played, env.num_envs, network)
+        actions, _, log_probs = self._act(n_played, env.num_envs, network)
         taken_actions = self._within_bounds(actions)
         clock.enter("env")
         new_obs, rewards, dones, infos = self._step(env, taken_actions)
         clock.enter("callback")
         self.num_timesteps += env.num_envs
 
-        callback.update_locals(locals())
+        if self._is_heard:
+            callback.update_locals(locals())
         goes_on = callback.on_step()
         clock.enter("rest")
         if goes_on:
             playing = cast.playing
-            if dones.any():  # what those play on who wait for the others counts for nothing
+            if np.count_nonzero(
+                dones
+            ):  # what those play on who wait for the others counts for nothing
                 heard = [info for info, who in zip(infos, playing, strict=True) if who != NOBODY]
                 self._update_info_buffer(heard, dones[playing != NOBODY])
             logbook.note(playing, (self._last_obs, actions, log_probs, rewards))
             cast.advance(dones, infos)
         self._last_obs, self._last_episode_starts = new_obs, dones
         return bool(goes_on)
-
-    def _chosen(
-        self, n_played: int, n_envs: int, network: SharedNetwork | None
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Actions (N, ...) and log π(a|s) (N,) of one step."""
-        if network is None:
-            _, actions, _, log_probs = self._act(n_played, n_envs, None)
-            return actions, log_probs.cpu().numpy()
-        done = network.act(network.encoded(self._last_obs))
-        check_computed(type(self).__name__, done)
-        return self._as_taken(done[:, : network.n_parts]), done[:, -1]
 
     def _starts_of_groups(self) -> Starts:
         """How the episodes of a group begin."""

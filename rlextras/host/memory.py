@@ -1,6 +1,7 @@
 """Parameters of torch and Adam's moments, on memory that they share with the kernels."""
 
 from collections.abc import Sequence
+from operator import is_
 from typing import Any
 
 import numpy as np
@@ -39,6 +40,7 @@ class SharedMemory:
         self._places = {id(parameter): i for i, parameter in enumerate(self.parameters)}
         self._addresses = [home.data_ptr() for home in self._homes]
         self._watched: Any = None
+        self._moments: dict[int, _Moments] = {}  # by the optimiser
         self.refresh()
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -53,19 +55,21 @@ class SharedMemory:
         policy : Module
             One that the kernels know.
         """
-        self._watched = policy
-        self._entries = [(vars(module), len(vars(module))) for module in policy.modules()]
+        self._watched, modules = policy, list(policy.modules())
+        self._entries = [vars(module) for module in modules]
+        self._n_entries = list(map(len, self._entries))
         self._hooks = [
             getattr(module, name)
-            for module in policy.modules()
+            for module in modules
             for name in ("_forward_hooks", "_forward_pre_hooks")
         ]
-        self._parts = [
+        rows = [
             (owner, name, part)
-            for module in policy.modules()
+            for module in modules
             for owner in (module._modules, module._parameters)
             for name, part in owner.items()
         ]
+        self._owners, self._names, self._parts = zip(*rows, strict=True)
 
     def is_watched(self, policy: Any) -> bool:
         """Whether a policy is the one that is watched, and made of the same parts.
@@ -82,14 +86,14 @@ class SharedMemory:
         """
         return (
             policy is self._watched
-            and all([len(entries) == n for entries, n in self._entries])  # noqa: C419  # fast
+            and list(map(len, self._entries)) == self._n_entries
             and not any(self._hooks)
-            and all([owner[name] is part for owner, name, part in self._parts])  # noqa: C419  # fast
+            and all(map(is_, map(dict.get, self._owners, self._names), self._parts))
         )
 
     def refresh(self) -> None:
         """Take over parameters whose memory was replaced."""
-        if [each.data_ptr() for each in self._residents] == self._addresses:
+        if list(map(Tensor.data_ptr, self._residents)) == self._addresses:
             return
         with torch.no_grad():
             for parameter, home in zip(self._residents, self._homes, strict=True):
@@ -112,41 +116,33 @@ class SharedMemory:
         int or None
             The steps done so far; None, and nothing is shared, if they differ.
         """
-        done = self._steps_if_shared(optimizer, parameters)
-        if done is not None:
-            return done
-        counts = {int(state["step"]) if (state := optimizer.state[p]) else 0 for p in parameters}
-        if len(counts) != 1:
-            return None
-        [n_steps] = counts
-        wanted = {id(parameter) for parameter in parameters}
-        rows = zip(self.parameters, self._means, self._squares, self._steps, strict=True)
-        for parameter, mean, square, step in rows:
-            if id(parameter) not in wanted:
-                continue
-            state = optimizer.state[parameter]
-            for name, home in {"step": step, "exp_avg": mean, "exp_avg_sq": square}.items():
+        moments = self._moments.get(id(optimizer))
+        if moments is None or not moments.are_of(optimizer, parameters):
+            counts = {int(s["step"]) if (s := optimizer.state[p]) else 0 for p in parameters}
+            if len(counts) != 1:
+                return None
+            self._share(optimizer, parameters)
+        counts = set(self._counts[self._places_of(parameters)].tolist())
+        return int(counts.pop()) if len(counts) == 1 else None
+
+    def _share(self, optimizer: torch.optim.Adam, parameters: Sequence[Tensor]) -> None:
+        """Put the state of some parameters here, and note where it is."""
+        homes = []
+        for i in self._places_of(parameters):
+            state = optimizer.state[self.parameters[i]]
+            here = {
+                "step": self._steps[i],
+                "exp_avg": self._means[i],
+                "exp_avg_sq": self._squares[i],
+            }
+            for name, home in here.items():
                 if name not in state:
                     home.zero_()
                 elif state[name].data_ptr() != home.data_ptr():
                     home.copy_(state[name])
                 state[name] = home
-        return n_steps
-
-    def _steps_if_shared(
-        self, optimizer: torch.optim.Adam, parameters: Sequence[Tensor]
-    ) -> int | None:
-        """Steps done, where the state of the optimiser is what was put there; None otherwise."""
-        places = [self._places[id(parameter)] for parameter in parameters]
-        for parameter, i in zip(parameters, places, strict=True):
-            state = optimizer.state.get(parameter, {})
-            is_here = state.get("exp_avg") is self._means[i]
-            if not is_here or state.get("exp_avg_sq") is not self._squares[i]:
-                return None
-            if state.get("step") is not self._steps[i]:
-                return None
-        counts = set(self._counts[places].tolist())
-        return int(counts.pop()) if len(counts) == 1 else None
+            homes.append(here)
+        self._moments[id(optimizer)] = _Moments(optimizer, parameters, homes)
 
     def count_adam_steps(self, n_steps: float, parameters: Sequence[Tensor]) -> None:
         """Tell the optimiser how many steps the kernels have done.
@@ -158,10 +154,39 @@ class SharedMemory:
         parameters : sequence of Tensor
             For these.
         """
-        wanted = {id(parameter) for parameter in parameters}
-        for i, parameter in enumerate(self.parameters):
-            if id(parameter) in wanted:
-                self._counts[i] = n_steps
+        self._counts[self._places_of(parameters)] = n_steps
+
+    def _places_of(self, parameters: Sequence[Tensor]) -> list[int]:
+        return [self._places[id(parameter)] for parameter in parameters]
+
+
+class _Moments:
+    """Where an optimiser finds the moments that it was given to share."""
+
+    def __init__(
+        self,
+        optimizer: torch.optim.Adam,
+        parameters: Sequence[Tensor],
+        homes: Sequence[dict[str, Tensor]],
+    ) -> None:
+        self._optimizer, self._parameters = optimizer, list(parameters)
+        self._states = [optimizer.state[parameter] for parameter in parameters]
+        rows = [
+            (state, name, home)
+            for state, here in zip(self._states, homes, strict=True)
+            for name, home in here.items()
+        ]
+        self._owners, self._names, self._homes = zip(*rows, strict=True)
+
+    def are_of(self, optimizer: torch.optim.Adam, parameters: Sequence[Tensor]) -> bool:
+        """Whether an optimiser still has them, and nothing else, for the same parameters."""
+        return (
+            optimizer is self._optimizer
+            and len(parameters) == len(self._parameters)
+            and all(map(is_, parameters, self._parameters))
+            and all(map(is_, map(optimizer.state.get, parameters), self._states))
+            and all(map(is_, map(dict.get, self._owners, self._names), self._homes))
+        )
 
 
 def _views(row: Tensor, parameters: Sequence[Tensor]) -> list[Tensor]:

@@ -21,6 +21,8 @@ from rlextras.kernels.tiles import padded
 
 CHUNK = 64
 """Samples that run side by side at most."""
+FEW = 3
+"""Samples up to which one after the other takes less than a tile of ``tiles.LANES`` columns."""
 
 
 def columns(n: int) -> int:
@@ -34,9 +36,9 @@ def columns(n: int) -> int:
     Returns
     -------
     int
-        A multiple of ``tiles.LANES``.
+        1 for few, otherwise a multiple of ``tiles.LANES``.
     """
-    return min(CHUNK, padded(n))
+    return 1 if n <= FEW else min(CHUNK, padded(n))
 
 
 @kernel()
@@ -98,7 +100,7 @@ def act(
     units : ndarray of float32, one dimension
         A workspace of ``ld`` columns.
     ld : int
-        Samples that run side by side, a multiple of ``tiles.LANES``.
+        Samples that run side by side, as ``columns`` has it.
     asked : int
         ACTIONS, VALUES, or their sum.
     """

@@ -23,7 +23,14 @@ from rlextras.kernels.actor_critic import (
 )
 from rlextras.kernels.compiler import MATRIX, NUMBERS, TABLE, VECTOR, entry, kernel
 from rlextras.kernels.panels import PANEL, add_product
-from rlextras.kernels.passes import backward, copy_rows, forward, gather, keep_inputs
+from rlextras.kernels.passes import (
+    backward,
+    copy_rows,
+    forward,
+    forward_row,
+    gather,
+    keep_inputs,
+)
 from rlextras.kernels.row_steps import rates_of, step_rows
 from rlextras.kernels.teams import claim, finish, wait
 
@@ -37,6 +44,9 @@ CRITIC_LOSS, ACTOR_LOSS = 0, 1
 """What is told of each panel of an update."""
 
 _ZERO, _ONE = np.float32(0.0), np.float32(1.0)
+
+FEW = 3
+"""Samples up to which the actor takes one after the other: less than a panel."""
 
 N_PHASES = 5
 """Of an update; one net at a time passes all panels, so that its weights stay in the cache."""
@@ -319,6 +329,14 @@ def act(
         Room for the units of a panel.
     """
     none, at = np.int64(0), table[end - 1, UNIT]
+    if len(observations) <= FEW:
+        for b in range(len(observations)):
+            for d in range(observations.shape[1]):
+                work[d] = observations[b, d]
+            forward_row(memory, table, (none, end), work)
+            for j in range(actions.shape[1]):
+                actions[b, j] = work[at + j]
+        return
     order = np.arange(len(observations))
     for start in range(0, len(observations), PANEL):
         n: Any = min(np.int64(PANEL), len(observations) - start)

@@ -17,7 +17,7 @@ from rlextras.kernels.plan import (
     SLOPE,
     WEIGHT,
 )
-from rlextras.kernels.tiles import add_product, outer_product
+from rlextras.kernels.tiles import add_product, outer_product, row_product
 
 _ZERO = np.float32(0.0)
 
@@ -61,7 +61,7 @@ def forward(theta: np.ndarray, plan: np.ndarray, layers: tuple, units: np.ndarra
     units : ndarray of float32, one dimension
         A workspace whose input is set.
     ld : int
-        Its columns.
+        Its columns: 1, or a multiple of ``tiles.LANES``.
 
     Returns
     -------
@@ -72,12 +72,15 @@ def forward(theta: np.ndarray, plan: np.ndarray, layers: tuple, units: np.ndarra
     x_at, one = np.int64(0), np.int64(1)  # of no literal type: one signature below
     for i in range(first, end):
         n_in, n_out, bias = plan[i, N_IN], plan[i, N_OUT], plan[i, BIAS]
-        out_at = x_at + n_in * ld
-        for r in range(n_out):
-            for k in range(out_at + r * ld, out_at + (r + 1) * ld):
-                units[k] = theta[bias + r]
-        shape = (n_out, n_in, one, n_in, ld)
-        add_product(units, theta, units, (out_at, plan[i, WEIGHT], x_at), shape)
+        weight, out_at = plan[i, WEIGHT], x_at + n_in * ld
+        if ld == 1:
+            row_product(units, theta, units, (out_at, weight, bias, x_at), (n_out, n_in))
+        else:
+            for r in range(n_out):
+                for k in range(out_at + r * ld, out_at + (r + 1) * ld):
+                    units[k] = theta[bias + r]
+            shape = (n_out, n_in, one, n_in, ld)
+            add_product(units, theta, units, (out_at, weight, x_at), shape)
         outputs = units[out_at : out_at + n_out * ld]
         activate(outputs, plan[i, ACTIVATION], from_bits(plan[i, SLOPE]))
         x_at = out_at

@@ -17,6 +17,7 @@ from rlextras.kernels.actor_critic import (
 )
 from rlextras.kernels.compiler import kernel
 from rlextras.kernels.panels import PANEL, add_product
+from rlextras.kernels.tiles import row_product
 
 _ZERO = np.float32(0.0)
 
@@ -53,6 +54,31 @@ def forward(
         add_product(units, theta, units, at, steps, (n_out, wide, n_in, one))
         outputs = units[out_at : out_at + n_out * PANEL]
         activate(outputs, table[i, ACTIVATION], from_bits(table[i, SLOPE]))
+        x_at = out_at
+
+
+@kernel()
+def forward_row(theta: np.ndarray, table: np.ndarray, layers: tuple, units: np.ndarray) -> None:
+    """Compute the units of a network for one sample.
+
+    Parameters
+    ----------
+    theta : ndarray of float32
+        The parameters.
+    table : ndarray of int64
+        The layers.
+    layers : tuple of (int, int)
+        Rows of the network in the table.
+    units : ndarray of float32, one dimension
+        Its input is set at the beginning; units begin where those of a panel would, side by side.
+    """
+    first, end = layers
+    x_at = np.int64(0)
+    for i in range(first, end):
+        n_out, out_at = table[i, N_OUT], table[i, UNIT]
+        at = (out_at, table[i, WEIGHT], table[i, BIAS], x_at)
+        row_product(units, theta, units, at, (n_out, table[i, N_IN]))
+        activate(units[out_at : out_at + n_out], table[i, ACTIVATION], from_bits(table[i, SLOPE]))
         x_at = out_at
 
 

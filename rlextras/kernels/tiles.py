@@ -1,7 +1,8 @@
 """Matrix products from two tiles that live in registers.
 
 Arrays are one vector with offsets into it. A matrix of activations has one row per unit and one
-column per sample; rows are padded to ``LANES`` columns, so that a tile never has a ragged edge.
+column per sample; rows are padded to ``LANES`` columns, so that a tile never has a ragged edge. A
+sample alone is a vector: its products are dot products with the rows of the weights.
 LLVM fits the explicit vectors to the machine: two halves on AVX2, four quarters on NEON.
 """
 
@@ -174,6 +175,32 @@ def add_product(out: np.ndarray, a: np.ndarray, x: np.ndarray, at: tuple, shape:
         for r in range(whole, n_rows):
             start, row = out_at + r * ld + lane, a_at + r * a_row
             _row(out, a, x, (start, ld, row, a_row, a_column, x_at + lane, depth))
+
+
+@kernel()
+def row_product(out: np.ndarray, theta: np.ndarray, x: np.ndarray, at: tuple, shape: tuple) -> None:
+    """Product of a matrix with one vector, and a bias: out = A x + b.
+
+    Parameters
+    ----------
+    out, theta, x : ndarray of float32, one dimension
+        Where the vectors and the matrix stand.
+    at : tuple of (int, int, int, int)
+        Offset of out (rows,) in the first, of A (rows, depth) and b (rows,) in the second, of x
+        (depth,) in the third.
+    shape : tuple of (int, int)
+        Rows, depth.
+    """
+    out_at, a_at, b_at, x_at = at
+    n_rows, depth = shape
+    whole, lanes = n_rows - n_rows % DOTS, depth - depth % DOTS
+    for r in range(0, whole, DOTS):
+        _dots(out, theta, x, (out_at + r, 1, a_at + r * depth, depth, x_at, depth))
+    for r in range(n_rows):
+        total = out[out_at + r] if r < whole else np.float32(0.0)
+        for k in range(lanes if r < whole else 0, depth):
+            total += theta[a_at + r * depth + k] * x[x_at + k]
+        out[out_at + r] = total + theta[b_at + r]
 
 
 @kernel()

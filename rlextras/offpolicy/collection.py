@@ -10,6 +10,7 @@ from stable_baselines3.common.type_aliases import RolloutReturn, TrainFreq, Trai
 from stable_baselines3.common.utils import should_collect_more_steps
 from stable_baselines3.common.vec_env import VecEnv
 
+from rlextras.host.callbacks import listens
 from rlextras.host.guards import StepGuard, check_computed, check_finite, note_the_environment
 from rlextras.host.phases import PhaseClock
 from rlextras.host.resume import MIDWAY
@@ -62,7 +63,8 @@ class Collection(CompiledPath):
         env : VecEnv
             N environments.
         callback : BaseCallback
-            Called after each step; it finds the host's names among its ``locals``.
+            Called after each step; it finds the host's names among its ``locals``, unless it is one
+            of the host's that never look.
         train_freq : TrainFreq
             After how many steps or episodes there is an update.
         replay_buffer : ReplayBuffer
@@ -86,7 +88,7 @@ class Collection(CompiledPath):
         """
         clock, num_collected_steps, num_collected_episodes = self._clock, 0, 0
         self._begin_collection(env, callback, train_freq)
-        continue_training = True
+        continue_training, is_heard = True, listens(callback)
         while should_collect_more_steps(train_freq, num_collected_steps, num_collected_episodes):
             clock.enter("policy")
             actions, buffer_actions = self._sample_action(
@@ -97,7 +99,8 @@ class Collection(CompiledPath):
             clock.enter("callback")
             self.num_timesteps += env.num_envs
             num_collected_steps += 1
-            callback.update_locals(locals())
+            if is_heard:
+                callback.update_locals(locals())
             continue_training = bool(callback.on_step())
             clock.enter("rest")
             if not continue_training:
@@ -106,7 +109,7 @@ class Collection(CompiledPath):
             self._store_transition(replay_buffer, buffer_actions, new_obs, rewards, dones, infos)
             self._update_current_progress_remaining(self.num_timesteps, self._total_timesteps)
             self._on_step()
-            if dones.any():
+            if np.count_nonzero(dones):
                 num_collected_episodes += int(np.sum(dones))
                 self._end_episodes(dones, action_noise, log_interval)
         n_transitions = num_collected_steps * env.num_envs

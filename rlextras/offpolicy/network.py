@@ -130,7 +130,7 @@ class SharedActorCritic(SharedMemory):
         ndarray of float32, shape (n, A)
             Actions, scaled to [-1, 1].
         """
-        plan, _, works = self._room(1)
+        plan, _, works, _ = self._room(1)
         actions = np.empty((len(observations), plan.table[plan.ends[0] - 1, 1]), np.float32)
         vector = self.memory.reshape(-1)
         self._kernels.act(vector, plan.table, plan.ends[0], observations, actions, works[0])
@@ -167,14 +167,13 @@ class SharedActorCritic(SharedMemory):
             How far the critics were from their targets.
         """
         n_updates, n = indices.shape
-        plan, field, works = self._room(n)
+        plan, field, works, n_products = self._room(n)
         settings = np.array([*options, *counts.settings], np.float64)
         told = np.zeros((n_updates, plan.n_panels, 2))
         errors = np.empty((n_updates, n), np.float32)
         words = np.zeros(n_updates * self._kernels.N_PHASES * load("teams").WORDS, np.int64)
         vector = self.memory.reshape(-1)
         given: Any = (vector, plan.table, plan.ends, *storage, indices, noise, settings)
-        n_products = n * int((plan.table[:, 0] * plan.table[:, 1]).sum())
         n_threads = min(torch.get_num_threads(), plan.n_panels) if n_products > FEW_PRODUCTS else 1
         calls: list[Any] = [
             (*given, (*field, self._work(works, i)), words, told, errors) for i in range(n_threads)
@@ -213,7 +212,7 @@ class SharedActorCritic(SharedMemory):
         self.count_adam_steps(counts.n_critic + n_critic, self.parameters[self.n_actor :])
 
     def _room(self, n: int) -> Any:
-        """Blueprint, shared field and works of the threads for batches of n."""
+        """Blueprint, shared field, works of the threads and products for batches of n."""
         found = self._rooms.get(n)
         if found is None:
             maker = load("actor_critic")
@@ -222,7 +221,8 @@ class SharedActorCritic(SharedMemory):
                 np.zeros(size, np.float32)
                 for size in (plan.n_deltas * plan.n_panels, plan.n_inputs)
             )
-            found = self._rooms[n] = (plan, field, [np.zeros(plan.n_work, np.float32)])
+            n_products = n * int((plan.table[:, 0] * plan.table[:, 1]).sum())
+            found = self._rooms[n] = (plan, field, [np.zeros(plan.n_work, np.float32)], n_products)
         return found
 
     def _work(self, works: list[np.ndarray], i: int) -> np.ndarray:

@@ -14,6 +14,9 @@ from rlextras.onpolicy.backend import buffer_obstacle, obstacle
 from rlextras.onpolicy.network import SharedNetwork
 from rlextras.onpolicy.update import CompiledUpdate
 
+WHOLE = (spaces.Discrete, spaces.MultiDiscrete)
+"""Spaces of whole numbers."""
+
 
 class CompiledPath(ChosenBackend, OnPolicyAlgorithm):
     """An on-policy algorithm that runs its policy by kernels where they know it; abstract."""
@@ -95,7 +98,7 @@ class CompiledPath(ChosenBackend, OnPolicyAlgorithm):
     def _as_taken(self, actions: np.ndarray) -> np.ndarray:
         """Actions (n, parts) of the kernels, in the shape and type that the policy would give."""
         space = self.action_space
-        if isinstance(space, spaces.Discrete | spaces.MultiDiscrete):
+        if isinstance(space, WHOLE):
             actions = actions.astype(np.int64)
         return actions.reshape(-1, *space.shape)  # type: ignore[misc]  # these spaces have shapes
 

@@ -1,12 +1,12 @@
 """What a rollout writes down: rows of the host's buffer, and advantages."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from stable_baselines3.common.buffers import RolloutBuffer
 
 from rlextras.host.compiling import load
+from rlextras.onpolicy.choices import Choices
 
 FLATTENED = ("observations", "actions", "values", "log_probs", "advantages", "returns")
 """Arrays that the host's buffer turns from (T, N) into (N T) when it hands out minibatches."""
@@ -29,26 +29,27 @@ def has_host_advantages(buffer: RolloutBuffer) -> bool:
     return method is RolloutBuffer.compute_returns_and_advantage
 
 
-def write_step(buffer: RolloutBuffer, step: Sequence[Any]) -> None:
+def write_step(buffer: RolloutBuffer, step: tuple[Any, Choices, np.ndarray, np.ndarray]) -> None:
     """Add the step of all environments to a buffer.
 
     Parameters
     ----------
     buffer : RolloutBuffer
         A buffer of the host's own class is written to directly, any other one by its ``add``.
-    step : sequence
-        Observations, actions, rewards, episode starts, values and log-probabilities.
+    step : tuple
+        Observations, choices, rewards and episode starts.
     """
-    if type(buffer) is not RolloutBuffer or "add" in vars(buffer):
-        buffer.add(*step)
-        return
-    observations, actions, rewards, starts, values, log_probs = step
+    observations, chosen, rewards, starts = step
     t = buffer.pos
-    row = buffer.observations[t]
+    if type(buffer) is not RolloutBuffer or "add" in vars(buffer):
+        taken = chosen.actions[:, None] if chosen.actions.ndim == 1 else chosen.actions
+        buffer.add(observations, taken, rewards, starts, *chosen.tensors())
+        return
+    row, actions = buffer.observations[t], buffer.actions[t]
     row[...] = observations.reshape(row.shape)
-    buffer.actions[t] = actions.reshape(buffer.actions.shape[1:])
+    actions[...] = chosen.actions.reshape(actions.shape)
     buffer.rewards[t], buffer.episode_starts[t] = rewards, starts
-    buffer.values[t], buffer.log_probs[t] = values.cpu().numpy().ravel(), log_probs.cpu().numpy()
+    buffer.values[t], buffer.log_probs[t] = chosen.values, chosen.log_probs
     buffer.pos = t + 1
     buffer.full = buffer.pos == buffer.buffer_size
 

@@ -8,11 +8,11 @@ import torch
 from gymnasium import spaces
 from stable_baselines3.common.buffers import RolloutBuffer
 from stable_baselines3.common.callbacks import BaseCallback
-from stable_baselines3.common.type_aliases import PyTorchObs
 from stable_baselines3.common.utils import obs_as_tensor
 from stable_baselines3.common.vec_env import VecEnv
 from torch import Tensor
 
+from rlextras.host.callbacks import listens
 from rlextras.host.guards import (
     StepGuard,
     check_computed,
@@ -23,6 +23,7 @@ from rlextras.host.guards import (
 from rlextras.host.phases import PhaseClock
 from rlextras.host.resume import MIDWAY, taken_down
 from rlextras.host.stacking import stack
+from rlextras.onpolicy.choices import Choices
 from rlextras.onpolicy.compiled import CompiledPath
 from rlextras.onpolicy.ledger import has_host_advantages, write_advantages, write_step
 from rlextras.onpolicy.masking import masked
@@ -38,6 +39,7 @@ class Rollouts(CompiledPath):
     _last_episode_starts: Any  # (N,)
     _clock: PhaseClock
     _guard: StepGuard  # of the environments of this rollout
+    _is_heard = True  # whether its callback reads the host's names
     _stand: dict[str, Any] | None = None  # where a file could be resumed from; None is here
     _mask_reader: MaskReader | None = None
     _masks: np.ndarray | None = None  # (N, M), of the last observations
@@ -77,7 +79,8 @@ class Rollouts(CompiledPath):
         env : VecEnv
             N environments.
         callback : BaseCallback
-            Called after each step; it finds the host's names among its ``locals``.
+            Called after each step; it finds the host's names among its ``locals``, unless it is one
+            of the host's that never look.
         rollout_buffer : RolloutBuffer
             What to fill. Rewards are kept as the environment gave them, unless the buffer has its
             own ``compute_returns_and_advantage``: that one finds the bootstraps added to them.
@@ -101,26 +104,29 @@ class Rollouts(CompiledPath):
         self._begin_rollout(env, callback, rollout_buffer)
         for n_steps in range(n_rollout_steps):
             clock.enter("policy")
-            obs_tensor, actions, values, log_probs = self._act(n_steps, env.num_envs, network)
+            chosen = self._act(n_steps, env.num_envs, network)
+            actions = chosen.actions
             clipped_actions = self._within_bounds(actions)
             clock.enter("env")
             new_obs, rewards, dones, infos = self._step(env, clipped_actions)
             clock.enter("callback")
             self.num_timesteps += env.num_envs
 
-            callback.update_locals(locals())
+            if self._is_heard:
+                obs_tensor = obs_as_tensor(self._last_obs, self.device)
+                values, log_probs = chosen.tensors(self.device)
+                callback.update_locals(locals())
             goes_on = callback.on_step()
             clock.enter("rest")
             if goes_on:
                 self._update_info_buffer(infos, dones)
                 kept = rewards
-                if dones.any():
+                if np.count_nonzero(dones):  # a tenth of the time of any()
                     limits = self._final_values(infos, dones, network)
                     truncated[n_steps], final_values[n_steps] = limits
                     kept = rewards + self.gamma * final_values[n_steps] if rewrites else rewards
                 starts = self._last_episode_starts
-                row = (self._last_obs, self._as_stored(actions), kept, starts, values, log_probs)
-                write_step(rollout_buffer, row)
+                write_step(rollout_buffer, (self._last_obs, chosen, kept, starts))
             self._last_obs, self._last_episode_starts = new_obs, dones
             if not goes_on:
                 return False
@@ -149,7 +155,7 @@ class Rollouts(CompiledPath):
         self.policy.set_training_mode(False)  # batch norm and dropout
         if rollout_buffer is not None:
             rollout_buffer.reset()
-        self._guard = StepGuard(owner, env)
+        self._guard, self._is_heard = StepGuard(owner, env), listens(callback)
         self._stand = taken_down(self)  # what the callback saves is resumed before the noise
         if self.use_sde:
             self.policy.reset_noise(env.num_envs)
@@ -179,28 +185,23 @@ class Rollouts(CompiledPath):
             note_the_environment(type(self).__name__, self.num_timesteps, error)
             raise
 
-    def _act(
-        self, n_steps: int, n_envs: int, network: SharedNetwork | None
-    ) -> tuple[PyTorchObs, np.ndarray, Tensor, Tensor]:
-        """Observations (N, ...), actions (N, ...), values (N, 1), log π(a|s) (N,) of one step."""
+    def _act(self, n_steps: int, n_envs: int, network: SharedNetwork | None) -> Choices:
+        """What the policy chooses for the last observations."""
         owner = type(self).__name__
-        obs_tensor = obs_as_tensor(self._last_obs, self.device)
         if network is not None:
-            done = network.act(network.encoded(self._last_obs))
+            done, n = network.act(network.encoded(self._last_obs)), network.n_parts
             check_computed(owner, done)
-            made, n = torch.from_numpy(done), network.n_parts
-            actions = self._as_taken(done[:, :n])
-            return obs_tensor, actions, made[:, n : n + 1], made[:, n + 1]
+            return Choices(self._as_taken(done[:, :n]), done[:, n], done[:, n + 1])
         if self.use_sde and self.sde_sample_freq > 0 and n_steps % self.sde_sample_freq == 0:
             self.policy.reset_noise(n_envs)
         masks = None if self._mask_reader is None else self._masks
         with naming_divergence(owner), torch.no_grad(), masked(self.policy, masks):
-            chosen, values, log_probs = self.policy(obs_tensor)
-        actions = chosen.cpu().numpy()
-        check_computed(owner, actions, values.cpu().numpy(), log_probs.cpu().numpy())
+            given = self.policy(obs_as_tensor(self._last_obs, self.device))
+        actions, values, log_probs = (each.cpu().numpy() for each in given)
+        check_computed(owner, actions, values, log_probs)
         if masks is not None:
             self._note_masks(n_steps, masks, actions)
-        return obs_tensor, actions, values, log_probs
+        return Choices(actions, values.reshape(-1), log_probs)
 
     def _note_masks(self, n_steps: int, masks: np.ndarray, actions: np.ndarray) -> None:
         """Keep the masks of a step; refuse a policy that does not heed them."""
@@ -220,11 +221,6 @@ class Rollouts(CompiledPath):
         if self.policy.squash_output:
             return self.policy.unscale_action(actions)
         return np.minimum(np.maximum(actions, self.action_space.low), self.action_space.high)
-
-    def _as_stored(self, actions: np.ndarray) -> np.ndarray:
-        """Actions as the host's buffers store them: (N, 1) where an action is a scalar."""
-        is_scalar = isinstance(self.action_space, spaces.Discrete)
-        return actions.reshape(-1, 1) if is_scalar else actions
 
     def _values(self, observations: Any, network: SharedNetwork | None) -> Tensor:
         """V(s) of N observations, (N, 1)."""

@@ -129,9 +129,9 @@ class ClassForest(ClassifierMixin, BaseForest):
         self.oob_score_ = (score or accuracy_score)(np.column_stack(codes), best)
 
     def _lanes(self, y: np.ndarray) -> np.ndarray:
-        """Indicators of the classes, as the values of nodes are; twice that of one lane alone."""
+        """Indicators of the classes, as the values of nodes are: of two the second's alone."""
         if [len(own) for own in self._all_classes] == [2]:
-            return 2.0 * (y == self._all_classes[0][1])
+            return np.asarray(y == self._all_classes[0][1], np.float64)
         found = [column[:, None] == own for own, column in zip(self._all_classes, y.T, strict=True)]
         return np.concatenate(found, axis=1).astype(np.float64)
 

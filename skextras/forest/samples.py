@@ -1,9 +1,11 @@
 """What a forest knows through its samples: importances out of the bag, proximities, errors."""
 
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 from scipy import sparse
+from sklearn.base import is_classifier
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from skextras.forest.base import BaseForest
@@ -44,22 +46,72 @@ class SampleMixin(BaseForest):
         """
         from skextras.trees.forest_leaves import unbiased_gains  # compiles its kernels once
 
-        leaves = self._training_leaves(X)
-        targets = self._lanes(self._checked_y(y))
-        check_consistent_length(leaves, targets)
+        judged, targets = self._judged(X, y)
         total = np.zeros(self.n_features_in_)
-        for number, seed in enumerate(self._seeds):
-            tree = self._forest.tree(number)
-            unseen = np.flatnonzero(self._sampled.counts(seed) == 0)
+        for tree, leaves, counts in judged:
+            unseen = self._unseen(counts)
+            own = leaves[unseen]
+            lanes = [*targets[unseen].T, np.ones(len(unseen))]
+            sums = np.column_stack([np.bincount(own, lane, len(tree.left)) for lane in lanes])
+            value = tree.columns(self._mapper)["value"]
+            gains = unbiased_gains(tree, value, self.n_features_in_, sums)
+            total += gains / max(1, len(unseen))
+        # Of two classes one is kept, where the impurity counts both.
+        n_kept = 2 if is_classifier(self) and targets.shape[1] == 1 else 1
+        return np.asarray(n_kept * total / (self._forest.n_trees * self.n_outputs_))
+
+    def mdi_plus(
+        self, X: Any, y: Any, *, score: Callable[[np.ndarray, np.ndarray], float] | None = None
+    ) -> np.ndarray:
+        """Importances by each tree as a linear model on its splits: MDI+, out of the bag.
+
+        A split is a column of that model, which ridge regression fits to the rows that the tree
+        saw. A feature is as important as its own columns, the others at their means, predict the
+        rows that the tree did not see. The penalty is the one under which the whole model predicts
+        these best. Of the paper's variants this is the one with unseen rows in place of rows left
+        out one by one, and without the raw features as more columns.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, data frame} of shape (n_samples, n_features)
+            The training rows.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Their targets.
+        score : callable, default=None
+            Takes ``(y_true, y_pred)`` of one output, or of the indicator of one class, and tells
+            how alike they are; None is R².
+
+        Returns
+        -------
+        ndarray of shape (n_features,)
+            Mean score over the trees and outputs (classes, if more than two). R² is 0 or a little
+            less for noise.
+
+        Raises
+        ------
+        ValueError
+            If the forest has no bootstrap, or these are other rows.
+
+        References
+        ----------
+        .. [1] A. Agarwal, A. M. Kenney, Y. S. Tan, T. M. Tang and B. Yu, "MDI+: A Flexible Random
+           Forest-Based Feature Importance Framework", 2023.
+        """
+        from skextras.trees.forest_stumps import fit_stumps, r_squared, stump_scores
+
+        judged, targets = self._judged(X, y)
+        found = []
+        for tree, leaves, counts in judged:
+            unseen = self._unseen(counts)
             if not len(unseen):
                 continue
-            own = leaves[unseen, number]
-            sums = np.column_stack(
-                [np.bincount(own, lane, len(tree.left)) for lane in targets[unseen].T]
-            )
-            value = tree.columns(self._mapper)["value"]
-            total += unbiased_gains(tree, value, self.n_features_in_, sums) / len(unseen)
-        return np.asarray(total / (self._forest.n_trees * self.n_outputs_))
+            for lane in targets.T:
+                stumps = fit_stumps(
+                    tree.left, tree.feature, leaves=leaves, counts=counts, targets=lane
+                )
+                rows = (leaves[unseen], lane[unseen])
+                found.append(stump_scores(stumps, *rows, self.n_features_in_, score or r_squared))
+        return np.mean(found, axis=0) if found else np.zeros(self.n_features_in_)
 
     def proximity(self, X: Any, Y: Any = None) -> np.ndarray:
         """Share of the trees in which two rows end in the same leaf.
@@ -148,6 +200,26 @@ class SampleMixin(BaseForest):
                 f"{type(self).__name__}: bootstrap must be True for rows out of the bag, got "
                 f"{self.bootstrap!r}. Fit with samples."
             )
+
+    def _judged(self, X: Any, y: Any) -> tuple[Iterator[tuple[Any, ...]], np.ndarray]:
+        """Each tree, the leaves of the training rows, how often it saw them; their targets."""
+        leaves = self._training_leaves(X).astype(np.int64)
+        checked = self._check_y(y)
+        checked = checked.reshape(len(checked), -1)
+        check_consistent_length(leaves, checked)
+        if checked.shape[1] != self.n_outputs_:
+            raise ValueError(
+                f"{type(self).__name__}: y must have as many columns as in fit, "
+                f"{self.n_outputs_}, got {checked.shape[1]}. Pass the targets of fit."
+            )
+        targets = self._lanes(checked)
+        trees = map(self._forest.tree, range(self._forest.n_trees))
+        return zip(trees, leaves.T, map(self._sampled.counts, self._seeds), strict=True), targets
+
+    def _unseen(self, counts: np.ndarray) -> np.ndarray:
+        """Rows that a tree did not see, those of weight 0 left out."""
+        places = np.sort(self._sampled.rows.places)
+        return places[counts[places] == 0]
 
     def _training_leaves(self, X: Any) -> np.ndarray:
         self._check_bootstrap()

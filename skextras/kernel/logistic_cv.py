@@ -24,10 +24,12 @@ LOO_ROWS = 5000  # whose leave-one-out takes matrices of 200 MB
 class KernelLogisticRegressionCV(KernelLogisticRegression):
     r"""Kernel logistic regression with C, and gamma if asked, chosen on the training rows.
 
-    Each C is fitted from the solution of the one before. Its quality is the mean log probability of
-    each label when its row is left out, which one fit gives to a good approximation [1]_; or the
+    Each C is fitted from the solutions for its neighbours. Its quality is the mean log probability
+    of each label when its row is left out, which one fit gives to about 1e-3 nats [1]_; or the
     evidence, the probability of all labels under the Gaussian-process prior of covariance C K, by
-    Laplace's approximation [2]_; or the mean log probability on the folds of a cross-validation.
+    Laplace's approximation [2]_; or the mean log probability on the folds of a cross-validation. Of
+    many C, leaving out and the evidence fit only as many as the curve of the scores over log C
+    needs to be followed to about 1e-4 nats a row.
 
     Parameters
     ----------

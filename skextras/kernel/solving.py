@@ -26,6 +26,8 @@ __all__ = ["Exact", "NotAKernelError", "OnCentres", "Options", "finite_kernel"]
 # Numbers in the factors of a Newton step by Cholesky, (rows * classes)², up to which it is fastest.
 # Beyond, and in double precision, steps take conjugate gradients; the most digits have the factors.
 FACTORED, FACTORED_AT_LAST = 1000, 5000
+STALLED = 1e-3  # a residual that digits alone do not explain at a moderate C
+CLIMB, WEAKER = 6, 30.0  # from C down to C / 30⁶, and back
 KEPT_BYTES = 2**28  # of a kernel of rows with centres that is kept and not computed in each pass
 MIN_SAMPLE = 8000  # rows of the preconditioner: more cost more, fewer take more steps
 DOUBLE_ROWS = 4000  # up to here the matrix is kept in double precision: 128 MB
@@ -157,7 +159,8 @@ class Exact(RowSolver):
         K = self.pairs.block(everything, everything, np.float64)
         if not is_kernel_matrix(K, is_trusted=self.is_trusted):
             raise NotAKernelError("symmetric and finite")
-        return solve_newton(K, targets, weights, start=start, **options.keywords())
+        found = solve_newton(K, targets, weights, start=start, **options.keywords())
+        return found if found.residual <= STALLED else _climbed(K, targets, weights, options, found)
 
     def _check_sample(self, n: int) -> None:
         """Look at some rows of a matrix or function of the user's."""
@@ -166,6 +169,24 @@ class Exact(RowSolver):
         few = slice(0, n, max(1, n // SEEN_ROWS))
         if not is_kernel_matrix(self.pairs.block(few, few, np.float64), is_trusted=False):
             raise NotAKernelError("symmetric and finite")
+
+
+def _climbed(
+    K: np.ndarray, targets: np.ndarray, weights: np.ndarray, options: Options, found: Solution
+) -> Solution:
+    """Start from the solution for weaker weights, where that from zero found no digits to go on.
+
+    Rows told apart have a curvature of some hundred at the solution, whatever C, and one of C at
+    zero.
+    """
+    factors = [1.0]
+    while found.residual > STALLED and found.n_iter < options.max_iter and len(factors) <= CLIMB:
+        factors.append(factors[-1] / WEAKER)
+        found = solve_newton(K, targets, factors[-1] * weights, **options.keywords())
+    for factor in reversed(factors[:-1]):
+        start = Start(found.dual_coef, found.intercept)
+        found = solve_newton(K, targets, factor * weights, start=start, **options.keywords())
+    return found
 
 
 @dataclass(frozen=True)

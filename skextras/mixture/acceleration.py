@@ -12,6 +12,7 @@ import numpy as np
 __all__ = ["Acceleration", "Anderson", "Squarem", "accelerations"]
 
 MEMORY = 5  # residuals that Anderson's method combines
+STRIDE = 4.0  # by which the longest step of SQUAREM changes
 RIDGE = 1e-10  # relative, for residuals that nearly depend on one another
 
 
@@ -79,6 +80,8 @@ class Acceleration:
 class Squarem(Acceleration):
     """SQUAREM: after two steps of EM, one along the parabola through them ([1]_, scheme S3).
 
+    A step that was refused makes the next ones shorter, steps that hold make them longer again.
+
     References
     ----------
     .. [1] R. Varadhan and C. Roland, "Simple and Globally Convergent Methods for Accelerating the
@@ -87,10 +90,12 @@ class Squarem(Acceleration):
 
     def __init__(self) -> None:
         self._first: tuple[np.ndarray, np.ndarray] | None = None
+        self._longest, self._last = np.inf, 1.0  # -α at most, and that of the last proposal
 
     def restart(self) -> None:
-        """Forget the first of the two steps."""
+        """Forget the first of the two steps, and go less far."""
         self._first = None
+        self._longest = max(self._last / STRIDE, 1.0)
 
     def propose(self, here: Any, following: Any) -> Any:
         """Extrapolate after every second step.
@@ -114,7 +119,10 @@ class Squarem(Acceleration):
         size = float(np.linalg.norm(v))
         if not size > 0:
             return None
-        alpha = -float(np.linalg.norm(r)) / size
+        if self._last == self._longest:  # it held
+            self._longest *= STRIDE
+        self._last = min(float(np.linalg.norm(r)) / size, self._longest)
+        alpha = -self._last
         return shaped(start - 2 * alpha * r + alpha**2 * v, here) if alpha < -1 else None
 
 

@@ -1,8 +1,11 @@
 """Compiled recursions of hidden Markov chains, scaled so that nothing underflows.
 
-Densities come in as exp(log density - the largest of its step); the scale of each step and these
-largest values add up to the log-likelihood (Rabiner, "A Tutorial on Hidden Markov Models",
-Proceedings of the IEEE 77(2), 1989, section V.A).
+Densities come in as exp(log density - the largest of its step). Messages are scaled where their sum
+has become small, or every few hundred steps, not at each: a step then waits for its products alone.
+The scales and these largest values add up to the log-likelihood (Rabiner, "A Tutorial on Hidden
+Markov Models", Proceedings of the IEEE 77(2), 1989, section V.A).
+
+States are padded with zeros to a multiple of four; ``ends`` says where sequences begin and end.
 """
 
 import math
@@ -11,182 +14,263 @@ from typing import Any
 import numpy as np
 
 from skextras.mixture.exponential import exponential
-from skextras.trees.compiling import compiled
+from skextras.mixture.kernels import TILE
+from skextras.mixture.lanes import FOUR, add_outer, through, through_both
+from skextras.trees.compiling import compiled, inner
 
-FOUR = 4
-LEAST = 1e-100  # a product of two numbers above it is above the smallest double
+LEAST = 1e-30  # sum of a message below which it is scaled
+NOTHING = 1e-250  # share of a state below which it is none: products of it would be subnormal
+OFTEN = 256  # steps after which a message is scaled at any rate
+FAINT = 1e-300  # a number above it has an inverse
 
 
 @compiled
-def relative_densities(logs: Any) -> float:
-    """exp(log density - largest of the step), in place.
+def relative_densities(table: Any, n: int, k: int, out: Any, tops: Any) -> None:
+    """exp(log density - largest of the step), states side by side.
 
     Parameters
     ----------
-    logs : ndarray of shape (T, k), float64
-        Log densities come in.
-
-    Returns
-    -------
-    float
-        Sum of the largest.
+    table : ndarray of shape (K, B)
+        Log densities.
+    n, k : int
+        Steps of the block, and states.
+    out : ndarray of shape (n, K), float64
+        Relative densities go out; columns of padding stay as they are.
+    tops : ndarray of shape (n,), float64
+        The largest log densities go out; 0 where none is finite.
     """
+    column = np.empty(TILE)
+    for first in range(0, n, TILE):
+        m = min(TILE, n - first)
+        top, to = tops[first : first + m], out[first : first + m]
+        for r in range(m):
+            top[r] = -math.inf
+        for j in range(k):
+            own = table[j, first : first + m]
+            for r in range(m):
+                top[r] = max(top[r], own[r])
+        for r in range(m):
+            top[r] = 0.0 if math.isinf(top[r]) else top[r]
+        for j in range(k):
+            own = table[j, first : first + m]
+            for r in range(m):
+                column[r] = exponential(own[r] - top[r])
+            for r in range(m):
+                to[r, j] = column[r]
+
+
+@inner
+def _scale(rows: Any, t: int) -> float:
+    """Scale a message to sum 1, without what is next to nothing; return its sum before."""
     total = 0.0
-    for t in range(len(logs)):
-        row = logs[t]
-        top = -math.inf
-        for j in range(len(row)):
-            top = max(top, row[j])
-        top = 0.0 if math.isinf(top) else top
-        total += top
-        for j in range(len(row)):
-            row[j] = exponential(row[j] - top)
+    for j in range(rows.shape[1]):
+        total += rows[t, j]
+    for j in range(rows.shape[1]):
+        own = rows[t, j] / total if total > 0.0 else 0.0
+        rows[t, j] = own if own > NOTHING else 0.0
+    return total
+
+
+@inner
+def _filter(densities: Any, moves: Any, t: int, alpha: Any) -> float:
+    """One step of ``forward``; the sum of the new message."""
+    K, total = alpha.shape[1], 0.0
+    for q in range(0, K, FOUR):
+        total += through(alpha, (t - 1) * K, moves, K, q, densities, t * K + q, alpha, t * K + q)
+    return total
+
+
+@inner
+def _filter_scaled(densities: Any, moves: Any, t: int, alpha: Any) -> float:
+    """The same from a message of sum 1; the logarithm of all scales, -inf if impossible."""
+    scales = math.log(_scale(alpha, t - 1))
+    total = _filter(densities, moves, t, alpha)
+    return scales + math.log(_scale(alpha, t)) if total > 0.0 else -math.inf
+
+
+@inner
+def _filter_one(
+    densities: Any, tops: Any, start: Any, moves: Any, first: int, stop: int, alpha: Any
+) -> float:
+    """``forward`` of one sequence."""
+    total, likelihood = 0.0, tops[first]
+    for j in range(len(start)):
+        alpha[first, j] = start[j] * densities[first, j]
+        total += alpha[first, j]
+    if not total > 0.0:
+        return -math.inf
+    likelihood += math.log(_scale(alpha, first))
+    for t in range(first + 1, stop):
+        likelihood += tops[t]
+        total = _filter(densities, moves, t, alpha)
+        if not total >= LEAST or t % OFTEN == 0:
+            scales = _filter_scaled(densities, moves, t, alpha)
+            if scales == -math.inf:
+                return -math.inf
+            likelihood += scales
+    return likelihood + math.log(_scale(alpha, stop - 1))
+
+
+@compiled
+def forward(
+    densities: Any,
+    tops: Any,
+    start: Any,
+    moves: Any,
+    ends: Any,
+    first: int,
+    stop: int,
+    alpha: Any,
+    likelihoods: Any,
+) -> None:
+    """Filter sequences: p(state, steps so far) up to a scale.
+
+    Parameters
+    ----------
+    densities : ndarray of shape (T, K)
+        Relative densities of all steps.
+    tops : ndarray of shape (T,)
+        Their largest log densities.
+    start, moves : ndarray of shape (K,), (K, K)
+        Probabilities, zero in the padding.
+    ends : ndarray of shape (n_sequences + 1,)
+        Where each sequence begins.
+    first, stop : int
+        Sequences.
+    alpha : ndarray of shape (T, K)
+        Their rows go out, of any scale; zero if the sequence is impossible.
+    likelihoods : ndarray of shape (n_sequences,)
+        Log-likelihoods go out.
+    """
+    for s in range(first, stop):
+        a, b = ends[s], ends[s + 1]
+        likelihoods[s] = _filter_one(densities, tops, start, moves, a, b, alpha)
+        if likelihoods[s] == -math.inf:
+            alpha[a:b] = 0.0
+
+
+@inner
+def _retreat(densities: Any, turned: Any, t: int, is_last: bool, rows: Any) -> float:
+    """The message of a step from that of the step after it; its sum."""
+    K, total = len(turned), 0.0
+    here, later = t % 2 * K, (t + 1) % 2 * K
+    if is_last:
+        for j in range(K):
+            rows[t % 2, j] = densities[t, j]
+            total += densities[t, j]
+        return total
+    for q in range(0, K, FOUR):
+        total += through(rows, later, turned, K, q, densities, t * K + q, rows, here + q)
     return total
 
 
 @compiled
-def _through(x: Any, matrix: Any, out: Any) -> None:
-    """A row vector times a matrix, four columns at a time: their sums stay in one register."""
-    k = len(x)
-    whole = k // FOUR * FOUR
-    for j in range(0, whole, FOUR):
-        y0, y1, y2, y3 = 0.0, 0.0, 0.0, 0.0
-        for i in range(k):
-            mass = x[i]
-            y0 += mass * matrix[i, j]
-            y1 += mass * matrix[i, j + 1]
-            y2 += mass * matrix[i, j + 2]
-            y3 += mass * matrix[i, j + 3]
-        out[j], out[j + 1], out[j + 2], out[j + 3] = y0, y1, y2, y3
-    for j in range(whole, k):
-        out[j] = 0.0
-        for i in range(k):
-            out[j] += x[i] * matrix[i, j]
-
-
-@compiled
-def _add_pairs(alpha: Any, t: int, ahead: Any, factor: float, pairs: Any) -> None:
-    """Add the products of the entries of a row and of ``ahead``, four at a time."""
-    k = len(ahead)
-    whole = k // FOUR * FOUR
-    for i in range(k):
-        mass = alpha[t, i] * factor
-        for j in range(0, whole, FOUR):
-            y0, y1 = pairs[i, j] + mass * ahead[j], pairs[i, j + 1] + mass * ahead[j + 1]
-            y2, y3 = pairs[i, j + 2] + mass * ahead[j + 2], pairs[i, j + 3] + mass * ahead[j + 3]
-            pairs[i, j], pairs[i, j + 1], pairs[i, j + 2], pairs[i, j + 3] = y0, y1, y2, y3
-        for j in range(whole, k):
-            pairs[i, j] += mass * ahead[j]
-
-
-@compiled
-def forward(densities: Any, start: Any, moves: Any, first: int, stop: int, alpha: Any) -> float:
-    """Filter one sequence: p(state | steps so far).
+def backward(
+    densities: Any, turned: Any, ends: Any, first: int, stop: int, part: int, marks: Any
+) -> None:
+    """Messages of the later steps at the beginnings of parts, whence ``smooth`` goes on.
 
     Parameters
     ----------
-    densities : ndarray of shape (T, k)
+    densities : ndarray of shape (T, K)
         Relative densities of all steps.
-    start, moves : ndarray of shape (k,), (k, k)
-        Probabilities.
+    turned : ndarray of shape (K, K)
+        Transposed transition probabilities.
+    ends : ndarray of shape (n_sequences + 1,)
+        Where each sequence begins.
     first, stop : int
-        Steps of the sequence.
-    alpha : ndarray of shape (T, k)
-        Rows of the sequence go out; they sum to 1.
-
-    Returns
-    -------
-    float
-        Log-likelihood, less the largest log densities; -inf if the sequence is impossible.
+        Sequences.
+    part : int
+        Steps of a part.
+    marks : ndarray of shape (n_parts + 1, K)
+        Where a part begins within a sequence, its row goes out.
     """
-    k = len(start)
-    total, product, ahead = 0.0, 1.0, start.copy()
-    for t in range(first, stop):
-        now, density, scale = alpha[t], densities[t], 0.0
-        for j in range(k):
-            now[j] = ahead[j] * density[j]
-            scale += now[j]
-        if not scale > 0.0:
-            return -math.inf
-        if product < LEAST or scale < LEAST:  # one logarithm for many steps
-            total, product = total + math.log(product), 1.0
-            total += math.log(scale)
-        else:
-            product *= scale
-        inverse = 1.0 / scale
-        for j in range(k):
-            now[j] *= inverse
-        _through(now, moves, ahead)
-    return total + math.log(product)
+    K = len(turned)
+    rows = np.empty((2, K))
+    for s in range(first, stop):
+        a, last = ends[s], ends[s + 1] - 1
+        lowest = (a // part + 1) * part  # the first part that begins within
+        for t in range(last, lowest - 1, -1):
+            total = _retreat(densities, turned, t, t == last, rows)
+            if not total >= LEAST or t % OFTEN == 0:
+                _scale(rows, t % 2)
+            if t % part == 0:
+                marks[t // part] = rows[t % 2]
 
 
-@compiled
-def backward(densities: Any, moves: Any, first: int, stop: int, beta: Any) -> None:
-    """Likelihood of the rest of a sequence by state, each step scaled to sum 1.
+@inner
+def _close(densities: Any, turned: Any, t: int, weight: float, alpha: Any, rows: Any) -> float:
+    """The last step of a sequence: its filtered shares are its smoothed ones."""
+    _scale(alpha, t)
+    for j in range(len(turned)):
+        alpha[t, j] *= weight
+    return _retreat(densities, turned, t, True, rows)
 
-    Parameters
-    ----------
-    densities : ndarray of shape (T, k)
-        Relative densities of all steps.
-    moves : ndarray of shape (k, k)
-        Transposed transition probabilities: column by column of the chain's matrix.
-    first, stop : int
-        Steps of the sequence.
-    beta : ndarray of shape (T, k)
-        Rows of the sequence go out.
-    """
-    k = len(moves)
-    ahead = np.empty(k)
-    for j in range(k):
-        beta[stop - 1, j] = 1.0 / k
-    for t in range(stop - 2, first - 1, -1):
-        now, later, density, scale = beta[t], beta[t + 1], densities[t + 1], 0.0
-        for j in range(k):
-            ahead[j] = later[j] * density[j]
-        _through(ahead, moves, now)
-        for i in range(k):
-            scale += now[i]
-        inverse = 1.0 / scale if scale > 0.0 else 0.0
-        for i in range(k):
-            now[i] *= inverse
+
+@inner
+def _smooth_one(
+    densities: Any, turned: Any, t: int, weight: float, alpha: Any, rows: Any, pairs: Any
+) -> float:
+    """Any other step; the sum of the message to the step before."""
+    K, mass, total, place = len(turned), 0.0, 0.0, t * len(turned)
+    here, later = t % 2 * K, (t + 1) % 2 * K
+    for q in range(0, K, FOUR):
+        both = through_both(rows, later, turned, K, q, alpha, densities, place + q, here + q)
+        mass, total = mass + both[0], total + both[1]
+    inverse = weight / mass if mass > FAINT else 0.0
+    add_outer(alpha, place, inverse, rows, later, K, pairs)
+    for j in range(K):
+        alpha[t, j] = rows[2, j] * inverse
+    return total
 
 
 @compiled
 def smooth(
-    densities: Any, alpha: Any, beta: Any, moves: Any, first: int, stop: int, pairs: Any
+    densities: Any,
+    turned: Any,
+    ends: Any,
+    weight: Any,
+    first: int,
+    stop: int,
+    alpha: Any,
+    marks: Any,
+    pairs: Any,
 ) -> None:
     """Posterior of the states, in place of alpha, and expected transitions.
 
     Parameters
     ----------
-    densities, alpha, beta : ndarray of shape (T, k)
-        Of all steps; rows of alpha become p(state | whole sequence).
-    moves : ndarray of shape (k, k)
-        Transition probabilities.
+    densities : ndarray of shape (T, K)
+        Relative densities of all steps.
+    turned : ndarray of shape (K, K)
+        Transposed transition probabilities.
+    ends : ndarray of shape (n_sequences + 1,)
+        Where each sequence begins.
+    weight : ndarray of shape (n_sequences,)
+        Repetitions of each.
     first, stop : int
-        Steps of one sequence, or a part of it that ends within: then the last step's transition
-        belongs to the part, too.
-    pairs : ndarray of shape (k, k)
-        Expected transitions, each step's relative to ``moves``, are added to it.
+        Steps of the part; it may lie in several sequences.
+    alpha : ndarray of shape (T, K)
+        What ``forward`` left; becomes p(state | whole sequence) times the weight.
+    marks : ndarray of shape (2, K)
+        The second row comes in, the message to the last step, if its sequence goes on; the first
+        goes out, the message of the first step.
+    pairs : ndarray of shape (K, K)
+        Expected transitions, each relative to ``turned``, are added to it.
     """
-    k = len(moves)
-    ahead, entering = np.empty(k), np.zeros(k)
-    for i in range(k):
-        for j in range(k):
-            entering[j] += moves[i, j]
-    for t in range(first, stop):
-        total, scale = 0.0, 0.0
-        for j in range(k):
-            total += alpha[t, j] * beta[t, j]
-        if t + 1 < len(alpha):
-            for j in range(k):
-                ahead[j] = beta[t + 1, j] * densities[t + 1, j]
-                scale += entering[j] * ahead[j]  # by which ``backward`` divided
-            whole = total * scale
-            _add_pairs(alpha, t, ahead, 1.0 / whole if whole > 0.0 else 0.0, pairs)
-        inverse = 1.0 / total if total > 0.0 else 0.0
-        for j in range(k):
-            alpha[t, j] *= beta[t, j] * inverse
+    K = len(turned)
+    rows = np.empty((3, K))  # two messages by turns, and the shares
+    rows[stop % 2] = marks[1]
+    s = np.searchsorted(ends, stop - 1, side="right") - 1
+    for t in range(stop - 1, first - 1, -1):
+        if t == ends[s + 1] - 1:
+            total = _close(densities, turned, t, weight[s], alpha, rows)
+        else:
+            total = _smooth_one(densities, turned, t, weight[s], alpha, rows, pairs)
+        if not total >= LEAST or t % OFTEN == 0:
+            _scale(rows, t % 2)
+        s -= t == ends[s]
+    marks[0] = rows[first % 2]
 
 
 @compiled

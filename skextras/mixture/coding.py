@@ -120,6 +120,11 @@ def _distinct(column: np.ndarray) -> np.ndarray:
 
 def _codes(column: np.ndarray, categories: np.ndarray) -> np.ndarray:
     """Places of the values among the categories; NaN for those that are missing or unknown."""
+    if len(categories) and column.dtype.kind in "biuf" and categories.dtype.kind in "biuf":
+        order = np.argsort(categories, kind="stable")
+        ordered = categories[order]
+        near = np.minimum(np.searchsorted(ordered, column), len(ordered) - 1)
+        return np.where(ordered[near] == column, order[near], np.nan)
     place = {value: float(code) for code, value in enumerate(categories.tolist())}
     if column.dtype == object:
         return np.array([place.get(value, np.nan) for value in column.tolist()])

@@ -74,9 +74,16 @@ class MixtureDisplay:
 
         Raises
         ------
+        TypeError
+            If the estimator is no Gaussian mixture.
         ValueError
             If there is no such kind.
         """
+        if not isinstance(estimator, GaussianMixture):
+            raise TypeError(
+                "MixtureDisplay: estimator must be a GaussianMixture, got "
+                f"{type(estimator).__name__}. Fit one to the same rows."
+            )
         check_is_fitted(estimator)
         if kind not in ("ellipses", "density"):
             raise ValueError(
@@ -85,14 +92,14 @@ class MixtureDisplay:
             )
         made = cls()._on(ax)
         rows = None if X is None else np.asarray(X, np.float64)
+        names = getattr(estimator, "feature_names_in_", None)
         if estimator.means_.shape[1] == 1:
-            return made._draw_curve(estimator, rows)
+            return made._draw_curve(estimator, rows, "x[0]" if names is None else str(names[0]))
         plane = estimator.marginal(list(features))
         if rows is not None:
-            colours = estimator.predict(rows)
+            colours = estimator.predict(X)  # (a frame keeps the names of its columns)
             made.ax_.scatter(*rows[:, list(features)].T, c=colours, s=6, cmap="tab10", alpha=0.6)
         made._draw_density(plane) if kind == "density" else made._draw_ellipses(plane)
-        names = getattr(estimator, "feature_names_in_", None)
         labels = [f"x[{p}]" if names is None else str(names[p]) for p in features]
         made.ax_.set(xlabel=labels[0], ylabel=labels[1])
         return made
@@ -156,7 +163,7 @@ class MixtureDisplay:
         density = np.exp(plane.score_samples(points)).reshape(GRID, GRID)
         self.ax_.contour(x, y, density, levels=10, linewidths=1)
 
-    def _draw_curve(self, model: GaussianMixture, rows: np.ndarray | None) -> Self:
+    def _draw_curve(self, model: GaussianMixture, rows: np.ndarray | None, name: str) -> Self:
         line = model.marginal([0])
         deviation = np.sqrt(line.covariances_[:, 0, 0])
         means = line.means_[:, 0]
@@ -167,5 +174,5 @@ class MixtureDisplay:
         self.ax_.plot(x, np.exp(line.score_samples(x[:, None])), color="0.2")
         shares = line.predict_proba(x[:, None]) * np.exp(line.score_samples(x[:, None]))[:, None]
         self.ax_.plot(x, shares, linewidth=1)
-        self.ax_.set(xlabel="x[0]", ylabel="density")
+        self.ax_.set(xlabel=name, ylabel="density")
         return self

@@ -111,14 +111,14 @@ class BaseHMM(BaseEstimator, ABC):
         Raises
         ------
         ValueError
-            If the lengths do not sum to the number of steps, there are fewer steps than states, or
-            the weights are not one for each sequence.
+            If the lengths do not sum to the number of steps, there are fewer steps than states, no
+            step has a value, or the weights are not one for each sequence.
         """
         values = self._numbers(X, reset=True)
         sequences = Sequences(type(self).__name__, len(values), lengths, sequence_weight)
         if not np.all(sequences.weight > 0):
             values, sequences = values[sequences.is_counted], sequences.counted()
-        self._check_size(len(values))
+        self._check_values(values)
         rng = check_random_state(self.random_state)
         rows = _sequenced(values, EMPTY if sequence_weight is None else sequences.step_weight)
         summary = summarise([rows], rng)
@@ -165,7 +165,13 @@ class BaseHMM(BaseEstimator, ABC):
         is_free = self.n_jobs is None
         return int(_openmp_effective_n_threads() if is_free else effective_n_jobs(self.n_jobs))
 
-    def _check_size(self, n: int) -> None:
+    def _check_values(self, values: np.ndarray) -> None:
+        n = len(values)
+        if np.isnan(values).all():
+            raise ValueError(
+                f"{type(self).__name__}: X must have a step with a value, got none. Check the "
+                "missing values."
+            )
         if n < self.n_components:
             raise ValueError(
                 f"{type(self).__name__}: n_components must be at most the number of steps, "
@@ -184,7 +190,8 @@ class BaseHMM(BaseEstimator, ABC):
         return report
 
     # ------------------------------------------------------------ predictions
-    def _chain(self, X: Any, lengths: Any, sequence_weight: Any = None) -> tuple[Chain, np.ndarray]:
+    def _chain(self, X: Any, lengths: Any, sequence_weight: Any = None) -> tuple[Chain, Parameters]:
+        """Chain of checked rows, and the parameters of its emissions."""
         check_is_fitted(self)
         values = self._numbers(X, reset=False)
         sequences = Sequences(type(self).__name__, len(values), lengths, sequence_weight)
@@ -192,7 +199,7 @@ class BaseHMM(BaseEstimator, ABC):
         k, threads = len(self.startprob_), self._threads()
         sweep = Sweep(components, k, centre, values.dtype, threads)
         chain = Chain(sweep, _sequenced(values), sequences.ends, sequences.weight)
-        return chain, chain.logs(self._own_parameters(centre))[1]
+        return chain, self._own_parameters(centre)
 
     def decode(self, X: Any, lengths: Any = None) -> tuple[float, np.ndarray]:
         """Most probable states (Viterbi).
@@ -211,8 +218,8 @@ class BaseHMM(BaseEstimator, ABC):
         states : ndarray of shape (n_steps,)
             One for each step.
         """
-        chain, logs = self._chain(X, lengths)
-        return chain.decode(self.startprob_, self.transmat_, logs)
+        chain, emissions = self._chain(X, lengths)
+        return chain.decode(emissions, self.startprob_, self.transmat_)
 
     def predict(self, X: Any, lengths: Any = None) -> np.ndarray:
         """Most probable states (Viterbi).
@@ -246,8 +253,9 @@ class BaseHMM(BaseEstimator, ABC):
         ndarray of shape (n_steps, n_components)
             Rows sum to 1.
         """
-        chain, logs = self._chain(X, lengths)
-        return chain.smooth(self.startprob_, self.transmat_, logs)[0]
+        chain, emissions = self._chain(X, lengths)
+        chain.prepare(emissions)
+        return chain.posterior(self.startprob_, self.transmat_)
 
     def score(
         self, X: Any, y: Any = None, lengths: Any = None, sequence_weight: Any = None
@@ -270,8 +278,9 @@ class BaseHMM(BaseEstimator, ABC):
         float
             Sum over all steps, nats.
         """
-        chain, logs = self._chain(X, lengths, sequence_weight)
-        likelihoods = chain.smooth(self.startprob_, self.transmat_, logs)[2]
+        chain, emissions = self._chain(X, lengths, sequence_weight)
+        chain.prepare(emissions)
+        likelihoods = chain.likelihoods(self.startprob_, self.transmat_)
         is_counted = chain.weight > 0
         return float(chain.weight[is_counted] @ likelihoods[is_counted])
 

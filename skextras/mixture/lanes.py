@@ -1,6 +1,7 @@
-"""Innermost products of Gaussian components, with their sums in vector registers.
+"""Innermost products of Gaussian components and of chains, with their sums in vector registers.
 
-Lanes are rows. Vectors fill AVX-512's registers, or AVX2's where there are no wider ones.
+Lanes are rows: vectors fill AVX-512's registers, or AVX2's where there are no wider ones. In a
+chain lanes are states, four at a time.
 """
 
 from typing import Any
@@ -12,7 +13,7 @@ from numba.extending import intrinsic
 
 from skextras.trees.vectors import IS_WIDE, WORD, at, loaded, multiply_add, splat
 
-__all__ = ["LINE", "STEP", "add_squares", "add_steps"]
+__all__ = ["LINE", "STEP", "add_outer", "add_squares", "add_steps", "through", "through_both"]
 
 FOUR = 4
 LINE = 64 if IS_WIDE else 32  # bytes of a vector
@@ -143,3 +144,120 @@ def add_steps(
     word, words = types.int64, types.UniTuple
     kinds = (left, right, words(word, 3), words(word, 2), word, out)
     return types.void(*kinds), generate
+
+
+# ------------------------------------------------------------ chains
+_STATES = ir.VectorType(ir.DoubleType(), FOUR)
+
+
+def _states(builder: Any, context: Any, kind: Any, array: Any, place: Any) -> Any:
+    """Pointer to four states of a contiguous array."""
+    return at(context, builder, kind, array, place, _STATES)
+
+
+def _product(
+    context: Any, builder: Any, kinds: Any, row: Any, first: Any, matrix: Any, size: Any, q: Any
+) -> Any:
+    """Σ_i row[first + i] matrix[i, q + l] in four lanes l; four partial sums shorten the wait."""
+    fused = multiply_add(builder, _STATES)
+    sums = _zeros(builder, _STATES, FOUR)
+    with cgutils.for_range(builder, builder.udiv(size, WORD(FOUR))) as loop:
+        for number, total in enumerate(sums):
+            i = builder.add(builder.mul(loop.index, WORD(FOUR)), WORD(number))
+            entry = at(context, builder, kinds[0], row, builder.add(first, i), _STATES.element)
+            place = builder.add(builder.mul(i, size), q)
+            column = builder.load(_states(builder, context, kinds[1], matrix, place), align=8)
+            mass = splat(builder, builder.load(entry), _STATES)
+            builder.store(builder.call(fused, [mass, column, builder.load(total)]), total)
+    a, b, c, d = (builder.load(total) for total in sums)
+    return builder.fadd(builder.fadd(a, b), builder.fadd(c, d))
+
+
+def _sum_of_four(builder: Any, vector: Any) -> Any:
+    """Sum over the lanes."""
+    low, high = (
+        builder.shuffle_vector(
+            vector, vector, ir.Constant(ir.VectorType(ir.IntType(32), 2), [i, i + 1])
+        )
+        for i in (0, 2)
+    )
+    pair = builder.fadd(low, high)
+    one, other = (builder.extract_element(pair, ir.Constant(ir.IntType(32), i)) for i in (0, 1))
+    return builder.fadd(one, other)
+
+
+@intrinsic
+def through(
+    typingctx: Any, row: Any, first: Any, matrix: Any, size: Any, q: Any, by: Any, place: Any,
+    out: Any, then: Any,
+) -> Any:  # fmt: skip
+    """Four columns of a row times a matrix, each times a factor; their sum is returned.
+
+    out[then + l] = by[place + l] Σ_i row[first + i] matrix[i, q + l]; places count from the
+    beginning of the arrays, ``size`` is the number of rows and columns, a multiple of four.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        kinds = signature.args[0], signature.args[2]
+        value = _product(context, builder, kinds, *args[:5])
+        factor = _states(builder, context, signature.args[5], args[5], args[6])
+        value = builder.fmul(value, builder.load(factor, align=8))
+        to = _states(builder, context, signature.args[7], args[7], args[8])
+        builder.store(value, to, align=8)
+        return _sum_of_four(builder, value)
+
+    word = types.int64
+    return types.float64(row, word, matrix, word, word, by, word, out, word), generate
+
+
+@intrinsic
+def through_both(
+    typingctx: Any, row: Any, first: Any, matrix: Any, size: Any, q: Any, left: Any, right: Any,
+    place: Any, then: Any,
+) -> Any:  # fmt: skip
+    """Four columns of a row times a matrix, times two factors; the two sums are returned.
+
+    row[2 size + q + l] = left[place + l] y_l and row[then + l] = right[place + l] y_l with
+    y_l = Σ_i row[first + i] matrix[i, q + l].
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        kinds = signature.args[0], signature.args[2]
+        value = _product(context, builder, kinds, *args[:5])
+        sums = []
+        third = builder.add(builder.mul(args[3], WORD(2)), args[4])
+        for number, where in ((5, third), (6, args[8])):
+            factor = _states(builder, context, signature.args[number], args[number], args[7])
+            own = builder.fmul(value, builder.load(factor, align=8))
+            builder.store(own, _states(builder, context, kinds[0], args[0], where), align=8)
+            sums.append(_sum_of_four(builder, own))
+        return context.make_tuple(builder, signature.return_type, sums)
+
+    word = types.int64
+    kinds = (row, word, matrix, word, word, left, right, word, word)
+    return types.UniTuple(types.float64, 2)(*kinds), generate
+
+
+@intrinsic
+def add_outer(
+    typingctx: Any, row: Any, place: Any, by: Any, other: Any, first: Any, size: Any, out: Any
+) -> Any:
+    """out[i, j] += by row[place + i] other[first + j] for ``size`` rows and columns."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        fused = multiply_add(builder, _STATES)
+        with cgutils.for_range(builder, args[5]) as rows:
+            entry = builder.add(args[1], rows.index)
+            entry = at(context, builder, signature.args[0], args[0], entry, _STATES.element)
+            mass = splat(builder, builder.fmul(builder.load(entry), args[2]), _STATES)
+            with cgutils.for_range(builder, builder.udiv(args[5], WORD(FOUR))) as columns:
+                j = builder.mul(columns.index, WORD(FOUR))
+                own = _states(builder, context, signature.args[3], args[3], builder.add(args[4], j))
+                to = builder.add(builder.mul(rows.index, args[5]), j)
+                to = _states(builder, context, signature.args[6], args[6], to)
+                total = [mass, builder.load(own, align=8), builder.load(to, align=8)]
+                builder.store(builder.call(fused, total), to, align=8)
+        return context.get_dummy_value()
+
+    word = types.int64
+    return types.void(row, word, types.float64, other, word, word, out), generate

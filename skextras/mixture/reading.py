@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from sklearn.utils.random import sample_without_replacement
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from skextras.mixture.kernels import column_moments
@@ -275,7 +276,8 @@ def _drawn(rows: Rows, rng: np.random.RandomState, size: int) -> Rows:
     """Some of the rows, all of them if they are few."""
     if len(rows) <= size:
         return rows
-    kept = np.sort(rng.choice(len(rows), size, replace=False))
+    method = "tracking_selection" if len(rows) > 2 * size else "auto"  # a draw a kept row
+    kept = np.sort(sample_without_replacement(len(rows), size, method=method, random_state=rng))
     weight = rows.weight[kept] if len(rows.weight) else rows.weight
     labels = rows.labels[kept] if len(rows.labels) else rows.labels
     return Rows(rows.values[kept], weight, labels)

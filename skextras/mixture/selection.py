@@ -8,7 +8,9 @@ from typing import Any, Literal
 import numpy as np
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.model_selection import cross_val_score
+from sklearn.model_selection import KFold
+from sklearn.utils import _safe_indexing
+from sklearn.utils.validation import _num_samples
 
 from skextras.mixture.base import BaseMixture
 from skextras.mixture.display import MixtureDisplay
@@ -66,6 +68,7 @@ def select_mixture(
     criterion: Literal["bic", "icl", "aic", "cv"] = "bic",
     estimator: BaseMixture | None = None,
     cv: int = 5,
+    sample_weight: Any = None,
 ) -> MixtureSelection:
     """Fit mixtures of several sizes and kinds, and keep the best by a criterion [1]_.
 
@@ -85,6 +88,8 @@ def select_mixture(
         ``GaussianMixture``.
     cv : int, default=5
         Folds of "cv".
+    sample_weight : array-like of shape (n_samples,), default=None
+        Repetitions of each row, in every fit and in the criterion; a row of weight 0 is not there.
 
     Returns
     -------
@@ -138,8 +143,8 @@ def select_mixture(
             model = clone(base).set_params(**chosen[key])
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", ConvergenceWarning)
-                models[key] = model.fit(X)
-                values[key] = _value(model, X, criterion, cv)
+                models[key] = model.fit(X, sample_weight=sample_weight)
+                values[key] = _value(model, X, sample_weight, criterion, cv)
     best = min(values, key=lambda key: values[key])
     return MixtureSelection(models[best], chosen[best], values, criterion)
 
@@ -163,7 +168,20 @@ def _kinds(base: Any, covariance_types: Sequence[str] | None) -> dict[str, dict[
     return {owner: {}}
 
 
-def _value(model: BaseMixture, X: Any, criterion: str, cv: int) -> float:
+def _value(model: BaseMixture, X: Any, weight: Any, criterion: str, cv: int) -> float:
     if criterion == "cv":
-        return -float(np.mean(cross_val_score(clone(model), X, cv=cv)))
-    return float(getattr(model, criterion)(X))
+        return _held_out(model, X, weight, cv)
+    return float(getattr(model, criterion)(X, weight))
+
+
+def _held_out(model: BaseMixture, X: Any, weight: Any, cv: int) -> float:
+    """Minus the log-likelihood of a row that the model has not seen."""
+    each = np.ones(_num_samples(X)) if weight is None else np.asarray(weight, np.float64)
+    rows = np.flatnonzero(each > 0)
+    total = 0.0
+    for seen, unseen in KFold(cv).split(rows):
+        seen, unseen = rows[seen], rows[unseen]
+        own = clone(model).fit(_safe_indexing(X, seen), sample_weight=each[seen])
+        own_weight = each[unseen]
+        total += own.score(_safe_indexing(X, unseen), sample_weight=own_weight) * own_weight.sum()
+    return -total / float(each.sum())

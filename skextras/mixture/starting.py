@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from sklearn.cluster import KMeans, kmeans_plusplus
 from sklearn.exceptions import ConvergenceWarning
+from threadpoolctl import threadpool_limits
 
 from skextras.mixture.sweeping import EMPTY, NO_LABELS, Rows
 
@@ -56,6 +57,10 @@ class Starter:
         ndarray of shape (n_rows, k)
             Shares of the components; rows may sum to 0.
         """
+        with threadpool_limits(1):  # so few rows: threads that wait for one another take longer
+            return self._assigned(kind, rng)
+
+    def _assigned(self, kind: str, rng: np.random.RandomState) -> np.ndarray:
         n = len(self.values)
         if n < self.k:
             self._warn_of_few(n)
@@ -113,7 +118,7 @@ class Starter:
                 f"of use, got {self.k} for {n}. Some components will be equal or empty; lower "
                 "n_components.",
                 ConvergenceWarning,
-                stacklevel=2,
+                stacklevel=3,
             )
 
 

@@ -6,7 +6,7 @@ the same bit for bit for any number of threads.
 """
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,7 +15,7 @@ import numpy as np
 
 from skextras.mixture import kernels
 
-__all__ = ["Block", "Rows", "Sweep", "padded"]
+__all__ = ["Block", "Rows", "Sweep", "in_threads", "padded"]
 
 CACHE = 600_000  # bytes of a block and its table: the second-level cache of one core
 MAX_CHUNKS = 64
@@ -102,6 +102,31 @@ class Block:
         return len(self.rows)
 
 
+def in_threads(work: Callable[[Any], Any], items: Sequence[Any], n_threads: int) -> Iterator[Any]:
+    """Do the work of each item.
+
+    Parameters
+    ----------
+    work : callable
+        Given an item.
+    items : sequence
+        Begun in their order.
+    n_threads : int
+        Threads at most.
+
+    Yields
+    ------
+    object
+        Results in the order of the items.
+    """
+    n_threads = min(n_threads, len(items))
+    if n_threads <= 1:
+        yield from map(work, items)
+        return
+    with ThreadPoolExecutor(n_threads) as pool:
+        yield from pool.map(work, items)
+
+
 class _Turn:
     """Lets threads add their sums in the order of the chunks."""
 
@@ -150,6 +175,7 @@ class Sweep:
         d = len(centre)
         row_bytes = self.dtype.itemsize * (padded(d) + padded(k))
         self.block = int(np.clip(CACHE // row_bytes, 128, 8192)) // 128 * 128
+        self._idle = list[tuple[np.ndarray, ...]]()
 
     def sums(self, ready: Any, log_weights: np.ndarray, source: Iterable[Rows]) -> list[np.ndarray]:
         """Expected sums at some parameters.
@@ -198,6 +224,33 @@ class Sweep:
             block, _ = self._expect(ready, log_weights, rows, place, buffers)
             yield place, block, buffers[2], buffers[3]
 
+    def tables(
+        self, ready: Any, rows: Rows, take: Callable[[slice, np.ndarray, int], None]
+    ) -> None:
+        """Log densities, a block at a time, in threads and in any order.
+
+        Parameters
+        ----------
+        ready : object
+            Prepared parameters of the components.
+        rows : Rows
+            The data.
+        take : callable
+            Called with the block's place, its table (K, B), and its number of rows.
+        """
+        chunks = self._chunks(len(rows))
+
+        def _fill(chunk: tuple[int, int]) -> None:
+            buffers = self._lent()
+            for place in self._places(*chunk, rows.n_complete):
+                block, table = self._load(rows, place, buffers), buffers[2]
+                self.components.density(ready, block, table)
+                take(place, table, len(block))
+            self._idle.append(buffers)
+
+        for _ in in_threads(_fill, chunks, self.n_threads):
+            pass
+
     def densities(self, ready: Any, rows: Rows) -> np.ndarray:
         """Log densities of all rows.
 
@@ -214,21 +267,16 @@ class Sweep:
             Where one array of them is wanted, as for sequences.
         """
         out = np.empty((len(rows), self.k))
-        chunks = self._chunks(len(rows))
 
-        def _fill(chunk: tuple[int, int]) -> None:
-            buffers = self._buffers()
-            for place in self._places(*chunk, rows.n_complete):
-                block, table = self._load(rows, place, buffers), buffers[2]
-                self.components.density(ready, block, table)
-                out[place] = table[: self.k, : len(block)].T
+        def _copy(place: slice, table: np.ndarray, n: int) -> None:
+            out[place] = table[: self.k, :n].T
 
-        n_threads = min(self.n_threads, len(chunks))
-        with ThreadPoolExecutor(max(n_threads, 1)) as pool:
-            list((pool.map if n_threads > 1 else map)(_fill, chunks))
+        self.tables(ready, rows, _copy)
         return out
 
-    def assigned(self, ready: Any, rows: Rows, shares: np.ndarray) -> list[np.ndarray]:
+    def assigned(
+        self, ready: Any, rows: Rows, shares: np.ndarray, span: tuple[int, int] | None = None
+    ) -> list[np.ndarray]:
         """Sums with given responsibilities.
 
         Parameters
@@ -237,20 +285,25 @@ class Sweep:
             Prepared parameters of the components.
         rows : Rows
             The data.
-        shares : ndarray of shape (n, k)
+        shares : ndarray of shape (n, k), or more columns of zeros
             Responsibilities times weights.
+        span : (int, int) or None, default=None
+            Rows to add, of all.
 
         Returns
         -------
         list of ndarray
             The family's sums.
         """
-        sums, buffers = self._zeros(), self._buffers()
-        for place in self._places(0, len(rows), rows.n_complete):
+        sums, buffers = self._zeros(), self._lent()
+        nothing = np.zeros(shares.shape[1])
+        for place in self._places(*(span or (0, len(rows))), rows.n_complete):
             block, table = self._load(rows, place, buffers), buffers[2]
-            self.components.density(ready, block, table)  # fills the scratch
-            table[: self.k, : len(block)] = shares[place].T
+            if self.components.needs_scratch:
+                self.components.density(ready, block, table)
+            kernels.load(shares[place], nothing, table)
             self.components.accumulate(ready, block, table, sums)
+        self._idle.append(buffers)
         return sums
 
     # ------------------------------------------------------------ parts
@@ -262,6 +315,13 @@ class Sweep:
         turned, scratch = np.zeros((D, self.block), self.dtype), np.zeros((K, self.block))
         scratch = scratch if self.components.needs_scratch else scratch[:, :0].copy()
         return turned, scratch, np.zeros((K, self.block), self.dtype), np.zeros(self.block)
+
+    def _lent(self) -> tuple[np.ndarray, ...]:
+        """Buffers that nobody uses: fresh pages would cost more than what is done in them."""
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return self._buffers()
 
     def _places(self, start: int, stop: int, n_complete: int) -> Iterator[slice]:
         """Blocks of a chunk; none holds both complete and incomplete rows."""

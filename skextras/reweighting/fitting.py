@@ -214,7 +214,7 @@ class TreeFit(BaseFit):
         with Threads(n_threads) as threads:
             binned = source.binned(self._mapper, threads, may_share=False)
             rows = canonical(
-                np.concatenate([binned.words, bits_of(y)[None]]),
+                [*binned.words, bits_of(y)],
                 self.weight,
                 may_merge=not counts_rows(estimator.estimator_),
             )
@@ -299,7 +299,7 @@ class EstimatorFit(BaseFit):
                 there = np.flatnonzero(weight > 0)
                 return Canonical(there, weight[there])
             columns = ((slice(None), column) for column in values.T)
-        return canonical(np.stack([row_keys(columns, len(y)), bits_of(y)]), weight)
+        return canonical([row_keys(columns, len(y)), bits_of(y)], weight)
 
 
 def _taken(binned: Binned, rows: np.ndarray) -> Binned:

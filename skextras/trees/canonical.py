@@ -4,7 +4,7 @@ A weight then is a repetition exactly: a row of weight 2 and two rows of weight 
 arrays, and so does any other order of the rows, before anything random is drawn.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -110,13 +110,59 @@ def sample_of(keys: np.ndarray, weight: np.ndarray, size: int) -> Canonical:
     return Canonical(there[first[:size]], total[:size])
 
 
-def canonical(columns: np.ndarray, weight: np.ndarray, *, may_merge: bool = True) -> Canonical:
+def in_order(columns: Sequence[np.ndarray], weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Order rows by what they hold, so that those that hold the same stand side by side.
+
+    Parameters
+    ----------
+    columns : sequence of ndarray of uint64 of shape (n,)
+        What tells the rows apart.
+    weight : ndarray of float64 of shape (n,)
+        Of the rows; one of weight 0 is not there.
+
+    Returns
+    -------
+    rows : ndarray of int64 of shape (n_kept,)
+        In an order that is the same for any order of the table.
+    firsts : ndarray of int64 of shape (n_different,)
+        Where among them each different row begins.
+    """
+    rows = np.flatnonzero(weight > 0)
+    whole = len(rows) == len(weight)
+    key = np.zeros(len(rows), np.uint64)
+    for column in columns:
+        key = mixed(key ^ (column if whole else column[rows]))
+    order = np.argsort(key, kind="stable")
+    rows, key = rows[order], key[order]
+    is_first = np.ones(len(rows), bool)
+    is_first[1:] = key[1:] != key[:-1]
+    if is_first.all():
+        return rows, np.arange(len(rows))
+    # Rows of one key may still differ. Equal ones are ordered by weight, since their order decides
+    # the last digits of sums.
+    tied = np.flatnonzero(~is_first | ~np.append(is_first[1:], True))
+    some = rows[tied]
+    own = [column[some] for column in columns]
+    order = np.lexsort([weight[some], *own[::-1], key[tied]])
+    rows[tied] = some[order]
+    later = np.flatnonzero(~is_first)
+    here, before = rows[later], rows[later - 1]
+    differs = np.zeros(len(later), bool)
+    for column in columns:
+        differs |= column[here] != column[before]
+    is_first[later] = differs
+    return rows, np.flatnonzero(is_first)
+
+
+def canonical(
+    columns: Sequence[np.ndarray], weight: np.ndarray, *, may_merge: bool = True
+) -> Canonical:
     """Order rows by what they hold, and merge those that hold the same.
 
     Parameters
     ----------
-    columns : ndarray of uint64 of shape (k, n)
-        What tells the rows apart, a row a column.
+    columns : sequence of ndarray of uint64 of shape (n,)
+        What tells the rows apart.
     weight : ndarray of float64 of shape (n,)
         Of the rows; one of weight 0 is not there.
     may_merge : bool, default=True
@@ -127,23 +173,8 @@ def canonical(columns: np.ndarray, weight: np.ndarray, *, may_merge: bool = True
     Canonical
         The same for any order of the rows.
     """
-    there = np.flatnonzero(weight > 0)
-    whole = len(there) == columns.shape[1]
-    kept = columns if whole else columns[:, there]
-    key = np.zeros(kept.shape[1], np.uint64)
-    for column in kept:
-        key = mixed(key ^ column)
-    order = np.argsort(key, kind="stable")
-    key = key[order]
-    is_equal = key[1:] == key[:-1]
-    if not is_equal.any():
-        rows = there[order]
-        return Canonical(rows, weight[rows].astype(np.float64))
-    # The order within equal rows decides the last digits of the sum of their weights.
-    order = np.lexsort([weight[there], *kept[::-1], key[np.argsort(order)]])
-    rows, kept = there[order], kept[:, order]
-    is_first = np.ones(len(rows), bool)
-    if may_merge:
-        is_first[1:] = (kept[:, 1:] != kept[:, :-1]).any(axis=0)
-    first = np.flatnonzero(is_first)
-    return Canonical(rows[first], np.add.reduceat(weight[rows].astype(np.float64), first))
+    rows, firsts = in_order(columns, weight)
+    own = weight[rows].astype(np.float64)
+    if not may_merge or len(firsts) == len(rows):
+        return Canonical(rows, own)
+    return Canonical(rows[firsts], np.add.reduceat(own, firsts))

@@ -124,13 +124,15 @@ def unbiased_gains(
         What each node says.
     n_features : int
         Of the table.
-    sums : ndarray of float64 of shape (n_nodes, n_lanes)
-        Sums of the unseen rows' targets in each leaf; filled up in place.
+    sums : ndarray of float64 of shape (n_nodes, n_lanes + 1)
+        Sums of the unseen rows' targets in each leaf, and how many these are; filled up in place.
 
     Returns
     -------
     ndarray of float64 of shape (n_features,)
-        Σ over the splits of (child's value - node's value) times the child's sum ([1]_, eq. 7).
+        Σ over the splits of (child's value - node's value) times the child's sum ([1]_, eq. 7),
+        targets counted from their mean in the node: or else a constant that is added to all would
+        matter wherever unseen rows part in other shares than seen ones, as of rare categories.
 
     References
     ----------
@@ -140,7 +142,9 @@ def unbiased_gains(
     _sum_up(forest.left, sums)
     split = np.flatnonzero(forest.left)
     gain = np.zeros(len(split))
+    mean = sums[split, :-1] / np.maximum(sums[split, -1:], 1.0)  # of the unseen rows there
     for side in (0, 1):
         child = forest.left[split] + side
-        gain += ((value[child] - value[split]) * sums[child]).sum(axis=1)
+        centred = sums[child, :-1] - mean * sums[child, -1:]
+        gain += ((value[child] - value[split]) * centred).sum(axis=1)
     return np.bincount(forest.feature[split], gain, n_features)

@@ -1,7 +1,7 @@
 """Rows of a forest in an order that is theirs, not the table's, and samples of them.
 
-Rows of the same bins and targets are one row to the engine; a weight is a repetition. Rows are
-sorted by a hash of what they hold, equal ones are merged, rows of weight 0 are not there. A sample
+Rows of the same bins and targets are one row to the engine; a weight is a repetition. Rows stand in
+canonical order (``canonical``), equal ones are merged, rows of weight 0 are not there. A sample
 is drawn from what is left, so that a forest depends neither on the order of its rows nor on whether
 a row is repeated or weighted.
 """
@@ -12,26 +12,13 @@ from typing import Any
 
 import numpy as np
 
+from skextras.trees.canonical import bits_of, in_order
 from skextras.trees.forest_draws import random_word
 from skextras.trees.memory import compiled
 
 U = np.uint64
 ROOM = 1 << 30  # of whole weights together
 N_GUIDES = 1 << 16
-
-
-@compiled
-def _hash_rows(words, targets, keys):  # type: ignore[no-untyped-def]
-    """A 64-bit hash of each row's bins and targets."""
-    for i in range(keys.size):
-        key = U(0x243F6A8885A308D3)
-        for g in range(words.shape[0]):
-            key = (key ^ words[g, i]) * U(0x9E3779B97F4A7C15)
-            key ^= key >> U(32)
-        for v in range(targets.shape[1]):
-            key = (key ^ targets[i, v]) * U(0xD6E8FEB86659FD93)
-            key ^= key >> U(29)
-        keys[i] = key
 
 
 @compiled
@@ -84,7 +71,7 @@ class ForestRows:
     Attributes
     ----------
     places : ndarray of int32 or int64 of shape (n_kept,)
-        Rows of the table that have a weight, in the order of their hash.
+        Rows of the table that have a weight, in canonical order.
     firsts : ndarray of int32 or int64 of shape (n_merged,)
         Where among them each merged row begins.
     weights : ndarray of float64 of shape (n_kept,) or None
@@ -248,23 +235,11 @@ def forest_rows(words: np.ndarray, targets: np.ndarray, weights: np.ndarray | No
     ForestRows
         Without those of weight 0.
     """
-    keys = np.empty(len(targets), np.uint64)
-    # (adding 0 turns -0 into 0: what compares equal has the same bits)
-    bits = np.ascontiguousarray(targets + 0.0).view(np.uint64)
-    _hash_rows(words, bits, keys)
-    places = np.argsort(keys, kind="stable")
-    if weights is not None:
-        places = places[weights[places] > 0]
-    sorted_keys = keys[places]
-    is_new = np.ones(len(places), bool)
-    is_new[1:] = sorted_keys[1:] != sorted_keys[:-1]
-    same = np.flatnonzero(~is_new)  # of the same hash: look at the rows themselves
-    rows, before = places[same], places[same - 1]
-    differs = (words[:, rows] != words[:, before]).any(axis=0)
-    is_new[same] = differs | (bits[rows] != bits[before]).any(axis=1)
+    n = len(targets)
+    everywhere = np.ones(n) if weights is None else weights
+    places, firsts = in_order([*words, *bits_of(targets).T], everywhere)
     own = None if weights is None else weights[places]
     if own is not None and (own == 1).all():
         own = None
-    kind = np.int32 if len(targets) <= np.iinfo(np.int32).max else np.int64
-    firsts = np.flatnonzero(is_new).astype(kind)
-    return ForestRows(places=places.astype(kind), firsts=firsts, weights=own)
+    kind = np.int32 if n <= np.iinfo(np.int32).max else np.int64
+    return ForestRows(places=places.astype(kind), firsts=firsts.astype(kind), weights=own)

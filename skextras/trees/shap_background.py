@@ -109,8 +109,34 @@ def _add_shapley(only_x, only_z, share, beta, line):  # type: ignore[no-untyped-
 
 
 @compiled
+def _parts(background, leaf, full):  # type: ignore[no-untyped-def]
+    """What the lines of a leaf's table are made of: three sums for each pattern of a row."""
+    sums = np.zeros((3, full + np.uint64(1)))
+    beta, d = background.beta, _count(full)
+    for place in range(background.start[leaf], background.start[leaf + 1]):
+        theirs, share = background.pattern[place], background.share[place]
+        lacking, both = full & ~theirs, theirs
+        u = _count(lacking)
+        while True:  # all subsets of what the background row has
+            own = lacking | both
+            w = d - _count(own)
+            sums[0, own] += share * beta[u, w + 1]
+            sums[1, own] += share * beta[u, w]
+            sums[2, own] += share * beta[u + 1, w]
+            if both == 0:
+                break
+            both = (both - np.uint64(1)) & theirs
+    return sums
+
+
+@compiled
 def fill_by_background(background, leaf, table):  # type: ignore[no-untyped-def]
     """Line of each pattern of a row: it must have what a background row lacks.
+
+    All d features are then in a row's pattern or in that of the background row: u counts what the
+    one lacks and w what the other does, so that a feature of W loses the same whichever it is. One
+    of U gains from the background rows that lack it: all that the pattern goes with, less those
+    that it goes with still when it lacks the feature, too.
 
     Parameters
     ----------
@@ -122,17 +148,14 @@ def fill_by_background(background, leaf, table):  # type: ignore[no-untyped-def]
         Filled.
     """
     d = len(table)
-    full = (np.uint64(1) << np.uint64(d)) - np.uint64(1)
-    table[:] = 0.0
-    for place in range(background.start[leaf], background.start[leaf + 1]):
-        theirs, share = background.pattern[place], background.share[place]
-        lacking, both = full & ~theirs, theirs
-        while True:  # all subsets of what the background row has
-            only_z = theirs & ~both
-            _add_shapley(lacking, only_z, share, background.beta, table[:, lacking | both])
-            if both == 0:
-                break
-            both = (both - np.uint64(1)) & theirs
+    gain, gain_without, loss = _parts(
+        background, leaf, (np.uint64(1) << np.uint64(d)) - np.uint64(1)
+    )
+    for j in range(d):
+        bit, line = np.uint64(1) << np.uint64(j), table[j]
+        for own in range(np.uint64(line.size)):
+            has_it = own & bit != 0
+            line[own] = gain[own] - gain_without[own ^ bit] if has_it else -loss[own]
 
 
 @compiled

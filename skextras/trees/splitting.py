@@ -5,8 +5,10 @@ hessians, a leaf of value v changes it by G v + (H + λ) v² / 2 + α |v|; twice
 v is G² / (H + λ) when α = 0 (Chen and Guestrin 2016, eq. 6; gains here leave out its factor ½, as
 LightGBM's and scikit-learn's do).
 
-Numbers are scanned in three loops that LLVM turns into vector code: cumulate, score, and the
-maximum over the gains' bit patterns, which order as the gains do where these are not negative.
+Numbers are scanned in loops that LLVM turns into vector code: cumulate, score, and the maximum over
+the gains' bit patterns, which order as the gains do where these are not negative. Plain gains are
+scored in single precision first, and again in double where they are about the greatest: what is
+found is the greatest in double precision, for half the time.
 Categories are sorted by gradient per hessian, where the best two-way partition is a prefix (Fisher
 1958), and scanned from both ends.
 """
@@ -17,7 +19,7 @@ import numpy as np
 
 from skextras.trees.arrays import MISSING
 from skextras.trees.histogram import LOW
-from skextras.trees.memory import float64s, inner, int64s
+from skextras.trees.memory import float32s, float64s, inner, int32s, int64s
 
 # What a scan is told (float64), by place.
 L2, L1, FLOOR, LOWER, UPPER, GRADIENT_SCALE, HESSIAN_SCALE, N_ROWS, MIN_COUNT, IS_PLAIN = range(10)
@@ -31,6 +33,11 @@ ROW = 8 * 256  # bytes
 
 SUPPORT = 10.0  # rows that a category needs to be told apart, and weight of the mean in its key
 NOT_ALLOWED = -1.0
+NEAR = 64  # last digits of a single-precision gain within which a greater one may hide
+MOST_L2 = 2.0**60  # in fixed-point units: beyond it, 32 bits of hessian do not change the order
+POSITIVE = {"nnan", "ninf", "nsz", "contract", "arcp"}  # sums and products of what is not negative
+
+U = np.uint64
 
 
 @inner
@@ -74,20 +81,59 @@ def _cumulate(sums: Any, n_bins: int, start: int, cumulated: Any) -> None:
         cumulated[b] = total
 
 
-@inner(fastmath={"nnan", "ninf", "nsz", "contract", "arcp"})
-def _plain_gains(cumulated: Any, n: int, total: int, facts: Any, gains: Any) -> None:
+@inner(fastmath=POSITIVE)
+def _plain_gain(left: int, total: int, facts: Any) -> Any:
     """G_l²/(H_l + λ) + G_r²/(H_r + λ) in fixed-point units, without penalties but λ."""
+    l2, right = facts[L2] * facts[HESSIAN_SCALE], total - left
+    g_left, g_right = np.float64(left >> 32), np.float64(right >> 32)
+    a, c = np.float64(left & LOW) + l2, np.float64(right & LOW) + l2
+    return (g_left * g_left * c + g_right * g_right * a) / (a * c)
+
+
+@inner(fastmath=POSITIVE)
+def _rough_gains(halves: Any, n: int, total: int, facts: Any, rough: Any) -> None:
+    """The same of all places in single precision, off by less than NEAR / 2 of its last digits.
+
+    halves: hessian and gradient of the sums on the left, in turn.
+    """
     scale = facts[HESSIAN_SCALE]
-    l2, floor = facts[L2] * scale, facts[FLOOR] * scale
-    gradient, hessian = np.float64(total >> 32), np.float64(total & LOW)
+    l2, least = np.float32(min(facts[L2] * scale, MOST_L2)), np.int64(np.ceil(facts[FLOOR] * scale))
+    gradient, hessian, room = np.int32(total >> 32), np.int32(total), (total & LOW) - 2 * least
+    for b in range(U(n)):
+        h_left, g_left = halves[U(2) * b], halves[U(2) * b + U(1)]
+        h_right, g_right = np.int32(hessian - h_left), np.int32(gradient - g_left)
+        is_allowed = np.uint32(h_left - least) <= np.uint32(room)
+        g, r = np.float32(g_left), np.float32(g_right)
+        a, c = np.float32(np.uint32(h_left)) + l2, np.float32(np.uint32(h_right)) + l2
+        gain = (g * g * c + r * r * a) / (a * c)
+        rough[b] = gain if is_allowed else np.float32(NOT_ALLOWED)
+
+
+@inner
+def _place_of_plain(n: int, total: int, facts: Any, scratch: int) -> Any:
+    """First place of the greatest plain gain, or -1; those of about the greatest are compared."""
+    if 2 * facts[FLOOR] * facts[HESSIAN_SCALE] > total & LOW:
+        return np.int64(-1)
+    cumulated, halves = int64s(scratch + ROW * SUMS, 256), int32s(scratch + ROW * SUMS, 512)
+    rough, patterns = float32s(scratch + ROW * GAINS, 256), int32s(scratch + ROW * GAINS, 256)
+    _rough_gains(halves, n, total, facts, rough)
+    _forbid_small(scratch, n, facts, rough)
+    greatest: Any = np.int32(0)
     for b in range(n):
-        left = cumulated[b]
-        g_left, h_left = np.float64(left >> 32), np.float64(left & LOW)
-        g_right, h_right = gradient - g_left, hessian - h_left
-        is_allowed = (h_left >= floor) & (h_right >= floor)
-        a, c = h_left + l2, h_right + l2
-        gain = (g_left * g_left * c + g_right * g_right * a) / (a * c)
-        gains[b] = gain if is_allowed else NOT_ALLOWED
+        greatest = max(greatest, patterns[b])
+    least, first, last = np.int32(max(greatest - NEAR, 1)), np.int32(n), np.int32(-1)
+    for b in range(np.int32(n)):
+        is_near = patterns[b] >= least
+        first = min(first, np.int32(b) if is_near else np.int32(256))
+        last = max(last, np.int32(b) if is_near else np.int32(-1))
+    place: Any = np.int64(-1)
+    best = 0.0
+    for b in range(np.int64(first), np.int64(last) + 1):
+        if patterns[b] >= least:
+            gain = _plain_gain(cumulated[b], total, facts)
+            if gain > best:
+                place, best = b, gain
+    return place
 
 
 @inner
@@ -106,36 +152,43 @@ def two_sided_gain(left: int, total: int, facts: Any, monotonic: int) -> float:
 
 
 @inner
-def _penalised_gains(cumulated, n, total, facts, monotonic, gains):  # type: ignore[no-untyped-def]  # noqa: PLR0917
+def _place_of_penalised(n: int, total: int, facts: Any, monotonic: int, scratch: int) -> Any:
+    """First place of the greatest gain under every penalty and bound, or -1."""
+    cumulated = int64s(scratch + ROW * SUMS, 256)
+    gains, patterns = float64s(scratch + ROW * GAINS, 256), int64s(scratch + ROW * GAINS, 256)
     for b in range(n):
         gain = two_sided_gain(cumulated[b], total, facts, monotonic)
         gains[b] = gain if gain > 0 else NOT_ALLOWED
+    _forbid_small(scratch, n, facts, gains)
+    greatest = np.int64(0)
+    for b in range(n):
+        greatest = max(greatest, patterns[b])
+    if greatest == 0:
+        return np.int64(-1)
+    b = 0
+    while patterns[b] != greatest:
+        b += 1
+    return b
 
 
 @inner
-def _forbid_small(counts: Any, n: int, n_rows: float, min_count: float, gains: Any) -> None:
+def _forbid_small(scratch: int, n: int, facts: Any, gains: Any) -> None:
+    """Where rows are counted, no side may have too few."""
+    min_count, n_rows = facts[MIN_COUNT], facts[N_ROWS]
+    if min_count == 0:
+        return
+    counts = int64s(scratch + ROW * COUNTS, 256)
     for b in range(n):
         if counts[b] < min_count or n_rows - counts[b] < min_count:
             gains[b] = NOT_ALLOWED
 
 
 @inner
-def _greatest(patterns: Any, n: int) -> Any:
-    greatest = np.int64(-(2**63))
-    for b in range(n):
-        greatest = max(greatest, patterns[b])
-    return greatest
-
-
-@inner
 def scan_number(sums, counts, n_bins, total, facts, monotonic, scratch, found):  # type: ignore[no-untyped-def]  # noqa: PLR0917
     """Best threshold of a feature, with missing values on either side; better than ``found``?"""
     cumulated, counted = int64s(scratch + ROW * SUMS, 256), int64s(scratch + ROW * COUNTS, 256)
-    gains, patterns = float64s(scratch + ROW * GAINS, 256), int64s(scratch + ROW * GAINS, 256)
     record, best = int64s(found, N_FOUND), float64s(found + 8 * GAIN, 1)
     has_missing = sums[MISSING] != 0
-    gradient, hessian = np.float64(total >> 32), np.float64(total & LOW)
-    scale = facts[HESSIAN_SCALE]
     is_better = False
     for missing_left in range(2 if has_missing else 1):
         # All real values left, missing ones right, is a split too.
@@ -143,30 +196,34 @@ def scan_number(sums, counts, n_bins, total, facts, monotonic, scratch, found): 
         if n < 1:
             continue
         _cumulate(sums, n, sums[MISSING] if missing_left else np.int64(0), cumulated)
-        if facts[IS_PLAIN] > 0:
-            _plain_gains(cumulated, n, total, facts, gains)
-        else:
-            _penalised_gains(cumulated, n, total, facts, monotonic, gains)
         if facts[MIN_COUNT] > 0:
             start = counts[MISSING] if missing_left else np.int64(0)
             _cumulate(counts, n, start, counted)
-            _forbid_small(counted, n, facts[N_ROWS], facts[MIN_COUNT], gains)
-        greatest = _greatest(patterns, n)
-        if greatest <= 0:
-            continue
-        b = 0
-        while patterns[b] != greatest:
-            b += 1
-        gain = gains[b]
         if facts[IS_PLAIN] > 0:
-            gain -= gradient * gradient / (hessian + facts[L2] * scale)
-            gain *= scale / (facts[GRADIENT_SCALE] * facts[GRADIENT_SCALE])
+            b = _place_of_plain(n, total, facts, scratch)
+        else:
+            b = _place_of_penalised(n, total, facts, monotonic, scratch)
+        if b < 0:
+            continue
+        gain = _gain_of(cumulated[b], total, facts, monotonic)
         if gain > best[0]:
             best[0] = gain
             record[BIN], record[MISSING_LEFT], record[LEFT_SUM] = b, missing_left, cumulated[b]
             record[IS_CATEGORICAL], record[NONE_MISSING] = 0, not has_missing
             is_better = True
     return is_better
+
+
+@inner
+def _gain_of(left: int, total: int, facts: Any, monotonic: int) -> Any:
+    """Gain of a split in the loss's own units."""
+    if facts[IS_PLAIN] == 0:
+        return two_sided_gain(left, total, facts, monotonic)
+    gradient, hessian = np.float64(total >> 32), np.float64(total & LOW)
+    scale = facts[HESSIAN_SCALE]
+    own = gradient * gradient / (hessian + facts[L2] * scale)
+    unit = scale / (facts[GRADIENT_SCALE] * facts[GRADIENT_SCALE])
+    return (_plain_gain(left, total, facts) - own) * unit
 
 
 @inner

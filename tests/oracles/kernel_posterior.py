@@ -1,6 +1,8 @@
-"""The slow twin of a kernel model's posterior: weights of features, one Hessian of all."""
+"""Slow twins of what follows from a kernel model's posterior: one Hessian of all, one fit a row."""
 
 import numpy as np
+
+from skextras.kernel.solvers import solve_newton
 
 
 def deviations_of_probabilities(A, proba, weights, B, proba_new, penalty):
@@ -17,3 +19,16 @@ def deviations_of_probabilities(A, proba, weights, B, proba_new, penalty):
         J = (np.diag(p) - np.outer(p, p)) @ np.kron(np.eye(k), B[t][None])
         found[t] = np.sqrt(np.diag(J @ covariance @ J.T))
     return found
+
+
+def refits(K, targets, c, fit_intercept=True):
+    """Scores of each row by the fit without it."""
+    n = len(K)
+    scores = np.empty_like(targets)
+    for i in range(n):
+        rest = np.delete(np.arange(n), i)
+        found = solve_newton(
+            K[np.ix_(rest, rest)], targets[rest], c[rest], fit_intercept=fit_intercept, tol=1e-9
+        )
+        scores[i] = K[i, rest] @ found.dual_coef + found.intercept
+    return scores

@@ -61,3 +61,21 @@ def expected_second(x, weights, means, covariances):
 
     whole = marginal_density(x, weights, means, covariances)
     return integrate.quad(moment, -60, 60, limit=400, points=sorted(means[:, 1]))[0] / whole
+
+
+def chain_posterior(start, moves, densities):
+    """Shares, expected transitions and log-likelihood of one sequence, each message scaled."""
+    T, k = densities.shape
+    alpha, beta, likelihood = np.empty((T, k)), np.ones((T, k)), 0.0
+    for t in range(T):
+        alpha[t] = (start if t == 0 else alpha[t - 1] @ moves) * densities[t]
+        likelihood += math.log(alpha[t].sum())
+        alpha[t] /= alpha[t].sum()
+    pairs = np.zeros((k, k))
+    for t in range(T - 2, -1, -1):
+        beta[t] = moves @ (densities[t + 1] * beta[t + 1])
+        joint = alpha[t][:, None] * moves * (densities[t + 1] * beta[t + 1])
+        pairs += joint / joint.sum()
+        beta[t] /= beta[t].sum()
+    shares = alpha * beta
+    return shares / shares.sum(axis=1, keepdims=True), pairs, likelihood

@@ -9,6 +9,7 @@ from sklearn.gaussian_process.kernels import Matern
 from skextras import KernelLogisticRegression, KernelLogisticRegressionCV
 from skextras.kernel.kernels import Kernel
 from skextras.kernel.solvers import (
+    Curve,
     Laplace,
     SquareKernel,
     left_out,
@@ -17,6 +18,7 @@ from skextras.kernel.solvers import (
     solve_large,
     solve_newton,
 )
+from tests.oracles.kernel_posterior import refits
 
 
 def problem(k=1, n=60, seed=0):
@@ -39,46 +41,92 @@ def matrix(pairs, n):
     return pairs.block(slice(0, n), slice(0, n), np.float64).copy()
 
 
-@pytest.mark.parametrize("fit_intercept", [True, False])
-@pytest.mark.parametrize("k", [1, 3])
-def test_leave_one_out_from_one_fit_is_near_refits(k, fit_intercept, monkeypatch):
-    n, c = 60, np.full(60, 2.0)
-    _, targets, pairs = problem(k)
-    K, loss = matrix(pairs, n), likelihood(targets, c)
+def fitted(K, targets, c, fit_intercept):
+    """Scores and coefficients of an exact fit, the loss and the posterior there."""
+    loss = likelihood(targets, c)
     whole = solve_newton(K, targets, c, fit_intercept=fit_intercept)
     F = K @ whole.dual_coef + whole.intercept
-    posterior = Laplace(K, loss, F, fit_intercept=fit_intercept)
-    refits = np.empty_like(F)
-    for i in range(n):
-        rest = np.delete(np.arange(n), i)
-        found = solve_newton(
-            K[np.ix_(rest, rest)], targets[rest], c[rest], fit_intercept=fit_intercept
-        )
-        refits[i] = K[i, rest] @ found.dual_coef + found.intercept
+    return F, whole.dual_coef, loss, Laplace(K, loss, F, fit_intercept=fit_intercept)
+
+
+@pytest.mark.parametrize("strength", [0.1, 2.0, 100.0])
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("k", [1, 3])
+def test_leave_one_out_from_one_fit_equals_refits(k, fit_intercept, strength):
+    n = 60
+    _, targets, pairs = problem(k)
+    c = strength * np.linspace(0.5, 1.5, n)
+    K = matrix(pairs, n)
+    F, A, loss, posterior = fitted(K, targets, c, fit_intercept)
+    exact = refits(K, targets, c, fit_intercept=fit_intercept)
     mean = likelihood(targets, np.full(n, 1 / n))
-    error = {}
-    for few in (0, n * k):  # one step, as for many rows, and several
-        monkeypatch.setattr(left_out, "FEW", few)
-        approximate = left_out_scores(posterior, K, loss, F)
-        error[few] = abs(mean.value(approximate) - mean.value(refits))
-    assert error[0] <= 0.1 * (mean.value(refits) - mean.value(F))  # of what being left out costs
-    assert error[n * k] <= 1e-4
+    approximate = left_out_scores(posterior, loss, F, A)
+    assert abs(mean.value(approximate) - mean.value(exact)) <= 1e-3
 
 
-def test_steps_without_a_row_end_at_the_refit(monkeypatch):
-    monkeypatch.setattr(left_out, "STEPS", 30)
-    n, c = 30, np.full(30, 0.5)
-    _, targets, pairs = problem(3, n)
-    K, loss = matrix(pairs, n), likelihood(targets, c)
-    whole = solve_newton(K, targets, c)
-    F = K @ whole.dual_coef + whole.intercept
-    approximate = left_out_scores(Laplace(K, loss, F, fit_intercept=True), K, loss, F)
-    for i in (0, 7):
-        rest = np.delete(np.arange(n), i)
-        found = solve_newton(K[np.ix_(rest, rest)], targets[rest], c[rest], tol=1e-11)
-        refit = K[i, rest] @ found.dual_coef + found.intercept
-        expected = refit - refit.mean()  # what is common to all classes means nothing
-        np.testing.assert_allclose(approximate[i] - approximate[i].mean(), expected, atol=1e-7)
+def test_one_step_serves_where_the_covariance_would_not_fit(monkeypatch):
+    monkeypatch.setattr(left_out, "JOINT", 0)
+    n, c = 60, np.full(60, 2.0)
+    _, targets, pairs = problem(3)
+    K = matrix(pairs, n)
+    F, A, loss, posterior = fitted(K, targets, c, fit_intercept=True)
+    mean, exact = likelihood(targets, np.full(n, 1 / n)), refits(K, targets, c, fit_intercept=True)
+    error = mean.value(left_out_scores(posterior, loss, F, A)) - mean.value(exact)
+    assert abs(error) <= 0.1 * (mean.value(exact) - mean.value(F))  # of what being left out costs
+
+
+@pytest.mark.parametrize("k", [1, 3])
+def test_steps_without_a_row_end_at_the_refit(k, monkeypatch):
+    monkeypatch.setattr(left_out, "OPEN", 0.0)  # none is done after two steps
+    monkeypatch.setattr(left_out, "CLOSED", 1e-9)
+    monkeypatch.setattr(left_out, "CHUNK", 500)  # several batches
+    n, c = 30, np.full(30, 5.0)
+    _, targets, pairs = problem(k, n)
+    K = matrix(pairs, n)
+    F, A, loss, posterior = fitted(K, targets, c, fit_intercept=True)
+    approximate, exact = left_out_scores(posterior, loss, F, A), refits(K, targets, c)
+    if k > 1:  # what is common to all classes means nothing
+        approximate, exact = (V - V.mean(axis=1, keepdims=True) for V in (approximate, exact))
+    np.testing.assert_allclose(approximate, exact, atol=1e-6)
+
+
+@pytest.mark.parametrize("k", [1, 3])
+def test_the_bend_is_the_second_difference_of_the_gradient(k):
+    rng = np.random.default_rng(0)
+    _, targets, _ = problem(k)
+    loss, F, M = likelihood(targets, rng.random(60)), *rng.normal(size=(2, 60, k))
+    h = 1e-3
+    around = loss.descent(F + h * M) + loss.descent(F - h * M) - 2 * loss.descent(F)
+    np.testing.assert_allclose(loss.bend(F, M), 0.5 * around / h**2, atol=1e-5)
+
+
+def test_a_path_is_followed_between_the_fits():
+    X, y = make_classification(80, 6, n_informative=4, flip_y=0.2, random_state=0)
+    Cs = np.logspace(-2, 3, 30)
+    path = KernelLogisticRegressionCV(Cs, gamma=0.05).fit(X, y).scores_[0]
+    one_by_one = [KernelLogisticRegressionCV([C], gamma=0.05).fit(X, y).scores_[0, 0] for C in Cs]
+    np.testing.assert_allclose(path, one_by_one, atol=5e-4)
+
+
+@pytest.mark.parametrize("n", [1, 2, 5, 6, 43])
+def test_a_smooth_curve_takes_few_points_and_a_rough_one_all(n):
+    grid = np.linspace(0, 3, n)
+    smooth = Curve(lambda x, _: (np.tanh(x), np.ones(1)), np.zeros(1))
+    np.testing.assert_allclose(smooth.over(grid, 1e-4), np.tanh(grid), atol=1e-3)
+    assert len(smooth.known) <= 5 + n // 2
+    rough = Curve(lambda x, _: (np.sin(1e4 * x), np.ones(1)), np.zeros(1))
+    np.testing.assert_array_equal(rough.over(grid, 1e-4), np.sin(1e4 * grid))
+
+
+def test_a_curve_hands_on_what_lies_near():
+    starts = {}
+
+    def line(x, start):
+        starts[x] = start
+        return 0.0, np.array([2 * x, 1.0])
+
+    Curve(line, np.zeros(2)).over(np.linspace(0, 1, 9), 1e-4)
+    np.testing.assert_allclose(starts[1.0], [2.0, 1.0])
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 from sklearn import config_context
 from sklearn.base import clone
-from sklearn.datasets import load_iris, make_circles, make_classification
+from sklearn.datasets import load_iris, make_blobs, make_circles, make_classification
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.gaussian_process.kernels import RBF
 from sklearn.linear_model import LogisticRegression
@@ -171,6 +171,15 @@ def test_separable_rows_have_a_finite_answer_and_a_warning_that_says_why(solver,
         model.fit(X, y)
     assert np.all(np.isfinite(model.decision_function(X)))
     assert model.score(X, y) == 1.0
+
+
+@pytest.mark.parametrize("strength", [1e6, 1e8])
+@pytest.mark.parametrize("seed", range(4))
+def test_classes_told_apart_are_told_apart_however_large_the_strength(seed, strength):
+    X, y = make_blobs(60, 3, centers=3, random_state=seed)
+    model = KernelLogisticRegression(C=strength, kernel="linear", solver="exact")
+    with pytest.warns(UserWarning, match="the kernel separates the classes"):
+        assert model.fit(X, y).score(X, y) == 1.0
 
 
 def test_clear_classes_with_a_common_strength_raise_no_alarm():

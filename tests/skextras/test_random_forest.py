@@ -46,6 +46,18 @@ def test_forest_depends_on_neither_threads_nor_the_order_of_rows(options, n_clas
     assert_array_equal(clone(model).fit(X[order], y[order]).predict_proba(X), expected)
 
 
+def test_equal_rows_of_several_weights_may_come_in_any_order():
+    rng = np.random.default_rng(2)
+    X = rng.integers(0, 3, (200, 3)).astype(float)
+    y = (X.sum(axis=1) + rng.integers(0, 2, 200) > 3).astype(int)
+    weight, order = rng.random(200), rng.permutation(200)
+    for bootstrap in (True, "stratified"):
+        model = RandomForestClassifier(**FEW, bootstrap=bootstrap)
+        expected = model.fit(X, y, weight).predict_proba(X)
+        found = clone(model).fit(X[order], y[order], weight[order]).predict_proba(X)
+        assert_array_equal(found, expected)
+
+
 @pytest.mark.parametrize("kind", [np.asarray, sparse.csc_array])
 def test_bins_of_many_rows_depend_on_neither_order_nor_repetition(monkeypatch, kind):
     monkeypatch.setattr("skextras.boosting.fitting.SAMPLE", 100)
@@ -275,17 +287,6 @@ def test_paths_lead_from_the_roots_to_the_leaves():
         assert own.sum(axis=1).max() == tree.get_depth() + 1
         assert_array_equal(tree.apply(X), leaves[:, number])
     assert "feature_" in export_text(model.estimators_[0])
-
-
-def test_importances_out_of_the_bag_do_not_favour_noise():
-    rng = np.random.default_rng(7)
-    X = np.column_stack([rng.integers(0, 2, 400), rng.normal(size=400)])  # signal, then noise
-    y = X[:, 0] + rng.normal(0, 1, 400)
-    model = RandomForestRegressor(n_estimators=60, random_state=0).fit(X, y)
-    assert model.feature_importances_[1] > model.feature_importances_[0]  # which is misleading
-    signal, noise = model.debiased_importances(X, y)
-    assert signal > 0.1  # of a variance of 0.25
-    assert abs(noise) < signal / 3
 
 
 def test_proximities_are_shares_of_common_leaves():

@@ -146,7 +146,7 @@ class BaseSelector(SelectorMixin, BaseEstimator):
             X, y, weight = X[weight > 0], y[weight > 0], weight[weight > 0]
         y, classes = self._target(y)
         keys = row_keys(((ALL, column) for column in X.T), len(X))
-        found = canonical(np.stack([keys, bits_of(y)]), weight)
+        found = canonical([keys, bits_of(y)], weight)
         return Rows(X[found.rows], y[found.rows], found.weight, classes)
 
     def _keep_some(self, support: np.ndarray, scores: np.ndarray, n_least: int) -> np.ndarray:

@@ -21,7 +21,7 @@ from operator import itemgetter
 
 import numpy as np
 from scipy.linalg import cho_solve, cholesky
-from scipy.linalg.lapack import dpotri
+from scipy.linalg.lapack import dpotri, get_lapack_funcs
 
 from skextras.kernel.solvers.likelihood import (
     Curvature,
@@ -33,8 +33,9 @@ from skextras.kernel.solvers.line_search import EPS, Iterate, Solution, Start
 from skextras.kernel.solvers.products import times
 from skextras.kernel.solvers.progress import Progress
 
-__all__ = ["double_centred", "shifted_inverse_matrix", "solve_newton"]
+__all__ = ["double_centred", "newton_target", "shifted_inverse_matrix", "solve_newton"]
 
+TILE = 128  # rows mirrored at a time: they stay in cache
 Solver = Callable[[np.ndarray], np.ndarray]  # V -> S V, both (n, k)
 
 
@@ -101,7 +102,8 @@ def solve_newton(
             report(progress.n_iter, progress.objectives[-1], progress.residual)
         if progress.residual <= tol or progress.n_iter == max_iter or progress.stalls(last):
             break
-        target = _newton_target(K, point.F, G, loss.curvature(point.F), fit_intercept=fit_intercept)
+        W = loss.curvature(point.F)
+        target = newton_target(K, point.F, G, (W, _factored(W, K)), fit_intercept=fit_intercept)
         if not progress.step(target, loss, G):
             break  # no digits left
     point = progress.point
@@ -169,11 +171,15 @@ def double_centred(K: np.ndarray) -> np.ndarray:
 
 
 def _cholesky_of_shifted(K: np.ndarray, root: np.ndarray) -> np.ndarray:
-    """Lower factor of I + r K r, for a column r."""
-    B = root * K
-    B *= root.T
+    """Lower factor of I + r K r, for a column r; what stands above its diagonal means nothing."""
+    B = root * root.T
+    B *= K
     B.flat[:: len(B) + 1] += 1.0
-    return cholesky(B, lower=True, overwrite_a=True, check_finite=False)
+    (potrf,) = get_lapack_funcs(("potrf",), dtype=B.dtype)
+    lower, info = potrf(B.T, lower=1, clean=0, overwrite_a=1)  # symmetric, in LAPACK's order
+    if info != 0:
+        raise np.linalg.LinAlgError("K is not positive semi-definite")
+    return np.asarray(lower)
 
 
 def shifted_inverse_matrix(K: np.ndarray, root: np.ndarray) -> tuple[np.ndarray, float]:
@@ -193,19 +199,51 @@ def shifted_inverse_matrix(K: np.ndarray, root: np.ndarray) -> tuple[np.ndarray,
     """
     lower = _cholesky_of_shifted(K, root)
     log_det = 2 * float(np.log(np.diag(lower)).sum())
-    inverse, _ = dpotri(lower, lower=1)
-    strict_lower = np.tril(inverse, -1)
-    whole = strict_lower + strict_lower.T + np.diag(np.diag(inverse))
-    return root * whole * root.T, log_det
+    inverse, _ = dpotri(lower, lower=1, overwrite_c=1)
+    upper = inverse.T  # in C order
+    for start in range(0, len(upper), TILE):
+        rows = slice(start, start + TILE)
+        upper[rows, :start] = upper[:start, rows].T
+        square = upper[rows, rows]
+        square[:] = np.triu(square) + np.triu(square, 1).T
+    upper *= root * root.T
+    return upper, log_det
 
 
-def _newton_target(
-    K: np.ndarray, F: np.ndarray, G: np.ndarray, W: Curvature, *, fit_intercept: bool
+def newton_target(
+    K: np.ndarray,
+    F: np.ndarray,
+    G: np.ndarray,
+    curvature: tuple[Curvature, Solver],
+    *,
+    fit_intercept: bool,
 ) -> Iterate:
-    """Minimiser of the quadratic model of J at F."""
-    S = _factored(W, K)
+    """Minimiser of the quadratic model of J at F.
 
-    def shrunk(V: np.ndarray) -> np.ndarray:
+    Parameters
+    ----------
+    K : ndarray of shape (n, n)
+        Kernel of the rows, double centred with an intercept.
+    F, G : ndarray of shape (n, k)
+        Scores, of a model or not, and the negative gradient of the loss there.
+    curvature : tuple of Curvature and callable
+        W and V -> S V.
+    fit_intercept : bool
+        Whether b is free.
+
+    Returns
+    -------
+    Iterate
+        Where a whole step ends.
+
+    Raises
+    ------
+    numpy.linalg.LinAlgError
+        If K is found not to be positive semi-definite.
+    """
+    W, S = curvature
+
+    def shrunk(V: np.ndarray) -> np.ndarray:  # numpydoc ignore=GL08
         return V - S(times(K, V))  # (I - S K) V
 
     A = shrunk(W.times(F) + G)

@@ -132,31 +132,31 @@ class Laplace:
             sigma += rest @ inner @ rest.swapaxes(1, 2)
         return sigma
 
-    def joint_covariance(self, K: np.ndarray) -> np.ndarray:
+    def joint_covariance(self) -> np.ndarray:
         """Give the posterior covariance of the scores of all rows with one another.
 
-        Parameters
-        ----------
-        K : ndarray of shape (n, n)
-            Kernel of the rows.
+        It is Σ = D⁻¹ (D - S) D⁻¹ with the scales D of W, up to what is common to all classes.
 
         Returns
         -------
-        ndarray of shape (k, n, k, n)
-            Σ = K - K S K, and what the intercept adds.
+        ndarray of shape (n, k, n, k)
+            Σ.
         """
-        n, k = len(K), self.n_classes
-        pulled = [K @ E for E in self.E]
-        sigma = np.zeros((k, n, k, n))
-        for j, KE in enumerate(pulled):
-            sigma[j, :, j] = K - KE @ K
+        n, k = len(self.E[0]), self.n_classes
+        sigma = np.zeros((n, k, n, k))
         if self.root is not None:
             halves = np.hstack(
-                [solve_triangular(self.root, KE.T, lower=True, check_finite=False) for KE in pulled]
+                [solve_triangular(self.root, E, lower=True, check_finite=False) for E in self.E]
             )
-            sigma += (halves.T @ halves).reshape(k, n, k, n)
+            sigma += (halves.T @ halves).reshape(k, n, k, n).transpose(1, 0, 3, 2)
         if self.ones is not None:
             units, inner = self.ones
-            rest = np.eye(k) - np.tensordot(K, units, axes=1)
-            sigma += np.einsum("tja,ab,slb->jtls", rest, inner, rest, optimize=True)
+            flat = units.reshape(n * k, k)
+            sigma += (flat @ inner @ flat.T).reshape(sigma.shape)
+        for j, E in enumerate(self.E):
+            sigma[:, j, :, j] -= E
+        scales = self.W.block_scales()
+        sigma /= scales[:, :, None, None]
+        sigma /= scales
+        sigma.reshape(n * k, n * k).flat[:: n * k + 1] += 1.0 / scales.ravel()
         return sigma

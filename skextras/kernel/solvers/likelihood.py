@@ -150,13 +150,30 @@ class Likelihood(ABC):
 
         Parameters
         ----------
-        F : ndarray of shape (n, k)
+        F : ndarray of shape (..., n, k)
             Scores.
 
         Returns
         -------
-        ndarray of shape (n, k)
+        ndarray of shape (..., n, k)
             G.
+        """
+
+    @abstractmethod
+    def bend(self, F: np.ndarray, M: np.ndarray) -> np.ndarray:
+        """Give what a move adds to the negative gradient in the second order.
+
+        Parameters
+        ----------
+        F : ndarray of shape (n, k)
+            Scores.
+        M : ndarray of shape (..., n, k)
+            Their moves.
+
+        Returns
+        -------
+        ndarray of shape (..., n, k)
+            Half the third derivative of minus the loss, twice along each move.
         """
 
     @abstractmethod
@@ -228,6 +245,10 @@ class _Binomial(Likelihood):
     def descent(self, F: np.ndarray) -> np.ndarray:
         return self.weights * self.signs * expit(-self.signs * F)  # no cancellation
 
+    def bend(self, F: np.ndarray, M: np.ndarray) -> np.ndarray:
+        p = expit(F)
+        return (-0.5 * self.weights * p * (1 - p) * (1 - 2 * p)) * M * M
+
     def rows(self, rows: slice | np.ndarray, factor: float = 1.0) -> Likelihood:
         return _Binomial(self.targets[rows], factor * self.weights[rows])
 
@@ -247,13 +268,18 @@ class _Multinomial(Likelihood):
         return -float(self.weights[:, 0] @ log_likelihood)
 
     def descent(self, F: np.ndarray) -> np.ndarray:
-        return self.weights * (self.targets - softmax(F, axis=1))
+        return self.weights * (self.targets - softmax(F, axis=-1))
+
+    def bend(self, F: np.ndarray, M: np.ndarray) -> np.ndarray:
+        p = softmax(F, axis=-1)
+        square = (M - np.sum(p * M, axis=-1, keepdims=True)) ** 2
+        return -0.5 * self.weights * p * (square - np.sum(p * square, axis=-1, keepdims=True))
 
     def rows(self, rows: slice | np.ndarray, factor: float = 1.0) -> Likelihood:
         return _Multinomial(self.targets[rows], factor * self.weights[rows])
 
     def curvature(self, F: np.ndarray) -> Curvature:
-        return _SoftmaxCurvature(softmax(F, axis=1), self.weights)
+        return _SoftmaxCurvature(softmax(F, axis=-1), self.weights)
 
 
 @dataclass(frozen=True)
@@ -295,7 +321,7 @@ class _SoftmaxCurvature(Curvature):
     weights: np.ndarray  # (n, 1)
 
     def times(self, V: np.ndarray) -> np.ndarray:
-        mean = np.sum(self.p * V, axis=1, keepdims=True)
+        mean = np.sum(self.p * V, axis=-1, keepdims=True)
         return self.weights * self.p * (V - mean)
 
     def block_scales(self) -> np.ndarray:

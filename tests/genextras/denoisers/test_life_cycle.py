@@ -137,6 +137,15 @@ BAD_INPUT = {
     ),
     "number of classes": ((noise(2, 2, 4, 4), 1, torch.tensor([0])), ValueError, "class_labels"),
     "fractions": ((noise(2, 2, 4, 4), 1, torch.ones(2)), TypeError, "class_labels"),
+    "no sample": ((noise(0, 2, 4, 4), 1), ValueError, "sample must be of one sample or more"),
+    "no place": ((noise(2, 2, 4, 0), 1), ValueError, "sample must be of"),
+    "float64": (
+        (noise(2, 2, 4, 4).double(), 1),
+        TypeError,
+        r"sample must be of dtype torch.float32, got torch.float64. Pass sample.to\(model.dtype\)",
+    ),
+    "whole numbers": ((torch.zeros(2, 2, 4, 4).long(), 1), TypeError, "of dtype torch.float32"),
+    "no Tensor": (([[1.0, 2.0]], 1), TypeError, "sample must be a Tensor, got 'list'"),
 }
 
 
@@ -146,6 +155,30 @@ def test_bad_input_is_refused(name, case):
     arguments, error, text = BAD_INPUT[case]
     with pytest.raises(error, match=text):
         make(name)(*arguments)
+
+
+@every
+def test_samples_of_the_weights_own_width_are_taken_and_autocast_takes_others(name):
+    model, x = make(name), noise(2, 2, 4, 4)
+    plain = model(x, 7).sample
+    with torch.autocast("cpu", torch.bfloat16):
+        for given in (x, x.bfloat16()):
+            torch.testing.assert_close(model(given, 7).sample.float(), plain, rtol=0.1, atol=0.1)
+        for given in (x.long(), x.double()):
+            with pytest.raises(TypeError, match=r"of dtype torch\.float32"):
+                model(given, 7)
+    wide = model.double()(x.double(), 7).sample
+    torch.testing.assert_close(wide, plain.double(), rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["DiT", "SSMDenoiser"])
+def test_sizes_that_patches_do_not_fill_are_refused(name):
+    model = make(name, sample_size=(4,))
+    for length in (3, 0):
+        with pytest.raises(ValueError, match=f"{name}: sample must be of"):
+            model(noise(2, 2, length), 1)
+    with pytest.raises(ValueError, match="sample_size must be a multiple of patch_size=2"):
+        MAKERS[name](sample_size=5)
 
 
 @every

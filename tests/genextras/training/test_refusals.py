@@ -100,6 +100,16 @@ def test_an_average_a_rate_and_a_scheduler_of_the_wrong_kind_say_what_to_do():
         quiet(points(), diffusers.DDPMScheduler())
 
 
+def test_backends_trackers_and_folders_that_cannot_be_are_refused_before_any_work(tmp_path):
+    with pytest.raises(ValueError, match=r"compile must be .*eager.*, got 'nonsense'"):
+        quiet(points(), FLOW(), compile="nonsense")
+    with pytest.raises(ValueError, match=r"log_with must be .*tensorboard.*, got 'nonsense'"):
+        quiet(points(), FLOW(), log_with="nonsense", folder=tmp_path)
+    (tmp_path / "notes.txt").write_text("not to be lost")
+    with pytest.raises(ValueError, match=r"folder must be a folder, got .*notes\.txt"):
+        quiet(points(), FLOW(), folder=tmp_path / "notes.txt")
+
+
 def test_a_network_that_diffusers_cannot_load_is_not_saved(tmp_path):
     trainer = quiet(points(), FLOW()).fit(cloud(), n_steps=1)
     with pytest.raises(TypeError, match="model must be a ModelMixin, to be saved, got 'Points'"):

@@ -12,7 +12,7 @@ from rlextras.kernels import deterministic
 from rlextras.kernels.actor_critic import blueprint
 from rlextras.kernels.plan import IDENTITY, TANH, Layer
 from rlextras.kernels.teams import WORDS
-from tests.oracles.rlextras_deterministic import twin_of_updates
+from tests.oracles.rlextras_deterministic import run, twin_of_updates
 
 SLOPE, N_ROWS, NONE = 0.3, 60, np.empty(0, np.float32)
 # An epsilon well above the rounding of gradients: below it Adam steps by their mere sign.
@@ -78,3 +78,25 @@ def test_three_updates_are_those_of_autograd(
     assert_close(torch.from_numpy(memory[:2]), expected, atol=2e-5, rtol=1e-4)
     assert_close(told.sum(axis=1), losses, atol=1e-4, rtol=1e-3)
     assert_close(errors, far, atol=1e-4, rtol=1e-3)
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    st.lists(st.integers(1, 40), max_size=3),
+    st.integers(0, 5),
+    st.integers(1, 19),
+    st.sampled_from([1, 3, 4, 33]),
+    st.integers(0, 2**32 - 1),
+)
+def test_the_actor_is_its_twin_for_few_rows_and_for_panels(hidden, activation, n_seen, n, seed):
+    rng = np.random.default_rng(seed)
+    actor = layers([n_seen, *hidden, 2], activation, TANH)
+    critic = layers([n_seen + 2, 1], activation, IDENTITY)
+    plan = blueprint(actor, [critic], 1)
+    n_parameters = sum(layer.n_out * (layer.n_in + 1) for layer in (*actor, *critic))
+    theta = (0.5 * rng.normal(size=n_parameters)).astype(np.float32)
+    seen = rng.normal(size=(n, n_seen)).astype(np.float32)
+    actions, work = np.empty((n, 2), np.float32), np.full(plan.n_work, np.nan, np.float32)
+    deterministic.act(theta, plan.table, plan.ends[0], seen, actions, work)
+    expected = run(torch.from_numpy(theta), 0, actor, torch.from_numpy(seen), SLOPE)
+    assert_close(torch.from_numpy(actions), expected, atol=2e-5, rtol=2e-5)

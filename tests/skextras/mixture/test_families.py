@@ -18,6 +18,7 @@ from skextras import (
     PoissonMixture,
     StudentMixture,
 )
+from skextras.mixture.coding import _codes
 from tests.skextras.mixture.tables import clusters, with_holes
 
 NAN = np.nan
@@ -242,3 +243,18 @@ def test_a_frame_of_bools_and_pandas_categories_is_a_table_of_categories():
     model = CategoricalMixture(1).fit(X)
     assert [own.tolist() for own in model.categories_] == [[False, True], ["x", "y"]]
     np.testing.assert_allclose(model.probabilities_[1], [[2 / 3, 1 / 3]])
+
+
+@pytest.mark.parametrize("dtype", [float, np.float32, int, bool, object])
+def test_codes_are_places_among_the_categories(dtype):
+    """Categories in any order; what is not among them, and NaN, has no code."""
+    column = np.array([0, 1, 1, 0], dtype)
+    given = np.array([1, 7, 0]) if dtype is not bool else np.array([True, False])
+    expected = [list(given).index(value) for value in column.tolist()]
+    np.testing.assert_array_equal(_codes(column, given), expected)
+    np.testing.assert_array_equal(_codes(column, np.array([7, 9, 0])), [2, np.nan, np.nan, 2])
+    np.testing.assert_array_equal(_codes(column, np.array(["0", "1"])), [np.nan] * 4)
+    if np.dtype(dtype).kind in "fO":
+        column[2] = np.nan
+        np.testing.assert_array_equal(_codes(column, np.array([0, 1])), [0, 1, np.nan, 0])
+        np.testing.assert_array_equal(_codes(column, np.empty(0)), [np.nan] * 4)

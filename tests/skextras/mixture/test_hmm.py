@@ -177,6 +177,15 @@ def test_impossible_lengths_are_refused(lengths):
         GaussianHMM().fit(steps(), lengths=lengths)
 
 
+@EVERY
+def test_steps_without_any_value_are_refused(kind):
+    with pytest.raises(ValueError, match=rf"{kind.__name__}: X must have a step with a value"):
+        kind(2).fit(np.full((9, 2), np.nan))
+    X = CASES[kind]()
+    X[40:60] = np.nan  # a gap is none of that: the chain goes through it
+    assert np.isfinite(fitted(kind, X).score(X))
+
+
 def test_more_states_than_steps_are_refused():
     with pytest.raises(ValueError, match=r"n_components must be at most .* got 9"):
         GaussianHMM(9).fit(steps()[:3])

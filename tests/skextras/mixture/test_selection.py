@@ -2,6 +2,7 @@
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.stats import binom
 from sklearn.base import clone
@@ -20,6 +21,7 @@ from skextras.mixture import (
     responsibilities,
     select_mixture,
 )
+from skextras.mixture.acceleration import Squarem
 from tests.skextras.mixture.tables import clusters, with_holes
 from tests.skextras.mixture.test_families import bits, categories, counts, every_family, mixed
 
@@ -43,6 +45,40 @@ def test_the_best_value_belongs_to_the_best_model(criterion):
     ax = found.plot().ax_
     assert ax.get_ylabel() == criterion.upper()
     assert {text.get_text() for text in ax.get_legend().get_texts()} == {"full", "diag"}
+
+
+@pytest.mark.parametrize("criterion", ["bic", "icl", "aic"])
+def test_a_weight_is_a_repetition_in_every_criterion(criterion):
+    X = clusters(120, d=2, apart=6, seed=4)
+    weight = np.random.default_rng(1).integers(0, 4, len(X))
+    options = {"n_components": (1, 3), "covariance_types": ("full", "tied"), "criterion": criterion}
+    once = select_mixture(X, **options, sample_weight=weight)
+    many = select_mixture(np.repeat(X, weight, axis=0), **options)
+    assert once.best_params_ == many.best_params_
+    assert once.values_ == pytest.approx(many.values_, rel=1e-6)
+
+
+def test_weights_count_in_cross_validation():
+    """Held-out rows count as often as they weigh, and rows of weight 0 are in no fold."""
+    X = clusters(120, d=2, apart=6, seed=4)
+    weight = np.tile([1.0, 3.0], 60)
+    model = GaussianMixture(random_state=0, n_jobs=1)
+    found = select_mixture(X, (2,), ("diag",), criterion="cv", cv=2, sample_weight=weight)
+    total = 0.0
+    for seen, unseen in ((slice(60, None), slice(60)), (slice(60), slice(60, None))):
+        own = clone(model).set_params(n_components=2, covariance_type="diag")
+        own.fit(X[seen], sample_weight=weight[seen])
+        total += weight[unseen] @ own.score_samples(X[unseen])
+    assert found.values_["diag", 2] == pytest.approx(-total / weight.sum(), rel=1e-9)
+    more, none = np.vstack([1e3 + X, X]), np.r_[np.zeros(120), weight]
+    options = {"criterion": "cv", "cv": 2}
+    other = select_mixture(more, (2,), ("diag",), **options, sample_weight=none)
+    assert other.values_ == pytest.approx(found.values_, rel=1e-6)
+
+
+def test_weights_that_fit_no_rows_are_refused():
+    with pytest.raises(ValueError, match=r"sample_weight"):
+        select_mixture(clusters(30, d=2), (1, 2), sample_weight=[1.0, 2.0])
 
 
 @pytest.mark.parametrize("criterion", ["bic", "icl", "aic", "cv"])
@@ -113,6 +149,19 @@ def test_one_feature_is_a_curve_of_area_one():
     assert np.trapezoid(curve[:, 1], curve[:, 0]) == pytest.approx(1, abs=1e-3)
 
 
+@pytest.mark.parametrize("columns", [["a"], ["a", "b"]])
+def test_a_frame_is_drawn_with_the_names_of_its_columns(columns):
+    X = pd.DataFrame(clusters(60, d=2)[:, : len(columns)], columns=columns)
+    ax = MixtureDisplay.from_estimator(GaussianMixture(2, random_state=0).fit(X), X).ax_
+    assert ax.get_xlabel() == "a"
+
+
+def test_only_gaussian_mixtures_are_drawn():
+    X = clusters(60, d=2)
+    with pytest.raises(TypeError, match="must be a GaussianMixture, got StudentMixture"):
+        MixtureDisplay.from_estimator(StudentMixture(2, random_state=0).fit(X), X)
+
+
 class TwoCoins(EMModel):
     """Five rounds of ten tosses, each with one of two coins (Do and Batzoglou, 2008)."""
 
@@ -156,6 +205,19 @@ def test_a_refused_extrapolation_goes_back_to_em():
     found = ascend(step, (np.zeros(1), np.zeros(1)), tol=1e-9, acceleration="squarem")
     assert found.converged
     np.testing.assert_allclose(found.parameters[0], 1, atol=1e-6)
+
+
+def test_a_refused_extrapolation_makes_the_next_ones_shorter_until_they_hold():
+    squarem, here = Squarem(), np.zeros(1)
+
+    def proposed():
+        squarem.propose(here, here + 1)
+        return squarem.propose(here + 1, here + 1.95)[0]  # r = 1, v = -0.05: α = -20
+
+    assert proposed() == pytest.approx(2 * 20 - 0.05 * 20**2)
+    squarem.restart()
+    assert proposed() == pytest.approx(2 * 5 - 0.05 * 5**2)
+    assert proposed() == pytest.approx(2 * 20 - 0.05 * 20**2)
 
 
 def test_starts_and_accelerations_are_checked():

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skextras.trees import canonical as module
-from skextras.trees.canonical import bits_of, canonical, row_keys, sample_of
+from skextras.trees.canonical import bits_of, canonical, in_order, row_keys, sample_of
 
 
 @settings(max_examples=60, deadline=None)
@@ -35,6 +35,22 @@ def test_rows_that_may_not_merge_are_only_ordered(seed):
     assert np.array_equal(np.sort(one.rows), np.arange(40))
     assert np.array_equal(one.weight, other.weight)
     assert np.array_equal(columns[:, one.rows], columns[:, order][:, other.rows])
+
+
+@settings(max_examples=30, deadline=None)
+@given(n=st.integers(1, 40), seed=st.integers(0))
+def test_equal_rows_stand_side_by_side_by_weight_whatever_the_order(n, seed):
+    rng = np.random.default_rng(seed)
+    columns = rng.integers(0, 3, (2, n)).astype(np.uint64)
+    weight = rng.random(n).round(1) + 0.1
+    order = rng.permutation(n)
+    rows, firsts = in_order(columns, weight)
+    others, other_firsts = in_order(columns[:, order], weight[order])
+    assert np.array_equal(weight[rows], weight[order][others])
+    assert np.array_equal(firsts, other_firsts)
+    runs = np.split(columns[:, rows].T, firsts[1:])
+    assert all((run == run[0]).all() for run in runs)
+    assert len({tuple(run[0]) for run in runs}) == len(runs)
 
 
 def test_rows_of_one_key_that_differ_are_told_apart(monkeypatch):
