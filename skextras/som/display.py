@@ -12,6 +12,13 @@ from skextras.som.grid import Grid
 from skextras.som.quality import u_matrix
 
 Kind = Literal["u_matrix", "hits", "component", "classes"]
+TITLES = {
+    "u_matrix": "U-matrix: dark ridges part clusters",
+    "hits": "hits: rows of each unit",
+    "component": "component plane: weights of one feature",
+    "classes": "classes: a pie's area counts the rows of its unit",
+}
+LOWEST = 3.2  # inches: room for the words beside a map of one row
 EMPTY = "#f2f2f2"  # a unit without rows
 SIDES = {"rectangular": 4, "hexagonal": 6}
 
@@ -169,12 +176,13 @@ class SOMDisplay:
         if ax is None:
             width, height = right - left + 1.2, bottom - top + 1.2
             scale = 6 / max(width, height)
-            size = (scale * width + 1.6, scale * height + 0.5)
+            size = (scale * width + 1.6, max(scale * height + 0.7, LOWEST))
             _, ax = plt.subplots(figsize=size, layout="constrained")
         self.ax_, self.figure_ = ax, ax.figure
         getattr(self, self._kinds[kind])(feature)
         ax.set(xlim=(left - 0.6, right + 0.6), ylim=(bottom + 0.7, top - 0.7), aspect="equal")
         ax.set_axis_off()
+        ax.set_title(TITLES[kind], fontsize="medium")
         return self
 
     def _check(self, kind: str) -> None:

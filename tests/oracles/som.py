@@ -8,7 +8,7 @@ import numpy as np
 NEIGHBORHOODS = {
     "gaussian": lambda d, r: math.exp(-d * d / (2 * r * r)),
     "bubble": lambda d, r: float(d <= r + 1e-9),
-    "mexican_hat": lambda d, r: (1 - d * d / (r * r)) * math.exp(-d * d / (2 * r * r)),
+    "mexican_hat": lambda d, r: round(1 - d * d / (r * r), 12) * math.exp(-d * d / (2 * r * r)),
     "epanechnikov": lambda d, r: max(round(1 - d * d / (r * r), 12), 0.0),  # √3/2 is rounded
 }
 

@@ -69,6 +69,20 @@ def test_pies_hold_each_row_once(som):
     assert [text.get_text() for text in display.ax_.get_legend().get_texts()] == ["0", "1", "2"]
 
 
+@pytest.mark.parametrize("kind", ["u_matrix", "hits", "component", "classes"])
+def test_a_picture_says_what_it_shows_however_low_the_map_is(kind):
+    row = SelfOrganizingMap((1, 9)).fit(FRAME)
+    display = SOMDisplay.from_estimator(row, FRAME, y=Y, kind=kind)
+    assert display.ax_.get_title().lower().startswith(kind.replace("_", "-"))
+    display.figure_.canvas.draw()
+    for axes in display.figure_.axes:
+        if axes.get_ylabel():
+            words = axes.yaxis.label.get_window_extent()
+            assert words.y0 >= 0
+            assert words.y1 <= display.figure_.bbox.height
+    plt.close("all")
+
+
 def test_a_classifier_is_drawn_and_an_axes_may_be_given():
     _, ax = plt.subplots()
     model = SOMClassifier((3, 3)).fit(FRAME, Y)
