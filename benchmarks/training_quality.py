@@ -6,8 +6,8 @@ data are clipped for both objectives; EDM's network takes part in `EDMPreconditi
 Heun method spends two calls a step: three steps in five calls are too long to be stable, and say
 more about the solver than about the objective.) The interval is Student's, over the differences of
 pairs of one seed, so below zero EDM is better: it should be, surely, at every budget, by the best
-solver of each. The solvers were chosen on seeds 0 and 1, which are not among the five here. The last
-table compares the weights of one network that was trained by one process and by two.
+solver of each. The solvers were chosen on seeds 0 and 1, which are not among the five here. The
+last table compares the weights of one network that was trained by one process and by two.
 """
 
 import statistics
