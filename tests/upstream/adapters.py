@@ -40,7 +40,7 @@ class LogisticRegression(KernelLogisticRegression):
         )
         self.n_jobs = n_jobs
 
-    def _centres(self, rows, weights):
+    def _centres(self, *_):
         return None
 
 
