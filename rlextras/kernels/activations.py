@@ -72,8 +72,19 @@ def _floor(typingctx: Any, x: Any) -> Any:
 
 
 @kernel()
-def _exp(x: np.float32) -> np.float32:
-    """eˣ = 2ⁿ eʳ with |r| ≤ ln 2 / 2, eʳ by its Taylor series to the seventh power."""
+def exp(x: np.float32) -> np.float32:
+    """Exponential function: eˣ = 2ⁿ eʳ with |r| ≤ ln 2 / 2, eʳ by its Taylor series to r⁷.
+
+    Parameters
+    ----------
+    x : float32
+        Beyond ±88, ±88 is taken.
+
+    Returns
+    -------
+    float32
+        To within two last digits.
+    """
     x = _LARGEST if x > _LARGEST else x  # NaN passes
     x = -_LARGEST if x < -_LARGEST else x
     n = _floor(x * _LOG2_E + _HALF)
@@ -86,7 +97,7 @@ def _exp(x: np.float32) -> np.float32:
 def _tanh(x: np.float32) -> np.float32:
     """(e²ˣ - 1) / (e²ˣ + 1); below 1 Lambert's continued fraction to its fifth level."""
     size = abs(x)
-    power = _exp(_TWO * (_SATURATED if size > _SATURATED else size))
+    power = exp(_TWO * (_SATURATED if size > _SATURATED else size))
     z = x * x
     is_large = size >= _ONE  # NaN is not
     far = power - _ONE
@@ -114,10 +125,10 @@ def activate(units: np.ndarray, kind: int, slope: np.float32) -> None:
     elif kind == ELU:
         for i in range(units.size):
             x = units[i]
-            units[i] = slope * (_exp(x) - _ONE) if x < _ZERO else x
+            units[i] = slope * (exp(x) - _ONE) if x < _ZERO else x
     elif kind == SIGMOID:
         for i in range(units.size):
-            units[i] = _ONE / (_ONE + _exp(-units[i]))
+            units[i] = _ONE / (_ONE + exp(-units[i]))
     elif kind != IDENTITY:
         below = slope if kind == LEAKY_RELU else _ZERO
         for i in range(units.size):

@@ -83,7 +83,7 @@ def _actor_losses(
         surrogate += plain if is_plain else bounded
         entropies += entropy
         n_clipped += is_clipped
-        kl += math.expm1(log_ratio) - log_ratio
+        kl += (ratio - 1.0) - log_ratio
         by_log_prob = np.float32(-plain / n if is_plain else 0.0)
         slope(memory, plan, work, rows, where, (by_log_prob, by_entropy))
     told[SURROGATE], told[ENTROPY] = -surrogate / n, -entropies / n

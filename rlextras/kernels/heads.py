@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from rlextras.kernels.activations import exp
 from rlextras.kernels.compiler import kernel
 from rlextras.kernels.plan import (
     BERNOULLI,
@@ -51,7 +52,7 @@ def ready(plan: np.ndarray, units: np.ndarray, out_at: int, n: int, ld: int) -> 
             for j in range(start + b, stop, ld):
                 largest = max(largest, units[j])
             for j in range(start + b, stop, ld):
-                total += math.exp(units[j] - largest)
+                total += exp(units[j] - largest)
             normalizer = largest + math.log(total)
             for j in range(start + b, stop, ld):
                 units[j] -= normalizer
@@ -92,17 +93,17 @@ def measure(
             stop = place + plan[first + k, SIZE] * ld
             log_prob += units[place + np.int64(action) * ld]
             for j in range(place, stop, ld):
-                entropy -= math.exp(units[j]) * units[j]
+                entropy -= exp(units[j]) * units[j]
             place = stop
             continue
         z = units[place]
         place += ld
         if kind == BERNOULLI:
-            log_one = max(z, _ZERO) + math.log1p(math.exp(-abs(z)))  # log(1 + eᶻ)
+            log_one = max(z, _ZERO) + math.log1p(exp(-abs(z)))  # log(1 + eᶻ)
             log_prob += action * z - log_one
-            entropy += log_one - z / (_ONE + math.exp(-z))
+            entropy += log_one - z / (_ONE + exp(-z))
         else:
-            distance = (action - z) / math.exp(theta[k])
+            distance = (action - z) / exp(theta[k])
             log_prob -= _HALF * distance * distance + theta[k] + _LOG_ROOT_TAU
             entropy += _HALF + _LOG_ROOT_TAU + theta[k]
     return log_prob, entropy
@@ -137,19 +138,19 @@ def slope(
         if kind == CATEGORICAL:
             stop, entropy = place + plan[first + k, SIZE] * ld, _ZERO
             for j in range(place, stop, ld):
-                entropy -= math.exp(work[j]) * work[j]
+                entropy -= exp(work[j]) * work[j]
             for j in range(place, stop, ld):
                 push = by_log_prob + by_entropy * (work[j] + entropy)
-                work[size + j] = -math.exp(work[j]) * push
+                work[size + j] = -exp(work[j]) * push
             work[size + place + np.int64(action) * ld] += by_log_prob
             place = stop
             continue
         z = work[place]
         if kind == BERNOULLI:
-            p = _ONE / (_ONE + math.exp(-z))
+            p = _ONE / (_ONE + exp(-z))
             work[size + place] = by_log_prob * (action - p) - by_entropy * z * p * (_ONE - p)
         else:
-            scale = math.exp(-memory[k])
+            scale = exp(-memory[k])
             distance = (action - z) * scale
             work[size + place] = by_log_prob * distance * scale
             push = by_log_prob * (distance * distance - _ONE) + by_entropy

@@ -21,8 +21,9 @@ from rlextras.kernels.compiler import kernel
 _intrinsic: Any = intrinsic  # its type hides that callers leave out the typing context
 LANES = 16
 _HAS_AVX512 = bool(get_host_cpu_features().get("avx512f"))
+WIDE = 32 if _HAS_AVX512 else 16  # columns of a tile, where there are as many
 ROWS = 8 if _HAS_AVX512 else 4  # sums that stay in registers, enough to hide the latency of a sum
-DOTS = 8
+DOTS = 16 if _HAS_AVX512 else 8  # dot products at a time, and lanes of each
 WORD = ir.IntType(64)
 FLOAT = ir.FloatType()
 
@@ -68,26 +69,46 @@ def _fma(builder: Any, a: Any, b: Any, c: Any) -> Any:
     return builder.fadd(builder.fmul(a, b, flags=("contract",)), c, flags=("contract",))
 
 
-def _product_tile(rows: int) -> Any:
-    """Make the tile out[r, :] += Σ_k a[r, k] x[k, :] for some rows and LANES columns."""
+def product_tile(rows: int, lanes: int) -> Any:
+    """Make the tile out[r, :] += Σ_o Σ_k a[r, k, o] x[k, o, :] for some rows and columns.
+
+    Parameters
+    ----------
+    rows, lanes : int
+        Rows and columns whose sums stay in registers.
+
+    Returns
+    -------
+    callable
+        A part of kernels: takes out, a, x, and the offset of out, its step from row to row, the
+        offset of a, its steps from row to row and column to column, the offset of x, its step from
+        row to row, how many k, how many o, and the steps of a and x from o to o.
+    """
 
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         out, a, x = _pointers(context, builder, arguments, signature.args)
         at = cgutils.unpack_tuple(builder, arguments[3])
-        out_at, ld, a_at, a_row, a_column, x_at, depth = at
+        out_at, out_row, a_at, a_row, a_column, x_at, x_row, depth = at[:8]
+        n_outer, a_outer, x_outer = at[8:]
         sums, homes = [], []
         for r in range(rows):
-            home = _vector_at(builder, out, builder.add(out_at, builder.mul(ld, WORD(r))), LANES)
-            sums.append(cgutils.alloca_once_value(builder, builder.load(home, align=4)))
-            homes.append(home)
-        with cgutils.for_range(builder, depth) as loop:
-            row = _vector_at(builder, x, builder.add(x_at, builder.mul(loop.index, ld)), LANES)
-            vector = builder.load(row, align=4)
-            column = builder.add(a_at, builder.mul(loop.index, a_column))
-            for r in range(rows):
-                place = builder.gep(a, [builder.add(column, builder.mul(a_row, WORD(r)))])
-                weight = _splat(builder, builder.load(place), LANES)
-                builder.store(_fma(builder, weight, vector, builder.load(sums[r])), sums[r])
+            place = builder.add(out_at, builder.mul(out_row, WORD(r)))
+            homes.append(_vector_at(builder, out, place, lanes))
+            sums.append(cgutils.alloca_once_value(builder, builder.load(homes[r], align=4)))
+        with cgutils.for_range(builder, n_outer) as outer:
+            a_start = builder.add(a_at, builder.mul(outer.index, a_outer))
+            x_start = builder.add(x_at, builder.mul(outer.index, x_outer))
+            firsts = [
+                builder.gep(a, [builder.add(a_start, builder.mul(a_row, WORD(r)))])
+                for r in range(rows)
+            ]
+            with cgutils.for_range(builder, depth) as loop:
+                row = builder.add(x_start, builder.mul(loop.index, x_row))
+                vector = builder.load(_vector_at(builder, x, row, lanes), align=4)
+                step = builder.mul(loop.index, a_column)
+                for first, total in zip(firsts, sums, strict=True):
+                    weight = _splat(builder, builder.load(builder.gep(first, [step])), lanes)
+                    builder.store(_fma(builder, weight, vector, builder.load(total)), total)
         for home, total in zip(homes, sums, strict=True):
             builder.store(builder.load(total), home, align=4)
         return context.get_dummy_value()
@@ -114,7 +135,7 @@ def _halves(builder: Any, a: Any, b: Any, width: int) -> Any:
 
 
 def _emit_dots(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-    """Eight dot products, then one transposed sum of their lanes."""
+    """``DOTS`` dot products, then one transposed sum of their lanes."""
     out, p, q = _pointers(context, builder, arguments, signature.args)
     out_at, out_step, p_at, p_step, q_at, n = cgutils.unpack_tuple(builder, arguments[3])
     zeros = ir.Constant(ir.VectorType(FLOAT, DOTS), [0.0] * DOTS)
@@ -148,7 +169,8 @@ def _dots(typingctx: Any, out: Any, p: Any, q: Any, at: Any) -> Any:
     return types.void(out, p, q, at), _emit_dots
 
 
-_tile, _row = _product_tile(ROWS), _product_tile(1)
+_tile, _row = product_tile(ROWS, LANES), product_tile(1, LANES)
+_wide = product_tile(ROWS, WIDE)
 
 
 @kernel()
@@ -167,14 +189,24 @@ def add_product(out: np.ndarray, a: np.ndarray, x: np.ndarray, at: tuple, shape:
     """
     out_at, a_at, x_at = at
     n_rows, a_row, a_column, depth, ld = shape
-    whole = n_rows - n_rows % ROWS
-    for lane in range(0, ld, LANES):
+    whole, one, none = n_rows - n_rows % ROWS, np.int64(1), np.int64(0)
+    lane = none
+    while lane < ld:
+        is_wide = ld - lane >= WIDE
         for r in range(0, whole, ROWS):
-            start, row = out_at + r * ld + lane, a_at + r * a_row
-            _tile(out, a, x, (start, ld, row, a_row, a_column, x_at + lane, depth))
+            to, row = out_at + r * ld + lane, a_at + r * a_row
+            where = (to, ld, row, a_row, a_column, x_at + lane, ld, depth, one, none, none)
+            if is_wide:
+                _wide(out, a, x, where)
+            else:
+                _tile(out, a, x, where)
         for r in range(whole, n_rows):
-            start, row = out_at + r * ld + lane, a_at + r * a_row
-            _row(out, a, x, (start, ld, row, a_row, a_column, x_at + lane, depth))
+            row = a_at + r * a_row
+            for k in range(lane, lane + (WIDE if is_wide else LANES), LANES):
+                to = out_at + r * ld + k
+                where = (to, ld, row, a_row, a_column, x_at + k, ld, depth, one, none, none)
+                _row(out, a, x, where)
+        lane += WIDE if is_wide else LANES
 
 
 @kernel()
