@@ -5,7 +5,7 @@ make test            the whole test suite
 make lint            every gate: format, lint, types, floors, docstrings, duplicates
 make format          mend what ruff can mend
 make bench           ours beside the peers; writes benchmarks/RESULTS.md
-make upstream        the hosts' own tests with our classes in place of theirs (4 minutes)
+make upstream        the hosts' own tests with our classes in place of theirs (ten minutes)
 make upstream-quick  the part of it that CI runs
 make docs            the user guide and the API pages, in docs/_build/html
 make clean           remove everything that these commands made

@@ -2,11 +2,11 @@
 purity, two threads. They grow leaf by leaf or level by level, with as many leaves as rows allow, on
 rows drawn without replacement, since they have no bootstrap.
 
-With equally many trees they rank better than ours and scikit-learn's by 0.01 or so: the trees are
-equally good, but their leaves are divided by the weight and a little more (XGBRF's own reg_lambda
-of 1e-5, LightGBM's guard against a division by 0), so that among rows for which equally many pure
-leaves vote those of larger leaves rank higher. With reg_lambda=0, or the shares rounded to six
-digits, the lead is gone, and the more trees the fewer ties there are. So ours grow 32 trees here,
+With equally many trees they rank better than ours and scikit-learn's by 0.01 or so. XGBRF divides
+its leaves by the weight and 1e-5 more (its reg_lambda), so that among rows for which equally many
+pure leaves vote those of larger leaves rank higher; with reg_lambda=0, or the shares rounded, the
+lead is gone. LightGBM's falls, too, when its scores are rounded; that it divides likewise is a
+guess. The more trees the fewer ties there are. So ours grow 32 trees here,
 and the peers 20: enough for the AUC that they reach. A fit of theirs takes minutes, so that they
 run in fewer rounds.
 """

@@ -17,12 +17,10 @@ from rlextras.kernels.plan import (
     SIZE,
     VALUES,
 )
-from rlextras.kernels.tiles import padded
+from rlextras.kernels.tiles import FEW, padded
 
 CHUNK = 64
 """Samples that run side by side at most."""
-FEW = 3
-"""Samples up to which one after the other takes less than a tile of ``tiles.LANES`` columns."""
 
 
 def columns(n: int) -> int:

@@ -33,6 +33,7 @@ from rlextras.kernels.passes import (
 )
 from rlextras.kernels.row_steps import rates_of, step_rows
 from rlextras.kernels.teams import claim, finish, wait
+from rlextras.kernels.tiles import FEW
 
 GAMMA, TAU, NOISE_CLIP, DELAY, N_BEFORE = range(5)
 """Places in the settings; N_BEFORE counts the updates done."""
@@ -44,9 +45,6 @@ CRITIC_LOSS, ACTOR_LOSS = 0, 1
 """What is told of each panel of an update."""
 
 _ZERO, _ONE = np.float32(0.0), np.float32(1.0)
-
-FEW = 3
-"""Samples up to which the actor takes one after the other: less than a panel."""
 
 N_PHASES = 5
 """Of an update; one net at a time passes all panels, so that its weights stay in the cache."""

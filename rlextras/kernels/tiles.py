@@ -24,6 +24,8 @@ _HAS_AVX512 = bool(get_host_cpu_features().get("avx512f"))
 WIDE = 32 if _HAS_AVX512 else 16  # columns of a tile, where there are as many
 ROWS = 8 if _HAS_AVX512 else 4  # sums that stay in registers, enough to hide the latency of a sum
 DOTS = 16 if _HAS_AVX512 else 8  # dot products at a time, and lanes of each
+FEW = 3
+"""Samples up to which rows one after the other take less than a tile or a panel of columns."""
 WORD = ir.IntType(64)
 FLOAT = ir.FloatType()
 

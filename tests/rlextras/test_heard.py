@@ -16,7 +16,7 @@ from stable_baselines3.common.callbacks import (
 )
 from stable_baselines3.common.env_util import make_vec_env
 
-from rlextras import GRPO, PPO
+from rlextras import DDPG, GRPO, PPO
 from rlextras.host.callbacks import listens
 
 SMALL = {"n_steps": 16, "batch_size": 16, "n_epochs": 1, "seed": 0, "device": "cpu"}
@@ -81,12 +81,14 @@ def test_a_callback_finds_what_the_host_would_show(name, backend):
         torch.testing.assert_close(ours[each], host[each], atol=1e-5, rtol=1e-5, msg=each)
 
 
-@pytest.mark.parametrize("algorithm", [PPO, GRPO])
+@pytest.mark.parametrize("algorithm", [PPO, GRPO, DDPG])
 def test_training_is_the_same_whether_somebody_looks_or_not(algorithm):
-    options = SMALL if algorithm is PPO else {"seed": 0, "device": "cpu"}
+    own = {PPO: SMALL, DDPG: {"learning_starts": 16, "policy_kwargs": {"net_arch": [16]}}}
+    options = {"seed": 0, "device": "cpu"} | own.get(algorithm, {})
+    name = "Pendulum-v1" if algorithm is DDPG else "CartPole-v1"
     results = []
     for callback in (None, Reader()):
-        model = algorithm("MlpPolicy", make_vec_env("CartPole-v1", n_envs=4, seed=0), **options)
+        model = algorithm("MlpPolicy", make_vec_env(name, n_envs=4, seed=0), **options)
         model.learn(64, callback=callback)
         results.append(model.policy.state_dict())
     for name, value in results[0].items():
