@@ -224,10 +224,8 @@ class Sweep:
             block, _ = self._expect(ready, log_weights, rows, place, buffers)
             yield place, block, buffers[2], buffers[3]
 
-    def tables(
-        self, ready: Any, rows: Rows, take: Callable[[slice, np.ndarray, int], None]
-    ) -> None:
-        """Log densities, a block at a time, in threads and in any order.
+    def relative(self, ready: Any, rows: Rows, out: np.ndarray, tops: np.ndarray) -> None:
+        """Densities of all rows as shares of the largest of each row.
 
         Parameters
         ----------
@@ -235,21 +233,16 @@ class Sweep:
             Prepared parameters of the components.
         rows : Rows
             The data.
-        take : callable
-            Called with the block's place, its table (K, B), and its number of rows.
+        out : ndarray of shape (n, k), float64
+            Relative densities go out.
+        tops : ndarray of shape (n,), float64
+            The largest log densities go out; 0 where none is finite.
         """
-        chunks = self._chunks(len(rows))
 
-        def _fill(chunk: tuple[int, int]) -> None:
-            buffers = self._lent()
-            for place in self._places(*chunk, rows.n_complete):
-                block, table = self._load(rows, place, buffers), buffers[2]
-                self.components.density(ready, block, table)
-                take(place, table, len(block))
-            self._idle.append(buffers)
+        def _fill(place: slice, block: Block, table: np.ndarray) -> None:
+            self.components.relative(ready, block, table, out[place], tops[place])
 
-        for _ in in_threads(_fill, chunks, self.n_threads):
-            pass
+        self._visit(rows, _fill)
 
     def densities(self, ready: Any, rows: Rows) -> np.ndarray:
         """Log densities of all rows.
@@ -268,10 +261,11 @@ class Sweep:
         """
         out = np.empty((len(rows), self.k))
 
-        def _copy(place: slice, table: np.ndarray, n: int) -> None:
-            out[place] = table[: self.k, :n].T
+        def _fill(place: slice, block: Block, table: np.ndarray) -> None:
+            self.components.density(ready, block, table)
+            out[place] = table[: self.k, : len(block)].T
 
-        self.tables(ready, rows, _copy)
+        self._visit(rows, _fill)
         return out
 
     def assigned(
@@ -296,13 +290,9 @@ class Sweep:
             The family's sums.
         """
         sums, buffers = self._zeros(), self._lent()
-        nothing = np.zeros(shares.shape[1])
         for place in self._places(*(span or (0, len(rows))), rows.n_complete):
-            block, table = self._load(rows, place, buffers), buffers[2]
-            if self.components.needs_scratch:
-                self.components.density(ready, block, table)
-            kernels.load(shares[place], nothing, table)
-            self.components.accumulate(ready, block, table, sums)
+            block = self._load(rows, place, buffers)
+            self.components.assign(ready, block, shares[place], buffers[2], sums)
         self._idle.append(buffers)
         return sums
 
@@ -322,6 +312,18 @@ class Sweep:
             return self._idle.pop()
         except IndexError:
             return self._buffers()
+
+    def _visit(self, rows: Rows, fill: Callable[[slice, Block, np.ndarray], None]) -> None:
+        """Call with each block's place, the block, and a table; in threads and in any order."""
+
+        def _go(chunk: tuple[int, int]) -> None:
+            buffers = self._lent()
+            for place in self._places(*chunk, rows.n_complete):
+                fill(place, self._load(rows, place, buffers), buffers[2])
+            self._idle.append(buffers)
+
+        for _ in in_threads(_go, self._chunks(len(rows)), self.n_threads):
+            pass
 
     def _places(self, start: int, stop: int, n_complete: int) -> Iterator[slice]:
         """Blocks of a chunk; none holds both complete and incomplete rows."""
