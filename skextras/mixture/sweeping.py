@@ -19,7 +19,7 @@ __all__ = ["Block", "Rows", "Sweep", "in_threads", "padded"]
 
 CACHE = 600_000  # bytes of a block and its table: the second-level cache of one core
 MAX_CHUNKS = 64
-FAILED = -1  # instead of the number of the chunk whose turn it is
+AHEAD = 8  # sums of chunks kept until their turn
 EMPTY, NO_LABELS = np.empty(0), np.empty(0, np.int64)
 
 
@@ -127,26 +127,31 @@ def in_threads(work: Callable[[Any], Any], items: Sequence[Any], n_threads: int)
         yield from pool.map(work, items)
 
 
-class _Turn:
-    """Lets threads add their sums in the order of the chunks."""
+class _Tally:
+    """Adds the sums of chunks in the order of their numbers, however threads bring them.
 
-    def __init__(self) -> None:
-        self._next, self._changed = 0, threading.Condition()
+    Sums that come early are kept, so that no thread waits for another that the machine holds up;
+    it does wait where AHEAD of them are kept already, since they take memory.
+    """
 
-    def take(self, number: int, sums: list[np.ndarray], totals: list[np.ndarray]) -> None:
+    def __init__(self, totals: list[np.ndarray]) -> None:
+        self._totals, self._early = totals, dict[int, list[np.ndarray]]()
+        self._next, self._has_failed, self._changed = 0, False, threading.Condition()
+
+    def take(self, number: int, sums: list[np.ndarray]) -> None:
         with self._changed:
-            self._changed.wait_for(lambda: self._next in (number, FAILED))
-            if self._next == FAILED:
-                return
-            for total, part in zip(totals, sums, strict=True):
-                total += part
-            self._next += 1
+            self._early[number] = sums
+            while self._next in self._early:
+                for total, part in zip(self._totals, self._early.pop(self._next), strict=True):
+                    total += part
+                self._next += 1
             self._changed.notify_all()
+            self._changed.wait_for(lambda: len(self._early) < AHEAD or self._has_failed)
 
-    def skip_all(self) -> None:
+    def give_up(self) -> None:
         """Let nobody wait for a chunk that failed."""
         with self._changed:
-            self._next = FAILED
+            self._has_failed = True
             self._changed.notify_all()
 
 
@@ -362,7 +367,7 @@ class Sweep:
     def _add(
         self, ready: Any, log_weights: np.ndarray, rows: Rows, totals: list[np.ndarray]
     ) -> None:
-        chunks, turn = self._chunks(len(rows)), _Turn()
+        chunks, tally = self._chunks(len(rows)), _Tally(totals)
         waiting, lock = iter(enumerate(chunks)), threading.Lock()
 
         def work() -> None:
@@ -378,9 +383,9 @@ class Sweep:
                         block, value = self._expect(ready, log_weights, rows, place, buffers)
                         sums[-1] += value
                         self.components.accumulate(ready, block, buffers[2], sums)
-                    turn.take(number, sums, totals)
+                    tally.take(number, sums)
             except BaseException:
-                turn.skip_all()
+                tally.give_up()
                 raise
 
         n_threads = min(self.n_threads, len(chunks))
