@@ -121,11 +121,11 @@ class BorutaSelector(BaseSelector):
         Chance of as many hits of a coin; not corrected.
     n_trials_ : int
         Trials.
-    importances_ : ndarray of shape (n_trials_, n_features)
+    importances_ : ndarray of shape (n_trials, n_features)
         Importance in each trial; NaN after a feature is rejected.
-    shadow_importances_ : ndarray of shape (n_trials_,)
+    shadow_importances_ : ndarray of shape (n_trials,)
         What was to be beaten.
-    path_ : ndarray of shape (n_trials_, n_features)
+    path_ : ndarray of shape (n_trials, n_features)
         Hits by trials, so far; after a rejection as it was.
     classes_ : ndarray or None
         Labels; None in regression.

@@ -23,8 +23,8 @@ class L1L2Selector(BaseSelector):
     Of features that say the same the L1 penalty [1]_ keeps one, at random as it were; the L2
     penalty keeps all and gives them like coefficients (the grouping effect, [2]_). So two models
     are fitted. A feature k with a coefficient of 0 under L1 is a partner of a chosen feature j if
-    their L2 coefficients are close, |βⱼ - βₖ| ≤ ``closeness`` · |βⱼ|, and the features correlate,
-    |corr(xⱼ, xₖ)| ≥ ``min_correlation`` (a negative correlation reverses the sign of βₖ). The L1
+    their L2 coefficients are close, ``|βⱼ - βₖ| ≤ closeness |βⱼ|``, and the features correlate,
+    ``|corr(xⱼ, xₖ)| ≥ min_correlation`` (a negative correlation reverses the sign of βₖ). The L1
     coefficient of j is then shared equally between j and its partners. Features with a share of at
     least ``threshold`` times the largest are selected.
 

@@ -77,7 +77,7 @@ class StabilitySelector(BaseSelector):
         Features that a half picks on average; less than ``q_`` where the path is short.
     error_bound_ : float
         Bound of the expected number of features selected wrongly, for ``q_``.
-    path_ : ndarray of shape (q_, n_features)
+    path_ : ndarray of shape (q, n_features)
         Share of the halves among whose first k picks each feature is, k from 1 to q.
     classes_ : ndarray or None
         Labels; None in regression.
