@@ -184,6 +184,9 @@ class DiffusionScheduler(CursorScheduler):
     def _make_table(self, key: tuple) -> Table:
         """Rows of the grid with so much past, or the row of a label off the grid."""
         output, sample, options, have = key
+        if not (output.is_floating_point and sample.is_floating_point):
+            cure = "Divide pictures of bytes by 127.5 and subtract 1."
+            raise TypeError(self._message("sample", "of a floating dtype", (output, sample), cure))
         labels = None if have >= 0 else np.array([~have])
         rows = self._rows(labels, max(have, 0), options)
         table = self._tables[key] = Table(rows, result_dtypes(output, sample), self._bound())

@@ -109,9 +109,6 @@ class DDIMScheduler(LabelScheduler, SchedulerMixin):
     def _rows_between(
         self, levels: np.ndarray, levels_before: np.ndarray, labels: np.ndarray, options: tuple
     ) -> Rows:
-        if self.num_inference_steps is None:
-            cure = "Call set_timesteps(n) first."
-            raise ValueError(self._message("num_inference_steps", "set before step", None, cure))
         eta, rederive = options
         rederive = rederive or self._bound() is None  # the cheaper form of the same
         prediction = self.config["prediction_type"]
