@@ -121,7 +121,7 @@ def _ancestral(levels: Levels, prediction: str, diffusion: Diffusion, times: np.
 
 
 def _ode_euler(levels: Levels, prediction: str, diffusion: Diffusion, times: np.ndarray) -> Rows:
-    return euler_rows(levels, prediction, 1.0)
+    return euler_rows(levels, prediction)
 
 
 # (levels, prediction, SDE, n + 1 times) -> rows

@@ -220,7 +220,7 @@ class FlowMatchScheduler(GridScheduler, SchedulerMixin):
             return make_rows(solve(prediction, a, b), a_next, 0.0, noise=b_next)
         if self.order == 2:
             return heun_rows(self._grid, prediction, 1.0, kappa=1.0)
-        return euler_rows(self._grid, prediction, 1.0)
+        return euler_rows(self._grid, prediction)
 
     def scale_noise(self, sample: Tensor, timestep: Tensor, noise: Tensor) -> Tensor:
         """Diffuse data, under the name and in the order that flow pipelines use.

@@ -1,7 +1,7 @@
 """What schedulers share that walk over a grid of noise levels by position, labels being derived."""
 
 from abc import abstractmethod
-from math import nan
+from math import inf, nan
 from typing import Any, ClassVar
 
 import numpy as np
@@ -65,12 +65,11 @@ class GridScheduler(DiffusionScheduler):
             n_steps = self._check_count(n_steps)
         with np.errstate(invalid="ignore", divide="ignore"):
             labels, levels = self._plan(n_steps, timesteps, sigmas)
-        if not (np.isfinite(levels.b) & (levels.b > 0)).all():
+            sigma = np.append(levels.b / levels.a, levels.b_next[-1] / levels.a_next[-1])
+        if not 0 < levels.b.min() <= levels.b.max() < inf:
             allowed, cure = "positive and finite", "Clean data need no step."
             raise ValueError(self._message("sigmas", allowed, levels.b.tolist(), cure))
         self._grid = levels
-        with np.errstate(divide="ignore"):
-            sigma = np.append(levels.b / levels.a, levels.b_next[-1] / levels.a_next[-1])
         self.sigmas = torch.from_numpy(self._visible_sigmas(sigma).astype(np.float32))
         return self._visits(labels).astype(np.float32)
 
