@@ -310,10 +310,15 @@ class DiffusionScheduler(CursorScheduler):
 
     def _scales(self, timesteps: Tensor, sample: Tensor) -> tuple[Tensor, Tensor]:
         """a and b of each sample, Tensors of shape (B,) or (1,) on the samples' device."""
+        labels = self._labels_for(timesteps, sample)
+        a, b = self._levels(labels.double())
+        dtype = torch.promote_types(sample.dtype, torch.float32)
+        return a.to(dtype), b.to(dtype)
+
+    def _labels_for(self, timesteps: Tensor, sample: Tensor) -> Tensor:
+        """One label, or one for each sample, on the samples' device."""
         labels = torch.as_tensor(timesteps, device=sample.device).flatten()
         if len(labels) not in (1, len(sample)):
             allowed, cure = f"1 or {len(sample)} labels", "Pass one for each sample."
             raise ValueError(self._message("timesteps", allowed, len(labels), cure))
-        a, b = self._levels(labels.double())
-        dtype = torch.promote_types(sample.dtype, torch.float32)
-        return a.to(dtype), b.to(dtype)
+        return labels

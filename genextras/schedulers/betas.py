@@ -250,13 +250,10 @@ class LabelScheduler(BetaScheduler):
         if scales is None:
             scales = torch.stack(signal_and_noise(self.alphas_cumprod.cpu()))  # (2, T)
             scales = self._known[device, dtype] = scales.to(dtype).to(device)
-        labels = torch.as_tensor(timesteps, device=device).flatten()
+        labels = self._labels_for(timesteps, sample)
         if labels.dtype not in (torch.int64, torch.int32):
             allowed, cure = "a tensor of int64", "Draw them with torch.randint."
             raise TypeError(self._message("timesteps", allowed, labels.dtype, cure))
-        if len(labels) not in (1, len(sample)):
-            allowed, cure = f"1 or {len(sample)} labels", "Pass one for each sample."
-            raise ValueError(self._message("timesteps", allowed, len(labels), cure))
         try:
             a, b = scales.index_select(1, labels)
         except (IndexError, RuntimeError):  # which one depends on how torch was built

@@ -45,7 +45,7 @@ class GridScheduler(DiffusionScheduler):
 
     def _check_config(self) -> None:
         super()._check_config()
-        chosen = [flag for flag in FLAGGED if flag in self._flags and self.config[flag]]
+        chosen = self._chosen_flags()
         if len(chosen) > 1:
             cure = "Set the others to False."
             raise ValueError(self._message(chosen[1], f"False with {chosen[0]}", True, cure))
@@ -53,8 +53,11 @@ class GridScheduler(DiffusionScheduler):
     @property
     def _flagged_spacing(self) -> str | None:
         """Spacing that a flag of the host asks for."""
-        chosen = (FLAGGED[flag] for flag in FLAGGED if flag in self._flags and self.config[flag])
-        return next(chosen, None)
+        chosen = self._chosen_flags()
+        return FLAGGED[chosen[0]] if chosen else None
+
+    def _chosen_flags(self) -> list[str]:
+        return [flag for flag in FLAGGED if flag in self._flags and self.config[flag]]
 
     @abstractmethod
     def _plan(self, n_steps: Any, timesteps: Any, sigmas: Any) -> tuple[np.ndarray, Levels]:
