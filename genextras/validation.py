@@ -24,13 +24,44 @@ __all__ = [
     "message",
 ]
 
-PAIRS = (("beta_start", "beta_end"), ("sigma_min", "sigma_max"))
-WHOLE = {"num_train_timesteps": 1, "steps_offset": 0}  # option: smallest value
+PAIRS = (  # the smaller option, the larger one, least value of the smaller
+    ("beta_start", "beta_end", 0.0),
+    ("beta_min", "beta_max", 0.0),
+    ("sigma_min", "sigma_max", 1e-6),
+    ("s_tmin", "s_tmax", 0.0),
+)
+WHOLE = {  # option: smallest value
+    "num_train_timesteps": 1,
+    "steps_offset": 0,
+    "n_each": 1,
+    "n_corrector_steps": 0,
+    "corrector_order": 0,
+}
 RANGES = {  # option: smallest and largest value, and what people use
     "clip_sample_range": (0.0, inf, "Data in [-1, 1] take 1.0."),
     "sample_max_value": (0.0, inf, "1.0 is plain clipping."),
     "dynamic_thresholding_ratio": (0.0, 1.0, "Imagen takes 0.995."),
     "beta_end": (0.0, inf, "DDPM takes 0.02."),
+    "beta_max": (0.0, inf, "score_sde takes 20."),
+    "sigma_max": (0.0, inf, "EDM takes 80."),
+    "sigma_data": (1e-6, inf, "It is a standard deviation; EDM takes 0.5."),
+    "rho": (0.01, inf, "EDM takes 7."),
+    "s_churn": (0.0, inf, "0 adds no noise."),
+    "s_noise": (0.0, inf, "EDM takes 1.003."),
+    "s_tmax": (0.0, inf, "EDM takes 50."),
+    "snr": (0.0, inf, "score_sde takes 0.16."),
+    "step_size": (0.0, inf, "NCSN takes 2e-5."),
+    "shift": (0.01, inf, "1.0 leaves the times as they are."),
+    "shift_terminal": (0.0, 1.0, "It is a time; None leaves the end where it is."),
+    "kappa": (0.0, inf, "It is about the inverse standard deviation of data."),
+}
+# what the host's own configs may hold as None
+OPTIONAL = {
+    "shift_terminal",
+    "use_karras_sigmas",
+    "use_exponential_sigmas",
+    "use_beta_sigmas",
+    "use_lu_lambdas",
 }
 
 
@@ -48,7 +79,7 @@ def check_options(
     owner : str
         For the message.
     config : mapping
-        Options by name; others than those checked may be there.
+        Options of the class by name; others than those checked may be there.
     choices : mapping of str to sequence of str
         Options that are one of a list.
     flags : sequence of str
@@ -63,6 +94,7 @@ def check_options(
     """
     for name, allowed in choices.items():
         check_choice(owner, name, config[name], allowed)
+    config = {k: v for k, v in config.items() if v is not None or k not in OPTIONAL}
     for name in flags:
         if name in config:
             check_flag(owner, name, config[name])
@@ -72,11 +104,11 @@ def check_options(
     for name, (low, high, cure) in RANGES.items():
         if name in config:
             check_number(owner, name, config[name], low=low, high=high, cure=cure)
-    for low_name, high_name in PAIRS:
+    for low_name, high_name, low in PAIRS:
         if low_name in config:
             cure = f"Swap {low_name} and {high_name}?"
             high = config[high_name]
-            check_number(owner, low_name, config[low_name], low=0.0, high=high, cure=cure)
+            check_number(owner, low_name, config[low_name], low=low, high=high, cure=cure)
 
 
 def message(owner: str, name: str, allowed: str, got: object, cure: str) -> str:

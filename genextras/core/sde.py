@@ -11,7 +11,7 @@ import numpy as np
 from torch import Tensor
 
 from genextras.core.predictions import solve
-from genextras.core.steps import Levels, Rows, make_rows
+from genextras.core.steps import Levels, Rows, euler_rows, make_rows
 
 
 class Diffusion(NamedTuple):
@@ -120,11 +120,16 @@ def _ancestral(levels: Levels, prediction: str, diffusion: Diffusion, times: np.
     return _score_rows(levels, prediction, 1 / alpha, spread**2 / alpha, noise)
 
 
+def _ode_euler(levels: Levels, prediction: str, diffusion: Diffusion, times: np.ndarray) -> Rows:
+    return euler_rows(levels, prediction)
+
+
 # (levels, prediction, SDE, n + 1 times) -> rows
 PREDICTORS: dict[str, Callable[[Levels, str, Diffusion, np.ndarray], Rows]] = {
     "euler_maruyama": _euler_maruyama,
     "reverse_diffusion": _reverse_diffusion,
     "ancestral": _ancestral,
+    "ode_euler": _ode_euler,
 }
 
 

@@ -48,6 +48,23 @@ def levels_to(a: np.ndarray, b: np.ndarray, a_end: float = 1.0, b_end: float = 0
     return Levels(a, b, np.append(a[1:], a_end), np.append(b[1:], b_end))
 
 
+def preserving_levels(alpha_bar: np.ndarray, alpha_bar_prev: np.ndarray) -> Levels:
+    """Steps of variance preserving diffusion, a² + b² = 1.
+
+    Parameters
+    ----------
+    alpha_bar, alpha_bar_prev : array of shape (n,), float64
+        ᾱ_t and ᾱ_s, the shares of variance that are data.
+
+    Returns
+    -------
+    Levels
+        n of them.
+    """
+    ends = (alpha_bar, 1 - alpha_bar, alpha_bar_prev, 1 - alpha_bar_prev)
+    return Levels(*map(np.sqrt, ends))
+
+
 class Rows(NamedTuple):
     """Coefficients of n steps; every field is an array of shape (n,), float64."""
 
@@ -145,25 +162,28 @@ LEARNED: dict[str, Callable[[Tensor, Any, Any], Tensor]] = {
 }
 
 
-def ddim_rows(
-    alpha_bar: np.ndarray,
-    alpha_bar_prev: np.ndarray,
-    *,
+def euler_rows(
+    levels: Levels,
     prediction: str,
+    sigma_data: float = 1.0,
+    *,
     eta: float = 0.0,
     rederive: bool = True,
 ) -> Rows:
-    """DDIM with σ = η √β̃ (eq. 16) from ᾱ_t to ᾱ_s: η = 0 an ODE step, η = 1 ancestral sampling.
+    """DDIM in any family of (a, b), Euler's step in σ = b/a; η > 0 draws a share of ε anew.
 
-    ``rederive`` takes ε from (x, D) after D was bounded, not from the network's output. Rows are
-    not finite where the prediction cannot be inverted.
+    With η = 1 that is ancestral sampling: the noise then has the posterior's variance
+    b_s² (1 - σ_s²/σ_t²), DDIM's eq. 16. ``rederive`` takes ε from (x, D) after D was bounded, not
+    from the network's output. Rows are not finite where the prediction cannot be inverted.
 
     Parameters
     ----------
-    alpha_bar, alpha_bar_prev : array of shape (n,), float64
-        ᾱ_t and ᾱ_s, ᾱ_s ≥ ᾱ_t.
+    levels : Levels
+        Of n steps.
     prediction : str
         What the network predicts.
+    sigma_data : float, default=1.0
+        Standard deviation of data, for "edm".
     eta : float in [0, 1], default=0
         Share of the posterior's standard deviation that is drawn anew.
     rederive : bool, default=True
@@ -174,19 +194,17 @@ def ddim_rows(
     Rows
         n of them.
     """
-    a, b, a_prev = np.sqrt(alpha_bar), np.sqrt(1 - alpha_bar), np.sqrt(alpha_bar_prev)
-    solution = solve(prediction, a, b)
-    small = posterior_variance(alpha_bar, alpha_bar_prev)
-    std = eta * np.sqrt(np.maximum(small, 0))
-    direction = np.sqrt(np.maximum(1 - alpha_bar_prev - std**2, 0))  # < 0 by rounding alone
+    a, b, a_next, b_next = levels
+    ratio = b_next * a / (b * a_next)  # σ_s / σ_t
+    std = eta * b_next * np.sqrt(np.maximum(1 - ratio**2, 0))  # < 0 by rounding alone, as below
+    direction = np.sqrt(np.maximum(b_next**2 - std**2, 0))
+    solution = solve(prediction, a, b, sigma_data)
     if rederive:  # ε = (x - a D) / b
-        terms = {"data": a_prev - direction * a / b, "sample": direction / b}
+        sample = direction / b
+        terms = {"data": a_next - a * sample, "sample": sample}
     else:  # ε = r x + s F
-        terms = {"data": a_prev, "sample": direction * solution.r, "model": direction * solution.s}
-    ends = {"small": np.maximum(small, MIN_VARIANCE)}
-    ends["large"] = transition_variance(alpha_bar, alpha_bar_prev)
-    draws = np.full(len(a), eta > 0)
-    return make_rows(solution, noise=std, draws=draws, **terms, **ends)
+        terms = {"data": a_next, "sample": direction * solution.r, "model": direction * solution.s}
+    return make_rows(solution, noise=std, draws=np.full(len(a), eta > 0), **terms)
 
 
 def ddpm_rows(
@@ -218,36 +236,11 @@ def ddpm_rows(
     Rows
         n of them; ``noise`` is a standard deviation, or 1 if the network brings its own.
     """
-    rows = ddim_rows(alpha_bar, alpha_bar_prev, prediction=prediction, eta=1.0)
-    variance = VARIANCES[variance_type](rows.small, rows.large)
-    return rows._replace(noise=np.where(noisy, np.sqrt(variance), 0.0), draws=noisy)
-
-
-def euler_rows(levels: Levels, prediction: str, sigma_data: float, eta: Any = 0.0) -> Rows:
-    """DDIM in any family of (a, b), Euler's step in σ = b/a; η > 0 draws a share of ε anew.
-
-    Parameters
-    ----------
-    levels : Levels
-        Of n steps.
-    prediction : str
-        What the network predicts.
-    sigma_data : float
-        Standard deviation of data, for "edm".
-    eta : float in [0, 1], default=0
-        That share.
-
-    Returns
-    -------
-    Rows
-        n of them.
-    """
-    a, b, a_next, b_next = levels
-    ratio = b_next * a / (b * a_next)  # σ_s / σ_t; the posterior's variance is b_s² (1 - ratio²)
-    std = eta * b_next * np.sqrt(1 - ratio**2)
-    sample = np.sqrt(b_next**2 - std**2) / b
-    solution = solve(prediction, a, b, sigma_data)
-    return make_rows(solution, a_next - a * sample, sample, noise=std)
+    rows = euler_rows(preserving_levels(alpha_bar, alpha_bar_prev), prediction, eta=1.0)
+    small = np.maximum(posterior_variance(alpha_bar, alpha_bar_prev), MIN_VARIANCE)
+    large = transition_variance(alpha_bar, alpha_bar_prev)
+    std = np.sqrt(VARIANCES[variance_type](small, large))
+    return rows._replace(noise=np.where(noisy, std, 0.0), draws=noisy, small=small, large=large)
 
 
 def heun_rows(levels: Levels, prediction: str, sigma_data: float, kappa: float = 0.0) -> Rows:

@@ -115,7 +115,7 @@ class Table:
         self._limits = (np.abs(rows.data) * bound).tolist() if isinstance(bound, float) else None
         self._rest = [] if bound is None else _in_rows(rows.data, rows.sample, rows.model)
         self.noise, self.draws = rows.noise.tolist(), rows.draws.tolist()
-        self.past = _in_rows(*rows.past)
+        self.past = _in_rows(*rows.past) or [()] * len(self.noise)  # a short run may need none
 
     @cached_property
     def _data(self) -> list[Line]:

@@ -184,6 +184,9 @@ class DiffusionScheduler(CursorScheduler):
     def _make_table(self, key: tuple) -> Table:
         """Rows of the grid with so much past, or the row of a label off the grid."""
         output, sample, options, have = key
+        if not (output.is_floating_point and sample.is_floating_point):
+            cure = "Divide pictures of bytes by 127.5 and subtract 1."
+            raise TypeError(self._message("sample", "of a floating dtype", (output, sample), cure))
         labels = None if have >= 0 else np.array([~have])
         rows = self._rows(labels, max(have, 0), options)
         table = self._tables[key] = Table(rows, result_dtypes(output, sample), self._bound())
@@ -307,10 +310,15 @@ class DiffusionScheduler(CursorScheduler):
 
     def _scales(self, timesteps: Tensor, sample: Tensor) -> tuple[Tensor, Tensor]:
         """a and b of each sample, Tensors of shape (B,) or (1,) on the samples' device."""
+        labels = self._labels_for(timesteps, sample)
+        a, b = self._levels(labels.double())
+        dtype = torch.promote_types(sample.dtype, torch.float32)
+        return a.to(dtype), b.to(dtype)
+
+    def _labels_for(self, timesteps: Tensor, sample: Tensor) -> Tensor:
+        """One label, or one for each sample, on the samples' device."""
         labels = torch.as_tensor(timesteps, device=sample.device).flatten()
         if len(labels) not in (1, len(sample)):
             allowed, cure = f"1 or {len(sample)} labels", "Pass one for each sample."
             raise ValueError(self._message("timesteps", allowed, len(labels), cure))
-        a, b = self._levels(labels.double())
-        dtype = torch.promote_types(sample.dtype, torch.float32)
-        return a.to(dtype), b.to(dtype)
+        return labels

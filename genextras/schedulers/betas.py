@@ -126,7 +126,7 @@ class BetaScheduler(DiffusionScheduler):
 class LabelScheduler(BetaScheduler):
     """A walk over whole-number labels; a step may start at any of them, on the grid or not."""
 
-    _host_strides: ClassVar[bool] = False  # diffusers' class goes to t - T // n, come what may
+    _host_strides: ClassVar[bool] = False  # diffusers' class goes to t - T // n, which asks for n
     _ascends: ClassVar[bool] = False  # from data to noise, where "arrive" reads "come from"
 
     @property
@@ -172,7 +172,7 @@ class LabelScheduler(BetaScheduler):
         return np.unique(self._labels_of(sigmas).round().astype(np.int64))[::-1]
 
     def _off_grid(self, value: float, expected: int) -> int:
-        if value != int(value):
+        if value % 1 != 0:
             cure = "Pass an element of scheduler.timesteps."
             raise TypeError(self._message("timestep", "a whole number", value, cure))
         self._check_labels(np.array([int(value)]))
@@ -217,6 +217,9 @@ class LabelScheduler(BetaScheduler):
         return np.array([following.get(label, max(label - stride, CLEAN)) for label in wanted])
 
     def _rows(self, labels: np.ndarray | None, have: int, options: tuple) -> Rows:
+        if self._host_strides and self.num_inference_steps is None:
+            cure = "Call set_timesteps(n) first."
+            raise ValueError(self._message("num_inference_steps", "set before step", None, cure))
         labels = self._label_array if labels is None else labels
         self._check_labels(labels)
         levels, before = self._alpha_bars(labels), self._alpha_bars(self._arrivals(labels))
@@ -247,13 +250,10 @@ class LabelScheduler(BetaScheduler):
         if scales is None:
             scales = torch.stack(signal_and_noise(self.alphas_cumprod.cpu()))  # (2, T)
             scales = self._known[device, dtype] = scales.to(dtype).to(device)
-        labels = torch.as_tensor(timesteps, device=device).flatten()
+        labels = self._labels_for(timesteps, sample)
         if labels.dtype not in (torch.int64, torch.int32):
             allowed, cure = "a tensor of int64", "Draw them with torch.randint."
             raise TypeError(self._message("timesteps", allowed, labels.dtype, cure))
-        if len(labels) not in (1, len(sample)):
-            allowed, cure = f"1 or {len(sample)} labels", "Pass one for each sample."
-            raise ValueError(self._message("timesteps", allowed, len(labels), cure))
         try:
             a, b = scales.index_select(1, labels)
         except (IndexError, RuntimeError):  # which one depends on how torch was built

@@ -84,7 +84,9 @@ class CursorScheduler(SchedulerMixin, ConfigMixin, ABC):
     # ------------------------------------------------------------ checks
 
     def _check_config(self) -> None:
-        check_options(type(self).__name__, self.config, choices=self._choices, flags=self._flags)
+        words = self._get_init_keys(type(self))  # a config may hold another class's options, too
+        own = {word: value for word, value in self.config.items() if word in words}
+        check_options(type(self).__name__, own, choices=self._choices, flags=self._flags)
 
     def _message(self, name: str, allowed: str, got: object, cure: str) -> str:
         return message(type(self).__name__, name, allowed, got, cure)
@@ -103,7 +105,11 @@ class CursorScheduler(SchedulerMixin, ConfigMixin, ABC):
 
     def _descending(self, name: str, values: Sequence[float]) -> np.ndarray:
         """Own levels or labels as an array, without the clean level that may stand at the end."""
-        numbers = np.array([float(value) for value in values])
+        try:
+            numbers = np.array([float(value) for value in values])
+        except (TypeError, ValueError) as error:
+            cure = "Pass a list."
+            raise TypeError(self._message(name, "numbers", values, cure)) from error
         if len(numbers) > 1 and name == "sigmas" and numbers[-1] == 0:
             numbers = numbers[:-1]
         if not len(numbers) or not (np.diff(numbers) < 0).all():

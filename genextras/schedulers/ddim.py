@@ -9,7 +9,7 @@ from diffusers.schedulers.scheduling_ddim import DDIMSchedulerOutput
 from diffusers.schedulers.scheduling_utils import SchedulerMixin  # from_pretrained reads it here
 from torch import Tensor
 
-from genextras.core.steps import Rows, ddim_rows
+from genextras.core.steps import Rows, euler_rows, preserving_levels
 from genextras.schedulers.base import Generators
 from genextras.schedulers.betas import LabelScheduler
 
@@ -109,13 +109,10 @@ class DDIMScheduler(LabelScheduler, SchedulerMixin):
     def _rows_between(
         self, levels: np.ndarray, levels_before: np.ndarray, labels: np.ndarray, options: tuple
     ) -> Rows:
-        if self.num_inference_steps is None:
-            cure = "Call set_timesteps(n) first."
-            raise ValueError(self._message("num_inference_steps", "set before step", None, cure))
         eta, rederive = options
         rederive = rederive or self._bound() is None  # the cheaper form of the same
-        prediction = self.config["prediction_type"]
-        return ddim_rows(levels, levels_before, prediction=prediction, eta=eta, rederive=rederive)
+        steps, prediction = preserving_levels(levels, levels_before), self.config["prediction_type"]
+        return euler_rows(steps, prediction, eta=eta, rederive=rederive)
 
     def _get_variance(self, timestep: int, prev_timestep: int) -> Tensor:
         """β̃ of the step between two timesteps, as editing pipelines ask for it."""

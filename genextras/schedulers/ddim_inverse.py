@@ -9,7 +9,7 @@ from diffusers.schedulers.scheduling_utils import SchedulerMixin  # from_pretrai
 from torch import Tensor
 
 from genextras.core.predictions import Solution, solve
-from genextras.core.steps import Rows, make_rows
+from genextras.core.steps import Rows, make_rows, preserving_levels
 from genextras.schedulers.betas import LabelScheduler
 
 
@@ -103,13 +103,9 @@ class DDIMInverseScheduler(LabelScheduler, SchedulerMixin):
     def _rows_between(
         self, levels: np.ndarray, levels_before: np.ndarray, labels: np.ndarray, options: tuple
     ) -> Rows:
-        a, b, a_prev, b_prev = *_split(levels), *_split(levels_before)
+        a, b, a_prev, b_prev = preserving_levels(levels, levels_before)
         p, q, r, s = solve(self.config["prediction_type"], a, b)
         kept = 1 / (a_prev * p + b_prev * r)  # DDIM: x_s = x_t / kept + (a_s q + b_s s) F
         gain = -kept * (a_prev * q + b_prev * s)
         solution = Solution(p * kept, p * gain + q, r * kept, r * gain + s)
         return make_rows(solution, a, b * solution.r, model=b * solution.s)
-
-
-def _split(levels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    return np.sqrt(levels), np.sqrt(1 - levels)

@@ -142,10 +142,11 @@ class EDMScheduler(GridScheduler, SchedulerMixin):
         end = 0.0 if config["final_sigmas_type"] == "zero" else config["sigma_min"]
         if end == plain[-1] and len(plain) > 1:  # the host asks twice at the same level
             plain = plain[:-1] if config["compat"] == "none" else plain
-        gamma = min(config["s_churn"] / len(plain), sqrt(2) - 1)
-        churned = (plain >= config["s_tmin"]) & (plain <= config["s_tmax"])
-        raised = plain * np.where(churned, 1 + gamma, 1.0)
-        self._plain = plain
+        self._plain, raised = plain, plain
+        if config["s_churn"]:
+            gamma = min(config["s_churn"] / len(plain), sqrt(2) - 1)
+            churned = (plain >= config["s_tmin"]) & (plain <= config["s_tmax"])
+            raised = plain * np.where(churned, 1 + gamma, 1.0)
         ones = np.ones_like(plain)
         return self._labels_of(raised), Levels(ones, raised, ones, np.append(plain[1:], end))
 

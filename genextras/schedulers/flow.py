@@ -81,7 +81,13 @@ class FlowMatchScheduler(GridScheduler, SchedulerMixin):
         "time_shift_type": tuple(SHIFTS),
         "solver": ("euler", "heun"),
     }
-    _flags: ClassVar[tuple[str, ...]] = ("use_dynamic_shifting", "stochastic_sampling")
+    _flags: ClassVar[tuple[str, ...]] = (
+        "use_dynamic_shifting",
+        "stochastic_sampling",
+        "use_karras_sigmas",
+        "use_exponential_sigmas",
+        "use_beta_sigmas",
+    )
     init_noise_sigma = 1.0
 
     _heun = ("solver", "heun")
@@ -111,6 +117,9 @@ class FlowMatchScheduler(GridScheduler, SchedulerMixin):
         if invert_sigmas:
             cure = "Negate the network and keep the time from noise to data."
             raise ValueError(self._message("invert_sigmas", "False", invert_sigmas, cure))
+        if stochastic_sampling and solver == "heun":
+            cure = "New noise in each step leaves nothing to average; take solver='euler'."
+            raise ValueError(self._message("stochastic_sampling", "False with Heun", True, cure))
         self._mu: float | None = None
         self.sigma_min, self.sigma_max = shifted_time(np.array([1e-3, 1.0]), self.shift).tolist()
 
@@ -199,10 +208,10 @@ class FlowMatchScheduler(GridScheduler, SchedulerMixin):
         return 1 - (1 - time) * (1 - terminal) / (1 - time[-1])
 
     def _respaced(self, time: np.ndarray) -> np.ndarray:
-        for name in ("karras", "exponential", "beta"):
-            if self.config[f"use_{name}_sigmas"]:
-                return SIGMA_GRIDS[name](len(time), float(time[-1]), float(time[0]), 7.0)
-        return time
+        spacing = self._flagged_spacing
+        if spacing is None:
+            return time
+        return SIGMA_GRIDS[spacing](len(time), float(time[-1]), float(time[0]), 7.0)
 
     def _rows(self, labels: np.ndarray | None, have: int, options: tuple) -> Rows:
         prediction = self.config["prediction_type"]
@@ -211,7 +220,7 @@ class FlowMatchScheduler(GridScheduler, SchedulerMixin):
             return make_rows(solve(prediction, a, b), a_next, 0.0, noise=b_next)
         if self.order == 2:
             return heun_rows(self._grid, prediction, 1.0, kappa=1.0)
-        return euler_rows(self._grid, prediction, 1.0)
+        return euler_rows(self._grid, prediction)
 
     def scale_noise(self, sample: Tensor, timestep: Tensor, noise: Tensor) -> Tensor:
         """Diffuse data, under the name and in the order that flow pipelines use.

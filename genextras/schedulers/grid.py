@@ -1,7 +1,7 @@
 """What schedulers share that walk over a grid of noise levels by position, labels being derived."""
 
 from abc import abstractmethod
-from math import nan
+from math import inf, nan
 from typing import Any, ClassVar
 
 import numpy as np
@@ -11,6 +11,13 @@ from torch.compiler import is_compiling
 
 from genextras.core.steps import Levels
 from genextras.schedulers.base import DiffusionScheduler
+
+FLAGGED = {  # the host's flags for a spacing
+    "use_karras_sigmas": "karras",
+    "use_exponential_sigmas": "exponential",
+    "use_beta_sigmas": "beta",
+    "use_lu_lambdas": "exponential",
+}
 
 
 class GridScheduler(DiffusionScheduler):
@@ -36,6 +43,22 @@ class GridScheduler(DiffusionScheduler):
     def _n_past(self) -> int:  # type: ignore[override]  # a fact of the solver
         return int(self._heun is not None and self._internal_dict[self._heun[0]] == self._heun[1])
 
+    def _check_config(self) -> None:
+        super()._check_config()
+        chosen = self._chosen_flags()
+        if len(chosen) > 1:
+            cure = "Set the others to False."
+            raise ValueError(self._message(chosen[1], f"False with {chosen[0]}", True, cure))
+
+    @property
+    def _flagged_spacing(self) -> str | None:
+        """Spacing that a flag of the host asks for."""
+        chosen = self._chosen_flags()
+        return FLAGGED[chosen[0]] if chosen else None
+
+    def _chosen_flags(self) -> list[str]:
+        return [flag for flag in FLAGGED if flag in self._flags and self.config[flag]]
+
     @abstractmethod
     def _plan(self, n_steps: Any, timesteps: Any, sigmas: Any) -> tuple[np.ndarray, Levels]:
         """Labels and levels of n steps, one model call each."""
@@ -43,10 +66,13 @@ class GridScheduler(DiffusionScheduler):
     def _choose(self, n_steps: Any, timesteps: Any, sigmas: Any) -> np.ndarray:
         if n_steps is not None and timesteps is None and sigmas is None:
             n_steps = self._check_count(n_steps)
-        labels, levels = self._plan(n_steps, timesteps, sigmas)
-        self._grid = levels
-        with np.errstate(divide="ignore"):
+        with np.errstate(invalid="ignore", divide="ignore"):
+            labels, levels = self._plan(n_steps, timesteps, sigmas)
             sigma = np.append(levels.b / levels.a, levels.b_next[-1] / levels.a_next[-1])
+        if not 0 < levels.b.min() <= levels.b.max() < inf:
+            allowed, cure = "positive and finite", "Clean data need no step."
+            raise ValueError(self._message("sigmas", allowed, levels.b.tolist(), cure))
+        self._grid = levels
         self.sigmas = torch.from_numpy(self._visible_sigmas(sigma).astype(np.float32))
         return self._visits(labels).astype(np.float32)
 

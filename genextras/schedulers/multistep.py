@@ -11,7 +11,7 @@ from genextras.core.grids import GRIDS
 from genextras.core.multistep import adams_rows, exponential_rows
 from genextras.core.steps import Levels, Rows, levels_to
 from genextras.schedulers.betas import BetaScheduler
-from genextras.schedulers.grid import GridScheduler
+from genextras.schedulers.grid import FLAGGED, GridScheduler
 
 SHORT = 15  # below so many steps the host lowers the order of the last ones
 
@@ -100,6 +100,7 @@ class MultistepScheduler(BetaScheduler, GridScheduler, SchedulerMixin):
         "rescale_betas_zero_snr",
         "lower_order_final",
         "euler_at_final",
+        *FLAGGED,
     )
 
     @register_to_config
@@ -139,15 +140,14 @@ class MultistepScheduler(BetaScheduler, GridScheduler, SchedulerMixin):
     @property
     def _n_past(self) -> int:  # type: ignore[override]  # a fact of the solver
         config = self._internal_dict
-        corrects = config["algorithm_type"] == "adams" and config["corrector_order"] > 1
-        return max(int(config["solver_order"]) - 1 + corrects, int(config["corrector_order"]) - 1)
+        n_past, corrector = int(config["solver_order"]) - 1, int(config["corrector_order"])
+        if config["algorithm_type"] != "adams" or corrector < 2:
+            return n_past
+        return max(n_past + 1, corrector - 1)
 
     @property
     def _spacing(self) -> str:
-        flags = {"karras_sigmas": "karras", "exponential_sigmas": "exponential"}
-        flags |= {"beta_sigmas": "beta", "lu_lambdas": "exponential"}
-        chosen = [name for flag, name in flags.items() if self.config[f"use_{flag}"]]
-        return chosen[0] if chosen else str(self.config["timestep_spacing"])
+        return self._flagged_spacing or str(self.config["timestep_spacing"])
 
     def _plan(self, n_steps: Any, timesteps: Any, sigmas: Any) -> tuple[np.ndarray, Levels]:
         is_host, spacing = self.config["compat"] == "diffusers", self._spacing

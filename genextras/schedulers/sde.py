@@ -20,12 +20,11 @@ from genextras.core.sde import (
     langevin_rows,
     preserving,
 )
-from genextras.core.steps import Levels, Rows, euler_rows, heun_rows, levels_to
+from genextras.core.steps import Levels, Rows, heun_rows, levels_to
 from genextras.schedulers.base import DiffusionScheduler
 from genextras.schedulers.grid import GridScheduler
 
 CLEANEST = {"vp": 1e-3, "sub-vp": 1e-3, "ve": 1e-5}  # last time that is evaluated, in score_sde
-FLOWS = ("ode_euler", "ode_heun")
 
 
 @final
@@ -77,7 +76,7 @@ class SDEScheduler(GridScheduler, SchedulerMixin):
     _choices: ClassVar = {
         **DiffusionScheduler._choices,
         "sde": tuple(CLEANEST),
-        "predictor": (*PREDICTORS, *FLOWS),
+        "predictor": (*PREDICTORS, "ode_heun"),
     }
 
     _heun = ("predictor", "ode_heun")
@@ -98,6 +97,9 @@ class SDEScheduler(GridScheduler, SchedulerMixin):
         compat: str = "none",
     ) -> None:
         self._start()
+        if self._n_past and n_corrector_steps:
+            allowed, cure = "0 with predictor='ode_heun'", "Take predictor='ode_euler'."
+            raise ValueError(self._message("n_corrector_steps", allowed, n_corrector_steps, cure))
 
     @property
     def order(self) -> int:  # type: ignore[override]  # the host's is a class attribute
@@ -172,9 +174,8 @@ class SDEScheduler(GridScheduler, SchedulerMixin):
     def _rows(self, labels: np.ndarray | None, have: int, options: tuple) -> Rows:
         config, levels = self.config, self._grid
         prediction = config["prediction_type"]
-        if config["predictor"] in FLOWS:
-            make = heun_rows if self._n_past else euler_rows
-            return make(levels, prediction, 1.0)
+        if self._n_past:
+            return heun_rows(levels, prediction, 1.0)
         rows = PREDICTORS[config["predictor"]](levels, prediction, self.diffusion, self._grid_times)
         rows = denoise_last(rows)
         n_correctors = int(config["n_corrector_steps"])
