@@ -11,6 +11,7 @@ import numpy as np
 
 from rlextras.kernels.panels import PANEL
 from rlextras.kernels.plan import Layer
+from rlextras.kernels.tiles import padded
 
 N_IN, N_OUT, WEIGHT, BIAS, ACTIVATION, SLOPE = range(6)
 """Columns of a layer, as in ``plan``."""
@@ -19,24 +20,28 @@ DELTA, INPUTS, LD, UNIT = range(6, 10)
 its outputs in the units of its network."""
 N_COLUMNS = 10
 
-MAX_ROWS = 16
+MAX_ROWS = 24
 """Rows of weights that one piece of a phase takes."""
+LINE = 16
+"""Numbers in a cache line."""
 
 
-def padded(n: int) -> int:
-    """Columns that n numbers take in a row of inputs.
+def cleared(n: int) -> np.ndarray:
+    """Room for some numbers that begins with a cache line, so that no vector lies in two.
 
     Parameters
     ----------
     n : int
-        Numbers.
+        How many.
 
     Returns
     -------
-    int
-        The next multiple of ``PANEL``.
+    ndarray of float32, shape (n,)
+        Zeros.
     """
-    return -(-n // PANEL) * PANEL
+    room = np.zeros(n + LINE, np.float32)
+    first = -(room.ctypes.data // room.itemsize) % LINE
+    return room[first : first + n]
 
 
 @dataclass(frozen=True)

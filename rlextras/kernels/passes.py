@@ -17,7 +17,7 @@ from rlextras.kernels.actor_critic import (
 )
 from rlextras.kernels.compiler import kernel
 from rlextras.kernels.panels import PANEL, add_product
-from rlextras.kernels.tiles import row_product
+from rlextras.kernels.tiles import LANES, row_product, turn
 
 _ZERO = np.float32(0.0)
 
@@ -146,15 +146,17 @@ def keep_inputs(
     """
     first, end = layers
     inputs, panel = at
-    x_at = start
+    x_at, wide = start, np.int64(PANEL)
     for i in range(first, end):
         n_in, ld = table[i, N_IN], table[i, LD]
         to = table[i, INPUTS] + panel * PANEL * ld
-        for r0 in range(0, n_in, 16):
-            last = min(n_in, r0 + 16)
-            for b in range(PANEL):
-                for r in range(r0, last):
-                    inputs[to + b * ld + r] = units[x_at + r * PANEL + b]
+        whole = n_in - n_in % LANES
+        for b in range(0, PANEL, LANES):
+            for r in range(0, whole, LANES):
+                turn(inputs, units, (to + b * ld + r, ld, x_at + r * PANEL + b, wide))
+        for b in range(PANEL):
+            for r in range(whole, n_in):
+                inputs[to + b * ld + r] = units[x_at + r * PANEL + b]
         x_at = start + table[i, UNIT]
 
 

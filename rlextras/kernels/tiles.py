@@ -20,10 +20,10 @@ from rlextras.kernels.compiler import kernel
 
 _intrinsic: Any = intrinsic  # its type hides that callers leave out the typing context
 LANES = 16
-_HAS_AVX512 = bool(get_host_cpu_features().get("avx512f"))
-WIDE = 32 if _HAS_AVX512 else 16  # columns of a tile, where there are as many
-ROWS = 8 if _HAS_AVX512 else 4  # sums that stay in registers, enough to hide the latency of a sum
-DOTS = 16 if _HAS_AVX512 else 8  # dot products at a time, and lanes of each
+HAS_AVX512 = bool(get_host_cpu_features().get("avx512f"))
+WIDE = 32 if HAS_AVX512 else 16  # columns of a tile, where there are as many
+ROWS = 8 if HAS_AVX512 else 4  # sums that stay in registers, enough to hide the latency of a sum
+DOTS = 16 if HAS_AVX512 else 8  # dot products at a time, and lanes of each
 FEW = 3
 """Samples up to which rows one after the other take less than a tile or a panel of columns."""
 WORD = ir.IntType(64)
@@ -169,6 +169,45 @@ def _emit_dots(context: Any, builder: Any, signature: Any, arguments: Any) -> An
 @_intrinsic
 def _dots(typingctx: Any, out: Any, p: Any, q: Any, at: Any) -> Any:
     return types.void(out, p, q, at), _emit_dots
+
+
+def _emit_turn(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    """Four rounds of a perfect shuffle of the 16 rows, each of which deals row r and r + 8."""
+    out, x = _pointers(context, builder, arguments[:2], signature.args[:2])
+    out_at, out_row, x_at, x_row = cgutils.unpack_tuple(builder, arguments[2])
+    places = [builder.add(x_at, builder.mul(x_row, WORD(r))) for r in range(LANES)]
+    rows = [builder.load(_vector_at(builder, x, place, LANES), align=4) for place in places]
+    kind, half = ir.VectorType(ir.IntType(32), LANES), LANES // 2
+    dealt = [lane for k in range(LANES) for lane in (k, LANES + k)]
+    masks = [ir.Constant(kind, dealt[:LANES]), ir.Constant(kind, dealt[LANES:])]
+    for _ in range(LANES.bit_length() - 1):
+        pairs = list(zip(rows[:half], rows[half:], strict=True))
+        rows = [builder.shuffle_vector(a, b, mask) for a, b in pairs for mask in masks]
+    for r, row in enumerate(rows):
+        place = builder.add(out_at, builder.mul(out_row, WORD(r)))
+        builder.store(row, _vector_at(builder, out, place, LANES), align=4)
+    return context.get_dummy_value()
+
+
+@_intrinsic
+def turn(typingctx: Any, out: Any, x: Any, at: Any) -> Any:
+    """Transpose a tile of ``LANES`` rows and columns.
+
+    Parameters
+    ----------
+    typingctx : object
+        Numba's; callers leave it out.
+    out, x : ndarray of float32, one dimension
+        Where the two tiles stand.
+    at : tuple of (int, int, int, int)
+        Offset of the tile in ``out``, its step from row to row, and the same in ``x``.
+
+    Returns
+    -------
+    None
+        The tile is written.
+    """
+    return types.void(out, x, at), _emit_turn
 
 
 _tile, _row = product_tile(ROWS, LANES), product_tile(1, LANES)

@@ -217,17 +217,15 @@ class SharedActorCritic(SharedMemory):
         if found is None:
             maker = load("actor_critic")
             plan = maker.blueprint(self._layers[0], self._layers[1:], n)
-            field = tuple(
-                np.zeros(size, np.float32)
-                for size in (plan.n_deltas * plan.n_panels, plan.n_inputs)
-            )
+            sizes = (plan.n_deltas * plan.n_panels, plan.n_inputs)
+            field = tuple(map(maker.cleared, sizes))
             n_products = n * int((plan.table[:, 0] * plan.table[:, 1]).sum())
-            found = self._rooms[n] = (plan, field, [np.zeros(plan.n_work, np.float32)], n_products)
+            found = self._rooms[n] = (plan, field, [maker.cleared(plan.n_work)], n_products)
         return found
 
     def _work(self, works: list[np.ndarray], i: int) -> np.ndarray:
         while len(works) <= i:
-            works.append(np.zeros_like(works[0]))
+            works.append(load("actor_critic").cleared(works[0].size))
         return works[i]
 
 

@@ -6,13 +6,13 @@ T. Schaul et al., "Prioritized Experience Replay", ICLR 2016, https://arxiv.org/
 from typing import Any
 
 import numpy as np
-import torch
 from stable_baselines3.common.buffers import DictReplayBuffer, NStepReplayBuffer, ReplayBuffer
 from stable_baselines3.common.type_aliases import DictReplayBufferSamples, ReplayBufferSamples
 from stable_baselines3.common.vec_env import VecNormalize
 from stable_baselines3.her.her_replay_buffer import HerReplayBuffer
 
 from rlextras.host.compiling import load
+from rlextras.offpolicy.hindsight import NStepHerReplayBuffer, joined
 from rlextras.validation import check_options, number
 
 _RULES = {
@@ -265,17 +265,19 @@ class PrioritizedHerReplayBuffer(Prioritized, HerReplayBuffer):
         parts = [np.flatnonzero(~is_virtual), np.flatnonzero(is_virtual)]
         places = np.argsort(np.concatenate(parts))
         return DictReplayBufferSamples(
-            *(_merged(one, other, places) for one, other in zip(real, virtual, strict=True))
+            *(_ordered(field, places) for field in map(joined, real, virtual))
         )
 
 
-def _merged(one: Any, other: Any, places: np.ndarray) -> Any:
-    """Two parts of a batch, in the order in which they were drawn."""
-    if one is None:
-        return None
-    if isinstance(one, dict):
-        return {key: _merged(one[key], other[key], places) for key in one}
-    return torch.cat([one, other])[torch.from_numpy(places)]
+class PrioritizedNStepHerReplayBuffer(PrioritizedHerReplayBuffer, NStepHerReplayBuffer):
+    """``NStepHerReplayBuffer`` that draws by priority, among episodes that have ended."""
+
+
+def _ordered(field: Any, places: np.ndarray) -> Any:
+    """A field of a batch in another order."""
+    if isinstance(field, dict):
+        return {key: part[places] for key, part in field.items()}
+    return None if field is None else field[places]
 
 
 KIN: dict[type[ReplayBuffer], type[Prioritized]] = {
@@ -283,5 +285,6 @@ KIN: dict[type[ReplayBuffer], type[Prioritized]] = {
     NStepReplayBuffer: PrioritizedNStepReplayBuffer,
     DictReplayBuffer: PrioritizedDictReplayBuffer,
     HerReplayBuffer: PrioritizedHerReplayBuffer,
+    NStepHerReplayBuffer: PrioritizedNStepHerReplayBuffer,
 }
 """Buffers of the host, and those that draw by priority in their place."""

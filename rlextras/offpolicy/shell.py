@@ -27,6 +27,7 @@ from rlextras.host.phases import PhaseClock
 from rlextras.offpolicy.compact import CompactReplayBuffer
 from rlextras.offpolicy.export import write_onnx
 from rlextras.offpolicy.files import Filed
+from rlextras.offpolicy.hindsight import NStepHerReplayBuffer
 from rlextras.offpolicy.options import (
     ACTION_SPACES,
     COMMON_RULES,
@@ -142,12 +143,15 @@ class OffPolicy(Filed):
                     f"{owner}: env must be given with a HerReplayBuffer, which asks it for "
                     "rewards, got None. You must pass an environment."
                 )
-        if self.prioritized and self.replay_buffer is None:
-            self._choose_prioritized()
+            if self.n_steps > 1 and self.replay_buffer_class is HerReplayBuffer:
+                self.replay_buffer_class = NStepHerReplayBuffer
+                self._tell_buffer_of_steps()
+            if self.prioritized:
+                self._choose_prioritized()
         if self._keeps_time_limits():
             self.replay_buffer_class = CompactReplayBuffer
         with warnings.catch_warnings():
-            if self.prioritized:  # the buffer chosen has the host's n_steps among its own options
+            if self.prioritized or self.replay_buffer_class is NStepHerReplayBuffer:  # it has them
                 warnings.filterwarnings("ignore", "`n_steps=")
             super()._setup_model()
         self._name_networks()
@@ -160,8 +164,7 @@ class OffPolicy(Filed):
             plain = NStepReplayBuffer if self.n_steps > 1 else ReplayBuffer
             chosen = DictReplayBuffer if is_dict else plain
             if self.n_steps > 1:
-                more = {"n_steps": self.n_steps, "gamma": self.gamma}
-                self.replay_buffer_kwargs = {**self.replay_buffer_kwargs, **more}
+                self._tell_buffer_of_steps()
         if not issubclass(chosen, Prioritized):
             if chosen not in KIN:
                 raise OptionError(
@@ -171,6 +174,11 @@ class OffPolicy(Filed):
                 )
             chosen = KIN[chosen]
         self.replay_buffer_class = chosen
+
+    def _tell_buffer_of_steps(self) -> None:
+        """Put what n-step returns go by among the options of the replay buffer."""
+        more = {"n_steps": self.n_steps, "gamma": self.gamma}
+        self.replay_buffer_kwargs = {**self.replay_buffer_kwargs, **more}
 
     def _keeps_time_limits(self) -> bool:
         """Whether the host's buffer with one array would be asked for what it cannot do."""
