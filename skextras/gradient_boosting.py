@@ -26,6 +26,7 @@ REGRESSION_LOSSES = (
     "gamma",
     "tweedie",
 )
+LARGEST = 1e37  # of a target: residuals are kept in single precision
 
 
 class GradientBoostingRegressor(RegressorMixin, BaseGradientBoosting):
@@ -289,6 +290,12 @@ class GradientBoostingRegressor(RegressorMixin, BaseGradientBoosting):
     def _encode_y(self, y: Any, *, reset: bool) -> np.ndarray:
         self.n_trees_per_iteration_ = 1
         y = _check_y(y, estimator=self).astype(np.float64)
+        size = np.abs(y).max()
+        if size > LARGEST:
+            raise ValueError(
+                f"{type(self).__name__}: y must be within ±{LARGEST:g}, got one of size {size:g}. "
+                "Divide it by its standard deviation."
+            )
         self._make_loss().check(y, type(self).__name__)
         return y
 
@@ -630,7 +637,7 @@ class GradientBoostingClassifier(ClassifierMixin, BaseGradientBoosting):
     def _encode_y(self, y: Any, *, reset: bool) -> np.ndarray:
         y = _check_y(y, estimator=self)
         if not reset:
-            return self._labels.transform(y).astype(np.float64)
+            return self._known(y)
         if y.dtype == object:  # of mixed kinds, which cannot be sorted, it says so
             check_classification_targets(y)
         self._labels: LabelEncoder = LabelEncoder()
@@ -641,6 +648,17 @@ class GradientBoostingClassifier(ClassifierMixin, BaseGradientBoosting):
         self.n_trees_per_iteration_ = 1 if n_classes <= 2 else n_classes
         self._check_loss(n_classes)
         return codes.astype(np.float64)
+
+    def _known(self, y: np.ndarray) -> np.ndarray:
+        """Numbers of classes that the first targets had."""
+        try:
+            return self._labels.transform(y).astype(np.float64)
+        except ValueError as error:
+            raise ValueError(
+                f"{type(self).__name__}: y_val, and y of a warm start, must hold classes of the "
+                f"first y, got unseen labels {set(y.tolist()) - set(self.classes_.tolist())}. "
+                "Leave such rows out, or fit anew."
+            ) from error
 
     def _check_loss(self, n_classes: int) -> None:
         if n_classes > 2 and self.loss != "log_loss":

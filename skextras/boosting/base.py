@@ -273,6 +273,13 @@ class BaseGradientBoosting(UnderstandingMixin, BaseEstimator, ABC):
                 "either 'auto' or True."
             )
         owner = type(self).__name__
+        callbacks = self.callbacks or ()
+        for callback in () if callable(callbacks) else callbacks:
+            if not callable(callback):
+                raise TypeError(
+                    f"{owner}: callbacks must be functions of the estimator and its course, got "
+                    f"{callback!r} among them. Take it out."
+                )
         if self.boosting == "dart" and self.early_stopping is True:
             raise ValueError(
                 f"{owner}: early_stopping must be False or 'auto' with boosting='dart', got True. "

@@ -10,35 +10,9 @@ from skextras.losses.base import Gradients, Loss, gradient_buffers
 from skextras.trees.growing import Grower
 from skextras.trees.grown import Grown
 from skextras.trees.leaf_sums import leaf_sums
+from skextras.trees.stepping import newton_values
 from skextras.trees.threads import Threads
 from skextras.trees.workspace import Growth
-
-ROUNDING = 2.0**-21  # of a gradient in single precision, relative
-TINY = float(np.finfo(np.float64).tiny)
-
-
-def newton_values(sums: np.ndarray, growth: Growth) -> np.ndarray:
-    """Minimisers of G v + (H + λ) v² / 2 + α |v|.
-
-    Parameters
-    ----------
-    sums : ndarray of float64 of shape (n, 3)
-        G, H, and the sum of the gradients' absolute values: a G that is no more than the rounding
-        of its terms is 0, or else scores would creep without end where they have converged.
-    growth : Growth
-        Has λ and α.
-
-    Returns
-    -------
-    ndarray of float64 of shape (n,)
-        The values.
-    """
-    gradient, hessian, terms = sums.T
-    size = np.where(np.abs(gradient) > ROUNDING * terms, np.abs(gradient), 0.0)
-    size = np.maximum(size - growth.l1, 0.0)
-    curvature = np.maximum(hessian + growth.l2, TINY)
-    values: np.ndarray = -np.sign(gradient) * size / curvature
-    return values
 
 
 class Refiner:
@@ -111,7 +85,7 @@ class Refiner:
             # With G and H at v, the loss of w falls most at the minimiser of
             # (G - H v) w + (H + λ) w² / 2 + α |w|.
             sums[:, 0] -= sums[:, 1] * now
-            step = newton_values(sums, self._growth)
+            step = newton_values(sums, self._growth.l1, self._growth.l2)
             lower, upper = np.where(step > now, now, lower), np.where(step < now, now, upper)
             reach = 1 + np.abs(now)  # while the enclosure is open
             step = np.clip(step, now - reach, now + reach)

@@ -12,7 +12,7 @@ from functools import cached_property
 
 import numpy as np
 
-from skextras.boosting.refining import Refiner, newton_values
+from skextras.boosting.refining import Refiner
 from skextras.losses.base import Gradients, Loss
 from skextras.trees.arrays import Tree
 from skextras.trees.binning import Binned
@@ -20,6 +20,7 @@ from skextras.trees.growing import Grower
 from skextras.trees.grown import Grown
 from skextras.trees.leaf_sums import leaf_sums
 from skextras.trees.routing import Router
+from skextras.trees.stepping import newton_values
 from skextras.trees.threads import Threads
 from skextras.trees.workspace import Growth
 
@@ -185,8 +186,11 @@ class Rounds:
                 has_constant_hessian=self._counts,
                 seed=int(random.integers(1 << 63)) if self._growth.max_features < 1 else 0,
             )
-            values = rate * self._values(tree, output)
-            self._grower.add_to(self.scores[output], tree, values)
+            if self._refiner is None and not self.loss.has_leaf_values:
+                values = self._grower.step(self.scores[output], tree, rate)
+            else:
+                values = rate * self._values(tree, output)
+                self._grower.add_to(self.scores[output], tree, values)
             grown.append(tree.tree(values, self._weights(tree)))
         return Change(grown, self._shrink(dropped))
 
@@ -213,7 +217,7 @@ class Rounds:
             best = self.loss.leaf_values(buffers.y, raw, buffers.weight, leaves)
         else:
             sums = self._sums(output, leaves)
-            best = newton_values(sums, self._growth)
+            best = newton_values(sums, self._growth.l1, self._growth.l2)
         values[grown.leaves] = best
         if self._refiner is not None:
             values[grown.leaves] = self._refiner.refined(

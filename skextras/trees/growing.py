@@ -27,12 +27,13 @@ from skextras.trees.leaves import (
     sum_part,
     sums_at,
 )
-from skextras.trees.memory import address_of, compiled, inner, int64s, word
+from skextras.trees.memory import compiled, inner, int64s, word
 from skextras.trees.nodes import may_split, next_node, open_node, set_node, take_turn, write_node
 from skextras.trees.parting import unite
 from skextras.trees.scans import scan_nodes
+from skextras.trees.stepping import Stepper
 from skextras.trees.sums import state_of, sum_places, take_slot
-from skextras.trees.threads import Threads
+from skextras.trees.threads import Threads, run
 from skextras.trees.workspace import Growth, Workspace
 
 
@@ -78,7 +79,9 @@ def _finish(table: int) -> int:
 
 @compiled
 def grow(table: int) -> int:
-    """Grow a tree from the payloads and the order in the table; its number of nodes."""
+    """Grow a tree from the gradients in the table; its number of nodes."""
+    n_blocks = (word(table, at.N_ROWS) + BLOCK - 1) // BLOCK
+    run(word(table, at.CONTROL), word(table, at.OP_PACK), table, n_blocks)
     _begin(table)
     state = state_of(table)
     while state[at.N_OPEN] > 0 and state[at.N_KEPT] + 1 < word(table, at.MAX_LEAVES):
@@ -110,6 +113,7 @@ class Grower:
 
     def __init__(self, binned: Binned, growth: Growth, threads: Threads) -> None:
         self._space = space = Workspace(binned, growth, threads)
+        self._stepper = Stepper(space)
         self._edges = binned.mapper.greatest()
         for place, function in _OPERATIONS.items():
             space.table[place] = function.address
@@ -159,10 +163,35 @@ class Grower:
         space.table[at.N_ROOT] = n if rows is None else len(rows)
         space.table[at.SEED] = np.uint64(seed).view(np.int64)
         space.state[at.HAS_WEIGHTLESS] = 0
-        space.threads.run(pack, space.table, -(-n // BLOCK))
-        space.lanes[:, : at.N_SHARED] = space.table[: at.N_SHARED]
-        n_nodes = grow(address_of(space.table))
+        if len(space.lanes):
+            space.lanes[:, : at.N_SHARED] = space.table[: at.N_SHARED]
+        n_nodes = grow(space.address)
         return Grown(space.nodes[:n_nodes].copy(), order, scale, h_scale, self._edges)
+
+    def step(self, scores: np.ndarray, grown: Grown, rate: float) -> np.ndarray:
+        """Take Newton's step on the leaves of a tree just grown, for the scores of all rows.
+
+        Parameters
+        ----------
+        scores : ndarray of float32 of shape (n_rows,)
+            Changed in place.
+        grown : Grown
+            The last tree of this grower, whose gradients are still what they were.
+        rate : float
+            ν, the share of the step that is taken.
+
+        Returns
+        -------
+        ndarray of float64 of shape (n_nodes,)
+            Values of its nodes.
+        """
+        space, n = self._space, self._space.binned.n_rows
+        space.hold(at.SCORES, scores)
+        values = self._stepper.step(len(grown.records), rate)
+        n_root = int(space.table[at.N_ROOT])
+        if n_root < n:
+            self._route(grown.records, values, n - n_root)
+        return values
 
     def add_to(self, scores: np.ndarray, grown: Grown, values: np.ndarray) -> None:
         """Add the values of a tree just grown to the scores of all rows.
@@ -203,4 +232,5 @@ _OPERATIONS = {
     at.OP_SCAN: scan_group,
     at.OP_EXPAND: expand,
     at.OP_LANE: expand_lane,
+    at.OP_PACK: pack,
 }

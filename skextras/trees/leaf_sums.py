@@ -19,17 +19,18 @@ from skextras.trees.memory import (
 from skextras.trees.threads import Threads
 
 N_ROWS, N_LEAVES, GRADIENT, HESSIAN, ORDER, STARTS, ENDS, SUMS, N_TABLE = range(9)
-LEAVES = 4  # of a chunk; a leaf is summed by one thread, in the order of its rows
+CHUNK = 4  # leaves; a leaf is summed by one thread, in the order of its rows
 
 
 @operation
-def _sum(table, chunk, thread):  # type: ignore[no-untyped-def]
+def sum_leaves(table, chunk, thread):  # type: ignore[no-untyped-def]
+    """Sums of a chunk of leaves."""
     n, n_leaves = word(table, N_ROWS), word(table, N_LEAVES)
     gradient, hessian = float32s(word(table, GRADIENT), n), float32s(word(table, HESSIAN), n)
     order = uint32s(word(table, ORDER), n)
     starts, ends = int64s(word(table, STARTS), n_leaves), int64s(word(table, ENDS), n_leaves)
     sums = float64s(word(table, SUMS), 3 * n_leaves)
-    for leaf in range(chunk * LEAVES, min(n_leaves, (chunk + 1) * LEAVES)):
+    for leaf in range(chunk * CHUNK, min(n_leaves, (chunk + 1) * CHUNK)):
         g, h, size = 0.0, 0.0, 0.0
         for i in range(starts[leaf], ends[leaf]):
             row = np.uint64(order[i])
@@ -67,5 +68,5 @@ def leaf_sums(
     table[[N_ROWS, N_LEAVES]] = len(gradient), len(starts)
     arrays = (gradient, hessian, order, starts, ends, sums)
     table[GRADIENT:] = [address_of(array) for array in arrays]
-    threads.run(_sum, table, -(-len(starts) // LEAVES))
+    threads.run(sum_leaves, table, -(-len(starts) // CHUNK))
     return sums

@@ -27,9 +27,9 @@ FEW_LEAVES = 8  # whose rows lie so near to each other that such a copy saves no
 (OP_SUM, OP_GATHER, OP_PARTITION, OP_MOVE, OP_SCAN, OP_EXPAND, OP_LANE) = range(39, 46)
 (SCORES, N_LEAVES, LEAVES, LEAF_VALUES) = range(46, 50)
 (N_COLUMNS, PLACES, FEATURE_BINS, MEMBERS, MEMBER_STARTS) = range(50, 55)
-(ROW_WORDS, TO_NEXT_ROW, TO_NEXT_GROUP) = range(55, 58)
-(N_THREADS, ALLOWED, PERMUTATION, FACTS, SCRATCH, FOUND, JOB, LEFT_COUNTS) = range(58, 66)
-N_SHARED, N_TABLE = N_THREADS, 66
+(ROW_WORDS, TO_NEXT_ROW, TO_NEXT_GROUP, OP_PACK) = range(55, 59)
+(N_THREADS, ALLOWED, PERMUTATION, FACTS, SCRATCH, FOUND, JOB, LEFT_COUNTS) = range(59, 67)
+N_SHARED, N_TABLE = N_THREADS, 67
 
 # A node's record: the split that was found for it, then what it is: its left child once its rows
 # are parted, its number in the tree, the turn at which it was split, its rows and depth, the slots
@@ -156,6 +156,7 @@ class Workspace:
             BATCH: np.zeros(n_lanes, np.int64),
         }
         self.table = np.zeros(N_TABLE, np.int64)
+        self.address = address_of(self.table)
         _enter(self.table, self._arrays)
         n_chosen = max(1, int(np.ceil(growth.max_features * n_features)))
         limit = np.iinfo(np.int64).max

@@ -252,7 +252,7 @@ def test_targets_that_are_no_classes_are_refused_as_the_host_does(y):
 def test_a_validation_set_with_unseen_classes_is_refused():
     X, y = labels(100)
     model = GradientBoostingClassifier(early_stopping=True)
-    with pytest.raises(ValueError, match="unseen labels"):
+    with pytest.raises(ValueError, match=r"first y, got unseen labels \{2\}"):
         model.fit(X, y, X_val=X, y_val=y + 1)
 
 
@@ -260,3 +260,12 @@ def test_a_validation_set_with_unseen_classes_is_refused():
 def test_empty_and_flat_tables_are_refused(X):
     with pytest.raises(ValueError, match=r"0 sample|0 feature|2D array"):
         fitted(X, np.ones(len(X)))
+
+
+def test_targets_that_single_precision_cannot_hold_are_refused():
+    X, y = numbers(100)
+    model = GradientBoostingRegressor(max_iter=5, min_samples_leaf=5)
+    with pytest.raises(ValueError, match=r"y must be within ±1e\+37, got one of size"):
+        model.fit(X, y * 1e200)
+    large = model.fit(X, y * 1e30).predict(X)
+    np.testing.assert_allclose(large, model.fit(X, y).predict(X) * 1e30, rtol=1e-3)

@@ -39,6 +39,15 @@ def test_weights_of_the_held_out_rows_are_repetitions_and_not_negative():
         model.fit(X, y, X_val=X_val, y_val=y_val, sample_weight_val=-times)
 
 
+def test_a_callback_that_is_no_function_is_refused_before_the_fit():
+    X, y = labels(100)
+    told = []
+    callbacks = [lambda _, course: told.append(course), "print"]
+    with pytest.raises(TypeError, match=r"functions .* got 'print' among them"):
+        GradientBoostingClassifier(**QUICK, callbacks=callbacks).fit(X, y)
+    assert not told
+
+
 def test_it_stops_when_the_score_no_longer_rises():
     X, y = labels(600)
     y = np.random.default_rng(0).permutation(y)  # nothing to learn

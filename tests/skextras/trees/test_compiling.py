@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numba.core.caching import NullCache
 
 from skextras.trees import compiling, growing
 from skextras.trees.compiling import compiled, digest, inner, operation
@@ -34,6 +35,7 @@ def fill(address, n):  # type: ignore[no-untyped-def]
 
 def test_parts_are_compiled_into_their_callers():
     numbers = np.arange(5.0)
+    fill._cache = NullCache()  # it is compiled here, whatever an earlier run has left
     fill(address_of(numbers), 5)
     assert numbers.tolist() == [9, 10, 11, 12, 13]
     # (constants have no types of their own: one code for both calls)
