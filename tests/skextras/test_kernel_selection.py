@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy import sparse
 from sklearn.datasets import make_classification
 from sklearn.gaussian_process.kernels import Matern
@@ -15,10 +17,11 @@ from skextras.kernel.solvers import (
     left_out,
     left_out_scores,
     likelihood,
+    operators,
     solve_large,
     solve_newton,
 )
-from tests.oracles.kernel_posterior import refits
+from tests.oracles.kernel_posterior import refits, symmetric_product
 
 
 def problem(k=1, n=60, seed=0):
@@ -139,6 +142,51 @@ def test_the_iterative_solver_equals_the_factored_one(k, dtype):
     assert ours.residual <= 1e-8
     np.testing.assert_allclose(ours.dual_coef, exact.dual_coef, atol=1e-6)
     np.testing.assert_allclose(ours.intercept, exact.intercept, atol=1e-6)
+
+
+class Held:
+    """A matrix that gives blocks."""
+
+    def __init__(self, matrix):
+        self.matrix = matrix
+
+    def block(self, rows, columns, dtype):
+        return np.ascontiguousarray(self.matrix[rows, columns], dtype)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    n=st.integers(1, 40),
+    k=st.integers(1, 3),
+    panel=st.integers(1, 600),
+    dtype=st.sampled_from([np.float32, np.float64]),
+    seed=st.integers(0, 10_000),
+)
+def test_products_rows_and_diagonal_of_panels_are_those_of_the_matrix(n, k, panel, dtype, seed):
+    rng = np.random.default_rng(seed)
+    K, V = rng.normal(size=(n, n)), rng.normal(size=(n, k))
+    K += K.T
+    some = rng.choice(n, rng.integers(1, n + 1), replace=False)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(operators, "PANEL_NUMBERS", panel)
+        square = SquareKernel.of(n, Held(K), dtype=dtype, is_centred=False)
+        eps = float(np.finfo(dtype).eps)
+        bound = (
+            4 * eps * n * (np.abs(K) @ np.abs(V)).max()
+        )  # of n roundings of a sum, and the casts
+        np.testing.assert_allclose(square.times(V), symmetric_product(K, V), rtol=0, atol=bound)
+        np.testing.assert_allclose(square.exact_times(V), K @ V, rtol=0, atol=1e-9)
+        np.testing.assert_allclose(square.rows(some), K[some], rtol=1e-6)
+        np.testing.assert_allclose(square.diagonal(), np.diag(K), rtol=1e-6)
+
+
+def test_offsets_are_taken_away_and_only_move_the_intercept():
+    K, V = 1e3 + np.eye(30), np.random.default_rng(0).normal(size=(30, 2))
+    V -= V.mean(axis=0)
+    square = SquareKernel.of(30, Held(K), dtype=np.float64, is_centred=True)
+    u = square.offsets
+    assert np.abs(square.rows(np.arange(30))).max() < 2
+    np.testing.assert_allclose(square.times(V) + u @ V, K @ V, atol=1e-10)
 
 
 @pytest.mark.parametrize(("name", "nu"), [("matern12", 0.5), ("matern32", 1.5), ("matern52", 2.5)])
