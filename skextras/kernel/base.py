@@ -56,12 +56,22 @@ class TrainingRows:
         -------
         ndarray of shape (n,)
             The product of both weights.
+
+        Raises
+        ------
+        ValueError
+            If a class has no positive weight.
         """
         if class_weight is None:
             return self.weights
         by_class = compute_class_weight(
             class_weight, classes=self.classes, y=self.y, sample_weight=self.weights
         )
+        if not (np.isfinite(by_class).all() and by_class.min() > 0):
+            raise ValueError(
+                f"KernelLogisticRegression: class_weight must be positive, got {class_weight!r}. "
+                "Leave rows out by a sample_weight of 0."
+            )
         return self.weights * by_class[self.codes]
 
     @property

@@ -234,3 +234,54 @@ def test_strengths_must_be_positive():
     X, y = make_classification(30, random_state=0)
     with pytest.raises(ValueError, match="Cs must be positive numbers"):
         KernelLogisticRegressionCV([1.0, -1.0]).fit(X, y)
+
+
+@pytest.mark.parametrize("gammas", [[], [-1.0], ["wide"], [np.inf]])
+def test_widths_must_be_positive_or_named(gammas):
+    X, y = make_classification(30, random_state=0)
+    with pytest.raises(ValueError, match="gammas must be positive numbers, 'scale'"):
+        KernelLogisticRegressionCV([1.0], gammas=gammas).fit(X, y)
+
+
+def test_a_strength_given_twice_is_tried_once():
+    X, y = make_classification(40, random_state=0)
+    model = KernelLogisticRegressionCV([1.0, 0.1, 1.0], gammas=np.array([0.1])).fit(X, y)
+    np.testing.assert_array_equal(model.Cs_, [0.1, 1.0])
+    assert np.isfinite(model.scores_).all()
+
+
+def test_classes_must_weigh_something():
+    X, y = make_classification(30, random_state=0)
+    with pytest.raises(ValueError, match=r"class_weight must be positive, got \{0: 0, 1: 1\}"):
+        KernelLogisticRegression(class_weight={0: 0, 1: 1}).fit(X, y)
+
+
+def test_import_vectors_refuse_what_is_no_kernel_and_take_one_of_zeros():
+    X, y = make_classification(30, random_state=0)
+    for indefinite in (-np.eye(30), np.eye(30) - np.ones((30, 30))):
+        model = KernelLogisticRegression(kernel="precomputed", solver="ivm")
+        with pytest.raises(ValueError, match="kernel must be positive semi-definite"):
+            model.fit(indefinite, y)
+    model = KernelLogisticRegression(kernel="linear", solver="ivm").fit(0 * X, y)
+    np.testing.assert_allclose(model.predict_proba(X)[:, 1], y.mean(), atol=1e-9)
+
+
+def test_two_steps_of_all_rows_at_once_are_those_of_each():
+    n = 40
+    _, targets, pairs = problem(1, n)
+    K, c = matrix(pairs, n), np.linspace(2.0, 6.0, n)
+    F, A, loss, _ = fitted(K, targets, c, fit_intercept=True)
+    posterior = Laplace(K, loss, 0.9 * F, fit_intercept=True)  # whose curvature is stale
+    without = left_out._Without(posterior, loss, F, A)
+    together, _ = left_out._two_steps_of_one(without)
+    first, second = without.two_steps(np.arange(n))
+    np.testing.assert_allclose(together, F + first + second, rtol=1e-9)
+
+
+def test_the_fit_starts_where_the_path_has_been():
+    X, y = make_classification(90, 6, n_informative=4, flip_y=0.2, random_state=0)
+    Cs = [0.1, 1.0, 10.0]
+    for fit_intercept in (True, False):
+        model = KernelLogisticRegressionCV(Cs, gamma=0.1, fit_intercept=fit_intercept).fit(X, y)
+        cold = KernelLogisticRegression(model.C_, gamma=0.1, fit_intercept=fit_intercept).fit(X, y)
+        assert model.n_iter_ < cold.n_iter_
