@@ -33,8 +33,8 @@ MAX_CG_STEPS = 200
 STALE = 8  # steps of conjugate gradients after which the preconditioner is made anew
 LOOSE, TIGHT = 0.1, 5e-4  # accuracy of the first and of the last Newton steps
 ROUGH = 1e-4  # residual down to which products in single precision are good enough
-DRIFT = 2.5e-7  # share of a change of the scores that they may add to the residual: a quarter of
-# the relative error of a sum of thousands of products in single precision
+DRIFT = 1e-6  # share of a change of the scores that they may add to the residual: some roundings in
+# single precision, since the sums have terms larger than the change
 SETTLED = 1e-3  # a residual below which the curvature hardly changes any more
 
 

@@ -168,7 +168,7 @@ class SquareKernel(KernelOperator):
         return self.dtype == np.float64
 
     def times(self, V: np.ndarray) -> np.ndarray:
-        return _product(self._kept(), V.astype(self.dtype, copy=False)).astype(np.float64)
+        return _product(self._kept(), V.astype(self.dtype, copy=False))
 
     def exact_times(self, V: np.ndarray) -> np.ndarray:
         return self.times(V) if self.is_exact else _product(self._computed(np.float64), V)
@@ -224,11 +224,13 @@ def _panels(n_rows: int) -> list[slice]:
 
 
 def _product(panels: Iterator[tuple[slice, np.ndarray]], V: np.ndarray) -> np.ndarray:
-    """The symmetric matrix times V, in its precision."""
-    columns, product = np.ascontiguousarray(V.T), np.zeros(V.shape[::-1], V.dtype)
-    for _, panel in panels:
+    """The symmetric matrix times V; what panels give is in its precision, their sum in double."""
+    columns, product = np.ascontiguousarray(V.T), np.zeros(V.shape[::-1])
+    for rows, panel in panels:
         for column, total in zip(columns, product, strict=True):
-            add_symmetric_product(panel, column, total)
+            part = np.zeros(rows.stop, V.dtype)
+            add_symmetric_product(panel, column, part)
+            total[: rows.stop] += part
     return product.T
 
 

@@ -23,9 +23,9 @@ def add_symmetric_product(panel: Any, v: Any, product: Any) -> None:
     ----------
     panel : ndarray of shape (n_panel, stop), C order
         Rows ``stop - n_panel`` to ``stop`` of K with all rows up to ``stop``.
-    v : ndarray of shape (n,)
+    v : ndarray of shape (stop,) or more
         A vector in the panel's precision.
-    product : ndarray of shape (n,)
+    product : ndarray of shape (stop,)
         Added to.
     """
     n_panel, stop = panel.shape
