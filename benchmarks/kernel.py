@@ -36,7 +36,7 @@ def contests() -> Iterator[Contest]:
     for n in (20_000, 50_000):
         yield approximate(n)
     yield prediction(100_000)
-    for n in (300, 600, 1500, 3000):
+    for n in (300, 600, 1500):
         yield choice(n)
 
 
@@ -116,12 +116,19 @@ def prediction(n: int) -> Contest:
 
 
 def choice(n: int) -> Contest:
-    """Choose among 30 values of C: rows left out by one fit a value, beside five folds."""
+    """Choose among 30 values of C: rows left out by one fit a value, beside five folds.
+
+    Of the folds one peer makes 150 fits from nothing, as a search over any classifier does; the
+    other, our own, begins each fit at the last one.
+    """
     Cs = np.logspace(-2, 3, 30)
     models = {
         "skextras KernelLogisticRegressionCV": KernelLogisticRegressionCV(Cs, gamma=GAMMA),
-        "sklearn GridSearchCV, 5 folds": GridSearchCV(
+        "sklearn GridSearchCV, 5 folds, 150 fits of ours": GridSearchCV(
             KernelLogisticRegression(gamma=GAMMA), {"C": Cs}, cv=5, scoring="neg_log_loss"
+        ),
+        "skextras KernelLogisticRegressionCV(cv=5)": KernelLogisticRegressionCV(
+            Cs, gamma=GAMMA, cv=5
         ),
     }
     return contest("choose one of 30 C, then predict 2000 rows", n, models, tolerance=0.01)

@@ -18,6 +18,8 @@ from sklearn.inspection import partial_dependence
 from skextras.adaboost import AdaBoostClassifier, AdaBoostRegressor
 from skextras.features.selection import L1L2Selector, MRMRSelector
 from skextras.gradient_boosting import GradientBoostingClassifier, GradientBoostingRegressor
+from skextras.kernel.kernels import Kernel
+from skextras.kernel.solvers import SquareKernel
 from skextras.mixture import (
     BernoulliMixture,
     CategoricalHMM,
@@ -145,6 +147,12 @@ class _Rows:
         many = np.resize(rows[:, :1], (1 << 16, 1))  # threads share long sequences alone
         GaussianHMM(2, n_jobs=2, **steps).fit(many)
 
+    def kernels(self) -> None:
+        full = np.nan_to_num(self.X)
+        pairs = Kernel("rbf", {"gamma": 0.1}).pairs(full, full)
+        for dtype in (np.float64, np.float32):
+            SquareKernel.of(N_ROWS, pairs, dtype=dtype, is_centred=False).times(full[:, :1])
+
     def selectors(self) -> None:
         L1L2Selector().fit(np.nan_to_num(self.X), self.labels)
         MRMRSelector(2).fit(self.X, self.labels)
@@ -207,6 +215,7 @@ PARTS = {
     "maps": _Rows.maps,
     "mixtures": _Rows.mixtures,
     "Markov chains": _Rows.chains,
+    "kernels": _Rows.kernels,
     "selectors": _Rows.selectors,
 }
 if find_spec("pyarrow"):  # which reads tables

@@ -11,7 +11,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from skextras.kernel.kernels import Kernel, MatrixPairs, Pairs, takes_gamma
 from skextras.kernel.solving import NotAKernelError
-from skextras.kernel.threads import SMALL, blas_threads
+from skextras.kernel.threads import blas_threads
 from skextras.kernel.widths import Width, settled_gamma
 
 __all__ = ["KernelMixin", "TrainingRows", "owner_of"]
@@ -56,12 +56,22 @@ class TrainingRows:
         -------
         ndarray of shape (n,)
             The product of both weights.
+
+        Raises
+        ------
+        ValueError
+            If a class has no positive weight.
         """
         if class_weight is None:
             return self.weights
         by_class = compute_class_weight(
             class_weight, classes=self.classes, y=self.y, sample_weight=self.weights
         )
+        if not (np.isfinite(by_class).all() and by_class.min() > 0):
+            raise ValueError(
+                f"KernelLogisticRegression: class_weight must be positive, got {class_weight!r}. "
+                "Leave rows out by a sample_weight of 0."
+            )
         return self.weights * by_class[self.codes]
 
     @property
@@ -121,7 +131,8 @@ class KernelMixin:
         scores = np.empty((n, k))
         pairs, everything = self._pairs_with_support(X), slice(0, m)
         n_block = max(1, PREDICT_BYTES // (8 * m))
-        with blas_threads().limit(limits=1 if n < SMALL else None, user_api="blas"):
+        # Blocks stay in cache: a second thread would mostly wait, at the full price of a core.
+        with blas_threads().limit(limits=1, user_api="blas"):
             for start in range(0, n, n_block):
                 rows = slice(start, min(start + n_block, n))
                 block = pairs.block(rows, everything, np.float64)

@@ -238,11 +238,11 @@ class KernelLogisticRegression(PosteriorMixin, ClassifierMixin, BaseEstimator):
         self._warn_if_separable()
         return self
 
-    def _fit_rows(self, rows: TrainingRows, C: float) -> Self:
+    def _fit_rows(self, rows: TrainingRows, C: float, start: Start | None = None) -> Self:
         weights = C * rows.class_weights(self.class_weight)
         n = len(rows.codes)
         with blas_threads().limit(limits=self._n_threads(n), user_api="blas"):
-            solution = self._solve(rows, weights)
+            solution = self._solve(rows, weights, start)
         self._warn_if_short(solution)
         self._misfit = solution.misfit
         self._remember(rows, weights)
@@ -329,13 +329,13 @@ class KernelLogisticRegression(PosteriorMixin, ClassifierMixin, BaseEstimator):
         )
         return np.sort(pool[chosen])
 
-    def _solve(self, rows: TrainingRows, weights: np.ndarray) -> Solution:
+    def _solve(self, rows: TrainingRows, weights: np.ndarray, start: Start | None) -> Solution:
         """Run the solver and turn its failures into words."""
         options, is_trusted = self._options(), self._is_trusted()
         with self._kernel_failures():
             rng = check_random_state(self.random_state)
             centres = self._centres(rows, weights, rng)
-            start = self._start(rows, centres)
+            start = self._start(rows, centres) if centres is not None or start is None else start
             self._keep_support(rows, centres)
             pairs = self._pairs(rows.X, centres)
             if centres is None:

@@ -1,7 +1,7 @@
 """Kernel logistic regression that chooses its regularisation and its kernel's width itself."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -14,7 +14,8 @@ from sklearn.utils.multiclass import check_classification_targets
 
 from skextras.kernel.base import TrainingRows
 from skextras.kernel.logistic import KernelLogisticRegression
-from skextras.kernel.path import path_scores
+from skextras.kernel.path import path_of
+from skextras.kernel.solvers import Start
 
 __all__ = ["KernelLogisticRegressionCV"]
 
@@ -34,8 +35,8 @@ class KernelLogisticRegressionCV(KernelLogisticRegression):
     Parameters
     ----------
     Cs : int or sequence of float, default=10
-        Inverse regularisation strengths to try; a number means so many from 1e-2 to 1e4 on a
-        logarithmic scale.
+        Inverse regularisation strengths to try, each once; a number means so many from 1e-2 to 1e4
+        on a logarithmic scale.
     gammas : sequence of float, "scale", "auto" or "median", default=None
         Widths of the kernel to try; None keeps ``gamma``.
     criterion : {"loo", "evidence"}, default="loo"
@@ -43,14 +44,9 @@ class KernelLogisticRegressionCV(KernelLogisticRegression):
     cv : int, splitter or None, default=None
         Folds, as in scikit-learn; None uses ``criterion``.
     kernel : str or callable, default="rbf"
-        A name that :func:`sklearn.metrics.pairwise.pairwise_kernels` knows, "precomputed", a kernel
-        object of :mod:`sklearn.gaussian_process.kernels`, or a function of two rows that returns a
-        number. It must be positive semi-definite, or conditionally so ("additive_chi2") if there is
-        an intercept.
-    gamma : {"scale", "auto"} or float, default="scale"
-        Coefficient of the rbf, laplacian, polynomial, sigmoid and chi2 kernels. "scale" is
-        1 / (n_features * X.var()) with the variance weighted by ``sample_weight``, "auto" is
-        1 / n_features.
+        A name, function or object, as :class:`KernelLogisticRegression` takes it.
+    gamma : {"scale", "auto", "median"} or float, default="scale"
+        The kernel's coefficient where ``gammas`` is None, as there.
     degree : float, default=3
         Degree of the polynomial kernel.
     coef0 : float, default=0.0
@@ -194,29 +190,42 @@ class KernelLogisticRegressionCV(KernelLogisticRegression):
             :class:`KernelLogisticRegression`.
         """
         self.Cs_ = np.logspace(-2, 4, self.Cs) if isinstance(self.Cs, Integral) else self._given()
-        widths = [self.gamma] if self.gammas is None else list(self.gammas)
+        widths = self._widths()
         rows = self._training_rows(X, y, sample_weight, gamma=widths[0])
         check_classification_targets(rows.y)
         self.gammas_ = [self._settled_width(rows, width) for width in widths]
-        self.scores_ = np.array([self._scores_of_path(rows, gamma) for gamma in self.gammas_])
+        paths = [self._path(rows, gamma) for gamma in self.gammas_]
+        self.scores_ = np.array([scores for scores, _ in paths])
         width, strength = np.unravel_index(np.argmax(self.scores_), self.scores_.shape)
         self.best_score_ = float(self.scores_[width, strength])
         self.gamma_, self.C_ = self.gammas_[width], float(self.Cs_[strength])
-        return self._fit_rows(rows, self.C_)
+        return self._fit_rows(rows, self.C_, paths[width][1](int(strength)))
 
     def _given(self) -> np.ndarray:
-        Cs = np.sort(np.asarray(self.Cs, np.float64))
-        if Cs.ndim != 1 or len(Cs) == 0 or not (np.isfinite(Cs).all() and Cs[0] > 0):
+        Cs = np.unique(np.asarray(self.Cs, np.float64))
+        if np.ndim(self.Cs) != 1 or len(Cs) == 0 or not (np.isfinite(Cs).all() and Cs[0] > 0):
             raise ValueError(
                 f"KernelLogisticRegressionCV: Cs must be positive numbers, got {self.Cs!r}. "
                 "Give a number of values or the values."
             )
         return Cs
 
-    def _scores_of_path(self, rows: TrainingRows, gamma: float | None) -> np.ndarray:
+    def _widths(self) -> list[Any]:
+        widths = [self.gamma] if self.gammas is None else list(self.gammas)
+        if not widths or not all(_is_width(width) for width in widths):
+            raise ValueError(
+                "KernelLogisticRegressionCV: gammas must be positive numbers, 'scale', 'auto' or "
+                f"'median', got {self.gammas!r}. Give one or more, or None to keep gamma."
+            )
+        return widths
+
+    def _path(
+        self, rows: TrainingRows, gamma: float | None
+    ) -> tuple[np.ndarray, Callable[[int], Start | None]]:
+        """Scores of all C, and where to start the fit of one."""
         self.gamma_ = gamma
         if self.cv is not None:
-            return self._scores_on_folds(rows, gamma)
+            return self._scores_on_folds(rows, gamma), lambda _: None
         n = len(rows.codes)
         if n > LOO_ROWS:
             raise ValueError(
@@ -224,7 +233,7 @@ class KernelLogisticRegressionCV(KernelLogisticRegression):
                 f"{n} rows and cv=None. Pass cv=5."
             )
         with self._kernel_failures():
-            return path_scores(
+            path = path_of(
                 self._pairs(rows.X, None),
                 rows.targets,
                 rows.class_weights(self.class_weight),
@@ -234,6 +243,7 @@ class KernelLogisticRegressionCV(KernelLogisticRegression):
                 is_trusted=self._is_trusted(),
                 score_weights=rows.weights,
             )
+        return path.scores, path.start
 
     def _scores_on_folds(self, rows: TrainingRows, gamma: float | None) -> np.ndarray:
         """Mean log probability of the labels held out, by C."""
@@ -260,6 +270,12 @@ class KernelLogisticRegressionCV(KernelLogisticRegression):
         few = model._training_rows(X, y, weights[train])
         for C in self.Cs_:
             yield model._fit_rows(few, C)
+
+
+def _is_width(width: Any) -> bool:
+    if isinstance(width, str):
+        return width in ("scale", "auto", "median")
+    return isinstance(width, Real) and 0.0 < float(width) < np.inf
 
 
 def _log_probability(scores: np.ndarray, codes: np.ndarray) -> np.ndarray:

@@ -1,5 +1,8 @@
 """Fits over rising C, each begun from its neighbours, and what each would say of rows left out."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import numpy as np
 
 from skextras.kernel.kernels import Pairs, is_kernel_matrix
@@ -9,6 +12,7 @@ from skextras.kernel.solvers import (
     Laplace,
     Likelihood,
     Newton,
+    Start,
     double_centred,
     left_out_scores,
     likelihood,
@@ -16,7 +20,7 @@ from skextras.kernel.solvers import (
 from skextras.kernel.solving import NotAKernelError, Options
 from skextras.kernel.threads import blas_threads
 
-__all__ = ["path_scores"]
+__all__ = ["Path", "path_of"]
 
 PATH_TOL = 1e-5  # of the fits: their scores are wanted to three digits
 SMOOTH = (
@@ -24,7 +28,24 @@ SMOOTH = (
 )
 
 
-def path_scores(
+@dataclass(frozen=True)
+class Path:
+    """What was found.
+
+    Attributes
+    ----------
+    scores : ndarray of shape (n_Cs,)
+        Mean log probability of a label whose row is left out, or the evidence; where the curve over
+        log C is smooth, at fitted values to either side, interpolated to about 1e-4 nats a row.
+    start : callable
+        From the place of a C to a start of its fit.
+    """
+
+    scores: np.ndarray
+    start: Callable[[int], Start]
+
+
+def path_of(
     pairs: Pairs,
     targets: np.ndarray,
     weights: np.ndarray,
@@ -34,7 +55,7 @@ def path_scores(
     options: Options,
     is_trusted: bool,
     score_weights: np.ndarray,
-) -> np.ndarray:
+) -> Path:
     """Score each C.
 
     Parameters
@@ -58,14 +79,14 @@ def path_scores(
 
     Returns
     -------
-    ndarray of shape (n_Cs,)
-        Mean log probability of a label whose row is left out, or the evidence; where the curve over
-        log C is smooth, at fitted values to either side, interpolated to about 1e-4 nats a row.
+    Path
+        The scores.
     """
     everything = slice(0, len(targets))
     K = pairs.block(everything, everything, np.float64)
     if not is_kernel_matrix(K, is_trusted=is_trusted):
         raise NotAKernelError("symmetric and finite")
+    means = K.mean(axis=0)
     if options.fit_intercept:
         K = double_centred(K)
     newton = Newton(K, fit_intercept=options.fit_intercept, tol=max(options.tol, PATH_TOL))
@@ -82,9 +103,18 @@ def path_scores(
         return -mean.value(left_out_scores(posterior, loss, mode.F, mode.A)), mode.F
 
     curve = Curve(value, np.zeros_like(targets))
+
+    def start(place: int) -> Start:  # numpydoc ignore=GL08
+        F = curve.near(np.log(Cs), place)
+        A = likelihood(targets, Cs[place] * weights).descent(F)  # at the mode
+        if not options.fit_intercept:
+            return Start(A, np.zeros(F.shape[1]))
+        A -= A.mean(axis=0)
+        return Start(A, F.mean(axis=0) - means @ A)
+
     with blas_threads().limit(limits=1, user_api="blas"):
         scores = curve.over(np.log(Cs), SMOOTH)
-    return scores * (total if criterion == "evidence" else 1.0)
+    return Path(scores * (total if criterion == "evidence" else 1.0), start)
 
 
 def _evidence(posterior: Laplace, loss: Likelihood, mode: Iterate, C: float) -> float:

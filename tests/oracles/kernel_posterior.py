@@ -1,4 +1,4 @@
-"""Slow twins of what follows from a kernel model's posterior: one Hessian of all, one fit a row."""
+"""Slow twins of a kernel in panels and of what follows from a kernel model's posterior."""
 
 import numpy as np
 
@@ -32,3 +32,14 @@ def refits(K, targets, c, fit_intercept=True):
         )
         scores[i] = K[i, rest] @ found.dual_coef + found.intercept
     return scores
+
+
+def symmetric_product(K, V):
+    """K V from the lower triangle of K alone, one number after the other."""
+    product = np.zeros(V.shape)
+    for i in range(len(K)):
+        for j in range(i + 1):
+            product[i] += K[i, j] * V[j]
+            if j < i:
+                product[j] += K[i, j] * V[i]
+    return product

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy import sparse
 from sklearn.datasets import make_classification
 from sklearn.gaussian_process.kernels import Matern
@@ -15,10 +17,11 @@ from skextras.kernel.solvers import (
     left_out,
     left_out_scores,
     likelihood,
+    operators,
     solve_large,
     solve_newton,
 )
-from tests.oracles.kernel_posterior import refits
+from tests.oracles.kernel_posterior import refits, symmetric_product
 
 
 def problem(k=1, n=60, seed=0):
@@ -141,6 +144,51 @@ def test_the_iterative_solver_equals_the_factored_one(k, dtype):
     np.testing.assert_allclose(ours.intercept, exact.intercept, atol=1e-6)
 
 
+class Held:
+    """A matrix that gives blocks."""
+
+    def __init__(self, matrix):
+        self.matrix = matrix
+
+    def block(self, rows, columns, dtype):
+        return np.ascontiguousarray(self.matrix[rows, columns], dtype)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    n=st.integers(1, 40),
+    k=st.integers(1, 3),
+    panel=st.integers(1, 600),
+    dtype=st.sampled_from([np.float32, np.float64]),
+    seed=st.integers(0, 10_000),
+)
+def test_products_rows_and_diagonal_of_panels_are_those_of_the_matrix(n, k, panel, dtype, seed):
+    rng = np.random.default_rng(seed)
+    K, V = rng.normal(size=(n, n)), rng.normal(size=(n, k))
+    K += K.T
+    some = rng.choice(n, rng.integers(1, n + 1), replace=False)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(operators, "PANEL_NUMBERS", panel)
+        square = SquareKernel.of(n, Held(K), dtype=dtype, is_centred=False)
+        eps = float(np.finfo(dtype).eps)
+        bound = (
+            4 * eps * n * (np.abs(K) @ np.abs(V)).max()
+        )  # of n roundings of a sum, and the casts
+        np.testing.assert_allclose(square.times(V), symmetric_product(K, V), rtol=0, atol=bound)
+        np.testing.assert_allclose(square.exact_times(V), K @ V, rtol=0, atol=1e-9)
+        np.testing.assert_allclose(square.rows(some), K[some], rtol=1e-6)
+        np.testing.assert_allclose(square.diagonal(), np.diag(K), rtol=1e-6)
+
+
+def test_offsets_are_taken_away_and_only_move_the_intercept():
+    K, V = 1e3 + np.eye(30), np.random.default_rng(0).normal(size=(30, 2))
+    V -= V.mean(axis=0)
+    square = SquareKernel.of(30, Held(K), dtype=np.float64, is_centred=True)
+    u = square.offsets
+    assert np.abs(square.rows(np.arange(30))).max() < 2
+    np.testing.assert_allclose(square.times(V) + u @ V, K @ V, atol=1e-10)
+
+
 @pytest.mark.parametrize(("name", "nu"), [("matern12", 0.5), ("matern32", 1.5), ("matern52", 2.5)])
 def test_matern_kernels_equal_those_of_gaussian_processes(name, nu):
     X, _, _ = problem()
@@ -186,3 +234,54 @@ def test_strengths_must_be_positive():
     X, y = make_classification(30, random_state=0)
     with pytest.raises(ValueError, match="Cs must be positive numbers"):
         KernelLogisticRegressionCV([1.0, -1.0]).fit(X, y)
+
+
+@pytest.mark.parametrize("gammas", [[], [-1.0], ["wide"], [np.inf]])
+def test_widths_must_be_positive_or_named(gammas):
+    X, y = make_classification(30, random_state=0)
+    with pytest.raises(ValueError, match="gammas must be positive numbers, 'scale'"):
+        KernelLogisticRegressionCV([1.0], gammas=gammas).fit(X, y)
+
+
+def test_a_strength_given_twice_is_tried_once():
+    X, y = make_classification(40, random_state=0)
+    model = KernelLogisticRegressionCV([1.0, 0.1, 1.0], gammas=np.array([0.1])).fit(X, y)
+    np.testing.assert_array_equal(model.Cs_, [0.1, 1.0])
+    assert np.isfinite(model.scores_).all()
+
+
+def test_classes_must_weigh_something():
+    X, y = make_classification(30, random_state=0)
+    with pytest.raises(ValueError, match=r"class_weight must be positive, got \{0: 0, 1: 1\}"):
+        KernelLogisticRegression(class_weight={0: 0, 1: 1}).fit(X, y)
+
+
+def test_import_vectors_refuse_what_is_no_kernel_and_take_one_of_zeros():
+    X, y = make_classification(30, random_state=0)
+    for indefinite in (-np.eye(30), np.eye(30) - np.ones((30, 30))):
+        model = KernelLogisticRegression(kernel="precomputed", solver="ivm")
+        with pytest.raises(ValueError, match="kernel must be positive semi-definite"):
+            model.fit(indefinite, y)
+    model = KernelLogisticRegression(kernel="linear", solver="ivm").fit(0 * X, y)
+    np.testing.assert_allclose(model.predict_proba(X)[:, 1], y.mean(), atol=1e-9)
+
+
+def test_two_steps_of_all_rows_at_once_are_those_of_each():
+    n = 40
+    _, targets, pairs = problem(1, n)
+    K, c = matrix(pairs, n), np.linspace(2.0, 6.0, n)
+    F, A, loss, _ = fitted(K, targets, c, fit_intercept=True)
+    posterior = Laplace(K, loss, 0.9 * F, fit_intercept=True)  # whose curvature is stale
+    without = left_out._Without(posterior, loss, F, A)
+    together, _ = left_out._two_steps_of_one(without)
+    first, second = without.two_steps(np.arange(n))
+    np.testing.assert_allclose(together, F + first + second, rtol=1e-9)
+
+
+def test_the_fit_starts_where_the_path_has_been():
+    X, y = make_classification(90, 6, n_informative=4, flip_y=0.2, random_state=0)
+    Cs = [0.1, 1.0, 10.0]
+    for fit_intercept in (True, False):
+        model = KernelLogisticRegressionCV(Cs, gamma=0.1, fit_intercept=fit_intercept).fit(X, y)
+        cold = KernelLogisticRegression(model.C_, gamma=0.1, fit_intercept=fit_intercept).fit(X, y)
+        assert model.n_iter_ < cold.n_iter_

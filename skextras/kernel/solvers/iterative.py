@@ -31,10 +31,10 @@ __all__ = ["newton_cg"]
 
 MAX_CG_STEPS = 200
 STALE = 8  # steps of conjugate gradients after which the preconditioner is made anew
-LOOSE, TIGHT = 0.1, 1e-3  # accuracy of the first and of the last Newton steps
+LOOSE, TIGHT = 0.1, 5e-4  # accuracy of the first and of the last Newton steps
 ROUGH = 1e-4  # residual down to which products in single precision are good enough
-DRIFT = 2.5e-7  # share of a change of the scores that they may add to the residual: a quarter of
-# the relative error of a sum of thousands of products in single precision
+DRIFT = 1e-6  # share of a change of the scores that they may add to the residual: some roundings in
+# single precision, since the sums have terms larger than the change
 SETTLED = 1e-3  # a residual below which the curvature hardly changes any more
 
 
@@ -107,7 +107,7 @@ def newton_cg(
 
 def _accuracy(residual: float, tol: float) -> float:
     """How well to solve a Newton step: better towards the end, no better than is of use."""
-    return max(min(LOOSE, residual**0.5), TIGHT, min(LOOSE, 0.3 * tol / residual))
+    return min(LOOSE, max(residual**0.75, TIGHT, 0.1 * tol / residual))
 
 
 def _inverses(model: LowRankKernel, W: Curvature) -> list[ShiftedInverse]:
@@ -132,21 +132,20 @@ class _System:
     def target(self, point: Iterate, G: np.ndarray, accuracy: float) -> Iterate:
         """Where the Newton step leads, to an accuracy relative to its own length."""
         R = G - point.A
-        KR = self.K.times(R)
         border = _Border(self, G) if self.fit_intercept else None
-        V, KHV, slack = self._solved(R, KR, border, accuracy)
-        A, KA = G + self.W.root_times(V), point.KA + KR + KHV
+        V, moved, slack = self._solved(R, border, accuracy)
+        A, KA = G + self.W.root_times(V), point.KA + moved
         b = point.b if border is None else point.b + border.multiplier(slack)
         return Iterate(A, b, KA, KA)
 
     def _solved(
-        self, R: np.ndarray, KR: np.ndarray, border: "_Border | None", accuracy: float
+        self, R: np.ndarray, border: "_Border | None", accuracy: float
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """V, K H V and the residual of the system without 1 δᵀ."""
+        """V, K ΔA and the residual of the system without 1 δᵀ."""
         W, K = self.W, self.K
         V = np.zeros_like(R) if border is None else border.start
-        KHV = np.zeros_like(R) if border is None else K.times(W.root_times(V))
-        slack = -W.root_transposed_times(KR) - V - W.root_transposed_times(KHV)
+        moved = K.times(R + W.root_times(V))
+        slack = -W.root_transposed_times(moved) - V
         Z = self._free(slack, border)
         P, rz = Z, float(np.vdot(slack, Z))
         for self.n_steps in range(1, MAX_CG_STEPS + 1):
@@ -156,9 +155,9 @@ class _System:
             if rz <= 0.0 or curvature <= 0.0:
                 break
             step = rz / curvature
-            V, KHV, slack = V + step * P, KHV + step * KHP, slack - step * MP
+            V, moved, slack = V + step * P, moved + step * KHP, slack - step * MP
             # The square of the Newton decrement, and a bound of the error's in the same norm
-            decrement = float(np.vdot(KR, R + W.root_times(V)))
+            decrement = float(np.vdot(R, moved))
             left = slack if border is None else border.without_multiplier(slack)
             if float(np.vdot(left, left)) <= accuracy**2 * decrement:
                 break
@@ -167,7 +166,7 @@ class _System:
             P = Z + (rz / last) * P
         if curvature < 0.5 * float(np.vdot(P, P)):
             raise np.linalg.LinAlgError("K is not positive semi-definite")
-        return V, KHV, slack
+        return V, moved, slack
 
     def _free(self, slack: np.ndarray, border: "_Border | None") -> np.ndarray:
         """The preconditioned residual, along which 1ᵀ H V stays as it is."""

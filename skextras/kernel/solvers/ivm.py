@@ -60,7 +60,9 @@ def import_vectors(
     """
     loss, n = likelihood(targets, weights), len(targets)
     own = left[places, np.arange(len(places))].astype(np.float64)  # what is left of k(x, x)
-    least, limit = SPANNED * own.max(), min(limit, len(places))
+    least, limit = SPANNED * np.abs(own).max(), min(limit, len(places))
+    if own.min() < -least or (own.max() <= 0.0 and left.any()):
+        raise np.linalg.LinAlgError("K is not positive semi-definite")
     features = np.empty((n, limit), left.dtype)
     coefficients = _Coefficients(loss, targets.shape[1], fit_intercept=fit_intercept)
     coefficients.improve(features[:, :0])
@@ -84,7 +86,7 @@ def import_vectors(
             fall = objectives[-1 - ROUNDS] - objectives[-1]
             if fall < FALL * abs(objectives[-1]):
                 break
-    return np.array(chosen, dtype=int)
+    return np.array(chosen or [0], dtype=int)  # (a kernel of zeros has none to choose)
 
 
 class _Coefficients:

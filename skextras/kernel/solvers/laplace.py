@@ -143,6 +143,8 @@ class Laplace:
             Σ.
         """
         n, k = len(self.E[0]), self.n_classes
+        if k == 1:
+            return self._joint_of_one().reshape(n, 1, n, 1)
         sigma = np.zeros((n, k, n, k))
         if self.root is not None:
             halves = np.hstack(
@@ -159,4 +161,16 @@ class Laplace:
         sigma /= scales[:, :, None, None]
         sigma /= scales
         sigma.reshape(n * k, n * k).flat[:: n * k + 1] += 1.0 / scales.ravel()
+        return sigma
+
+    def _joint_of_one(self) -> np.ndarray:
+        """Σ for one column, shape (n, n)."""
+        inverse = 1.0 / self.W.block_scales()[:, 0]
+        sigma: np.ndarray = self.E[0] * -inverse
+        sigma *= inverse[:, None]
+        if self.ones is not None:
+            units, inner = self.ones
+            column = inverse * units[:, 0, 0]
+            sigma += np.outer(column, float(inner[0, 0]) * column)
+        sigma.flat[:: len(sigma) + 1] += inverse
         return sigma

@@ -3,9 +3,10 @@
 from typing import Any
 
 import numpy as np
+from scipy.optimize import minimize_scalar
 
 from skextras.kernel.solvers.iterative import newton_cg
-from skextras.kernel.solvers.likelihood import likelihood
+from skextras.kernel.solvers.likelihood import Likelihood, likelihood
 from skextras.kernel.solvers.line_search import Iterate, Solution, Start
 from skextras.kernel.solvers.low_rank import pivoted_factor
 from skextras.kernel.solvers.operators import LowRankKernel, SquareKernel
@@ -13,7 +14,7 @@ from skextras.kernel.solvers.progress import Report
 
 __all__ = ["low_rank_model", "solve_large"]
 
-RANK_PER_ROOT = 6  # columns of the low-rank model, times the root of n
+RANK_PER_ROOT = 5  # columns of the low-rank model, times the root of n
 MODEL_TOL = 3e-3  # how far the low-rank model is solved; beyond, it says little about the kernel
 
 
@@ -74,12 +75,26 @@ def solve_large(
         A, b = start.dual_coef, start.intercept + K.offsets @ start.dual_coef
         A = A - A.mean(axis=0) * fit_intercept
     KA = K.times(A)
-    found = newton_cg(K, model, loss, Iterate(A, b, KA, KA), tol=tol, report=report, **options)
+    point = _shortened(Iterate(A, b, KA, KA), loss)
+    found = newton_cg(K, model, loss, point, tol=tol, report=report, **options)
     b = found.point.b - K.offsets @ found.point.A
     b -= b.mean() * (k > 1)
     objectives = tuple(found.objectives)
     misfit = float(np.abs(found.point.A / loss.weights).max())  # A = G
     return Solution(found.point.A, b, found.n_iter, found.residual, objectives, misfit)
+
+
+def _shortened(point: Iterate, loss: Likelihood) -> Iterate:
+    """The multiple of the coefficients, up to all of them, where J is lowest.
+
+    What the low-rank model leaves to the diagonal, the kernel adds up: its solution is too long.
+    """
+    A, b, KA = point.A, point.b, point.KA
+    penalty = point.penalty
+    found = minimize_scalar(
+        lambda t: loss.value(t * KA + b) + t * t * penalty, bounds=(0.0, 1.0), method="bounded"
+    )
+    return Iterate(found.x * A, b, found.x * KA, found.x * KA)
 
 
 def low_rank_model(K: SquareKernel) -> LowRankKernel:
@@ -95,5 +110,4 @@ def low_rank_model(K: SquareKernel) -> LowRankKernel:
     LowRankKernel
         The model.
     """
-    n = len(K.square)
-    return pivoted_factor(K, min(n, round(RANK_PER_ROOT * n**0.5)))
+    return pivoted_factor(K, min(K.n_rows, round(RANK_PER_ROOT * K.n_rows**0.5)))

@@ -24,7 +24,7 @@ __all__ = ["left_out_scores"]
 FLAT = 1e-12  # a curvature, relative to the largest, at which a row's loss says nothing
 JOINT = 6000  # scores up to which the covariance of all of them is kept: 288 MB
 CHUNK = 2**18  # numbers in the moves of some rows' scores; they stay in cache
-OPEN = 5e-5  # nats that a third step may still change a score by: above, a row is solved to the end
+OPEN = 1e-3  # nats that a third step may still change a score by: above, a row is solved to the end
 FAR = 1.0  # nats beyond which two orders tell nothing, however small the second is
 CLOSED = 1e-4  # nats that a last step may change it by
 MAX_STEPS, LONGEST = 30, 3.0
@@ -55,8 +55,11 @@ def left_out_scores(
     if F.size > JOINT:
         return _one_step(posterior, F, A)
     without = _Without(posterior, loss, F, A)
-    n_chunk, found = max(1, CHUNK // F.size), F.copy()
-    still = []
+    n_chunk = max(1, CHUNK // F.size)
+    if k == 1:
+        found, rest = _two_steps_of_one(without)
+        return _to_the_end(without, found, rest, n_chunk)
+    found, still = F.copy(), []
     for start in range(0, n, n_chunk):
         rows = np.arange(start, min(start + n_chunk, n))
         first, second = without.two_steps(rows)
@@ -64,12 +67,43 @@ def left_out_scores(
         far, further = (
             np.ptp(np.c_[step, 0 * step[:, : k == 1]], axis=1) for step in (first, second)
         )
-        still.append(rows[(further**2 > OPEN * far) | (far > FAR)])
-    rest = np.concatenate(still)
+        still.append(rows[_is_open(far, further)])
+    return _to_the_end(without, found, np.concatenate(still), n_chunk)
+
+
+def _is_open(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Where more than two steps are needed, given their lengths."""
+    return (second**2 > OPEN * first) | (first > FAR)
+
+
+def _to_the_end(
+    without: "_Without", found: np.ndarray, rest: np.ndarray, n_chunk: int
+) -> np.ndarray:
+    """Solve some rows' problems, in batches."""
     for start in range(0, len(rest), n_chunk):
         rows = rest[start : start + n_chunk]
-        found[rows] = F[rows] + without.solved(rows)
+        found[rows] = without.F[rows] + without.solved(rows)
     return found
+
+
+def _two_steps_of_one(without: "_Without") -> tuple[np.ndarray, np.ndarray]:
+    """Both steps of all rows at once, for one column, and the rows that need more.
+
+    The first moves row j's score by Σ_ij t_i, and what the second sums over j is the bend of its
+    loss, β_j (Σ_ij t_i)², or a stale curvature, δ_j Σ_ij t_i.
+    """
+    F, sigma, loss = without.F, without.flat, without.loss
+    cavity, own = without.cavity[:, 0, 0], sigma.diagonal()
+    t = -cavity * without.dual[:, 0]
+    bend = loss.bend(F, np.ones_like(F))[:, 0]
+    stale = without.stale(np.ones_like(F))[:, 0]
+    power = sigma * sigma
+    back = t * (power @ stale - own**2 * stale)
+    power *= sigma
+    back += t * t * (power @ bend - own**3 * bend)
+    first, second = own * t, cavity * back
+    rest = np.flatnonzero(_is_open(np.abs(first), np.abs(second)))
+    return F + (first + second)[:, None], rest
 
 
 def _one_step(posterior: Laplace, F: np.ndarray, A: np.ndarray) -> np.ndarray:

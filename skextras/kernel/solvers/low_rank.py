@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve, cholesky, solve_triangular
+from scipy.linalg import cho_factor, cho_solve, cholesky
 from scipy.linalg.blas import get_blas_funcs
 
 from skextras.kernel.solvers.memory import large_array
@@ -64,7 +64,7 @@ def pivoted_factor(K: Rows, rank: int) -> LowRankKernel:
     if left.min() < -JITTER * size_of_k:
         raise np.linalg.LinAlgError("K has a negative diagonal")
     factor, found = large_array((rank, n), np.float32), 0
-    (gemm,) = get_blas_funcs(("gemm",), dtype=np.float32)
+    gemm, trsm = get_blas_funcs(("gemm", "trsm"), dtype=np.float32)
     n_block = -(-rank // N_BLOCKS)
     while found < rank:
         left = np.maximum(left, 0.0)
@@ -73,13 +73,13 @@ def pivoted_factor(K: Rows, rank: int) -> LowRankKernel:
             break
         size = min(n_block, rank - found, drawable)
         pivots = rng.choice(n, size, replace=False, p=left / left.sum())
-        columns = K.rows(pivots)  # (size, n)
+        columns = K.rows(pivots).T  # (n, size), in the order that BLAS works on in place
         if found:
             known = factor[:found]
-            columns -= gemm(1.0, known.T, known[:, pivots]).T
-        lower = _lower_factor(columns[:, pivots].astype(np.float64), size_of_k)
+            columns = gemm(-1.0, known.T, known[:, pivots], beta=1.0, c=columns, overwrite_c=1)
+        lower = _lower_factor(columns[pivots].astype(np.float64), size_of_k)
         new = factor[found : found + size]
-        new[:] = solve_triangular(lower, columns, lower=True, check_finite=False)
+        new[:] = trsm(1.0, lower, columns, side=1, lower=1, trans_a=1, overwrite_b=1).T
         found += size
         left -= np.einsum("ij,ij->j", new, new, dtype=np.float64)
     return LowRankKernel(factor[:found], np.maximum(left, 0.0))

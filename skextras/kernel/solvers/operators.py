@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from scipy.linalg.blas import get_blas_funcs
 
 from skextras.kernel.solvers.memory import large_array
+from skextras.kernel.solvers.panels import add_symmetric_product
 from skextras.kernel.solvers.products import times, transposed_times
 
 __all__ = ["BlockSource", "KernelOperator", "LowRankKernel", "SquareKernel"]
 
 BLOCK_BYTES = 2**22  # of a block of rows while it is computed; it stays in cache
+PANEL_NUMBERS = 2**19  # in a panel: 2 MB in single precision, which stay in cache, too
 N_REFERENCES = 64  # rows whose mean kernel is taken away from a kernel that has an offset
 
 
@@ -72,15 +73,16 @@ class KernelOperator(ABC):
 
 @dataclass(frozen=True)
 class SquareKernel(KernelOperator):
-    """The lower triangle of the matrix K_ij - u_i - u_j, kept in a square.
+    """The matrix K_ij - u_i - u_j, of which the rows of each panel are kept up to its diagonal.
 
-    A product reads each number once and the system gives no pages to most of the other half. In
-    single precision it is good for directions; :meth:`exact_times` computes the kernel anew.
+    That is half the memory, and a product reads each number once: a panel stays in cache between
+    its product and that of its transpose. In single precision it is good for directions;
+    :meth:`exact_times` computes the kernel anew.
 
     Attributes
     ----------
-    square : ndarray of shape (n, n), float32 or float64
-        The triangle; what stands above the diagonal is not set.
+    panels : list of ndarray of shape (n_panel, stop), float32 or float64, C order
+        Rows ``stop - n_panel`` to ``stop`` with all rows up to ``stop``.
     offsets : ndarray of shape (n,)
         u. On coefficients that sum to zero it only moves the intercept, and taking it away saves
         the digits that a kernel with a large constant part would lose. Zero for others.
@@ -88,7 +90,7 @@ class SquareKernel(KernelOperator):
         Computes the kernel.
     """
 
-    square: np.ndarray
+    panels: list[np.ndarray]
     offsets: np.ndarray
     source: BlockSource
 
@@ -96,7 +98,7 @@ class SquareKernel(KernelOperator):
     def of(
         cls, n_rows: int, source: BlockSource, *, dtype: type[np.floating], is_centred: bool
     ) -> "SquareKernel":
-        """Compute the triangle, block after block.
+        """Compute the panels.
 
         Parameters
         ----------
@@ -120,12 +122,39 @@ class SquareKernel(KernelOperator):
             If a value is not finite.
         """
         offsets = _offsets(n_rows, source) if is_centred else np.zeros(n_rows)
-        kernel = cls(large_array((n_rows, n_rows), dtype), offsets, source)
-        for rows, block in kernel._blocks(np.float64 if is_centred else dtype):
+        kernel = cls([], offsets, source)
+        rows_of_panels = _panels(n_rows)
+        sizes = [(rows.stop - rows.start) * rows.stop for rows in rows_of_panels]
+        memory = np.split(large_array(sum(sizes), dtype), np.cumsum(sizes)[:-1])
+        blocks = kernel._computed(np.float64 if is_centred else dtype)
+        for (_, block), panel in zip(blocks, memory, strict=True):
             if not np.isfinite(block.sum()):
                 raise FloatingPointError("the kernel is not finite")
-            kernel.square[rows, : rows.stop] = block
+            kernel.panels.append(panel.reshape(block.shape))
+            kernel.panels[-1][:] = block
         return kernel
+
+    @property
+    def n_rows(self) -> int:
+        """Count the rows.
+
+        Returns
+        -------
+        int
+            n.
+        """
+        return len(self.offsets)
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Tell the precision of the panels.
+
+        Returns
+        -------
+        dtype
+            Of float32 or float64.
+        """
+        return self.panels[0].dtype
 
     @property
     def is_exact(self) -> bool:
@@ -134,26 +163,15 @@ class SquareKernel(KernelOperator):
         Returns
         -------
         bool
-            Whether the square is.
+            Whether the panels are.
         """
-        return self.square.dtype == np.float64
+        return self.dtype == np.float64
 
     def times(self, V: np.ndarray) -> np.ndarray:
-        symv, symm = get_blas_funcs(("symv", "symm"), dtype=self.square.dtype)
-        V = V.astype(self.square.dtype, copy=False)
-        if V.shape[1] == 1:  # (transposed, the triangle is the upper one)
-            return symv(1.0, self.square.T, V[:, 0], lower=0)[:, None].astype(np.float64)
-        return symm(1.0, self.square.T, V, lower=0).astype(np.float64)
+        return _product(self._kept(), V.astype(self.dtype, copy=False))
 
     def exact_times(self, V: np.ndarray) -> np.ndarray:
-        if self.is_exact:
-            return self.times(V)
-        product = np.zeros(V.shape)
-        for rows, block in self._blocks(np.float64):
-            product[rows] += times(block, V[: rows.stop])
-            above = transposed_times(block, V[rows])
-            product[: rows.start] += above[: rows.start]
-        return product
+        return self.times(V) if self.is_exact else _product(self._computed(np.float64), V)
 
     def diagonal(self) -> np.ndarray:
         """Take the diagonal.
@@ -163,7 +181,8 @@ class SquareKernel(KernelOperator):
         ndarray of shape (n,), float64
             Of the matrix less its offsets.
         """
-        return self.square.diagonal().astype(np.float64)
+        own = [panel[:, rows].diagonal() for rows, panel in self._kept()]
+        return np.concatenate(own).astype(np.float64)
 
     def rows(self, rows: np.ndarray) -> np.ndarray:
         """Take some rows.
@@ -178,20 +197,41 @@ class SquareKernel(KernelOperator):
         ndarray of shape (s, n), float32
             Rows of the matrix less its offsets.
         """
-        taken = np.empty((len(rows), len(self.square)), np.float32)
-        for row, values in zip(rows, taken, strict=True):
-            values[:row] = self.square[row, :row]
-            values[row:] = self.square[row:, row]
+        taken = np.empty((len(rows), self.n_rows), np.float32)
+        for here, panel in self._kept():
+            above = rows < here.start
+            taken[above, here] = panel[:, rows[above]].T
+            own = np.flatnonzero(~above & (rows < here.stop))
+            taken[own, : here.stop] = panel[rows[own] - here.start]
         return taken
 
-    def _blocks(self, dtype: type[np.floating]) -> Iterator[tuple[slice, np.ndarray]]:
-        """Rows and their kernel with all rows up to the last of them."""
-        n, u = len(self.square), self.offsets
-        n_block = max(1, BLOCK_BYTES // (8 * n))
-        for start in range(0, n, n_block):
-            rows = slice(start, min(start + n_block, n))
+    def _kept(self) -> Iterator[tuple[slice, np.ndarray]]:
+        """Rows and their panel."""
+        return zip(_panels(self.n_rows), self.panels, strict=True)
+
+    def _computed(self, dtype: type[np.floating]) -> Iterator[tuple[slice, np.ndarray]]:
+        """The same, from the source."""
+        u = self.offsets
+        for rows in _panels(self.n_rows):
             block = self.source.block(rows, slice(0, rows.stop), dtype)
             yield rows, block - u[rows, None] - u[: rows.stop] if u.any() else block
+
+
+def _panels(n_rows: int) -> list[slice]:
+    """Rows of each panel."""
+    size = max(1, PANEL_NUMBERS // n_rows)
+    return [slice(start, min(start + size, n_rows)) for start in range(0, n_rows, size)]
+
+
+def _product(panels: Iterator[tuple[slice, np.ndarray]], V: np.ndarray) -> np.ndarray:
+    """The symmetric matrix times V; what panels give is in its precision, their sum in double."""
+    columns, product = np.ascontiguousarray(V.T), np.zeros(V.shape[::-1])
+    for rows, panel in panels:
+        for column, total in zip(columns, product, strict=True):
+            part = np.zeros(rows.stop, V.dtype)
+            add_symmetric_product(panel, column, part)
+            total[: rows.stop] += part
+    return product.T
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,7 @@ class Whitening:
         (potrf,) = get_lapack_funcs(("potrf",), dtype=K_mm.dtype)
         upper = K_mm.T  # the same, in the order of LAPACK
         diagonal = np.diag(upper).copy()
-        size = float(diagonal.mean())
+        size = float(diagonal.mean()) or 1.0  # (a kernel of zeros)
         while jitter <= MAX_JITTER:
             upper.flat[:: len(upper) + 1] = diagonal + jitter * size
             R, info = potrf(upper, lower=0, clean=0, overwrite_a=1)
