@@ -12,13 +12,13 @@ Hashing: ten million tail numbers. ``FeatureHasher`` takes Python's strings and 
 Arrow has them, which is how pandas and polars keep them; a contestant that starts from Python's
 strings is there too. Quality is the share of strings without a bucket.
 
-End to end: from the table to held-out probabilities that a flight arrives late, by 100 trees.
+End to end: from the table to held-out probabilities that a flight arrives late, by 60 trees.
 Weather strikes an airport for a day, so that target means of crosses with the day tell much. Ours
-declares them; scikit-learn has them where strings are joined by hand. Ours also counts how busy an
-hour and an aeroplane are, for which scikit-learn has no transformer. Beside them is what its trees
-make of days as a category, and of the columns as they come. Learning rate and least leaf are those
-that served both packages' trees best on a part of the training rows; other folds of the target
-means move the log loss by 0.0003.
+declares them; scikit-learn has them where strings are joined by hand. Ours also counts how busy
+hours, towns, carriers and aeroplanes are, for which scikit-learn has no transformer. Beside them is
+what its trees make of days as a category, and of the columns as they come. Both have the
+same trees, set on a part of the training rows: they beat 100 trees of 31 leaves in both packages.
+Other folds of the target means move the log loss by 0.0003.
 """
 
 from collections.abc import Callable, Iterator
@@ -71,13 +71,15 @@ BY_DAY: list[list[str]] = [
     *([], ["origin"], ["dest"], ["carrier"], ["hour"]),
     *(["origin", "hour"], ["carrier", "origin"]),
 ]
+BUSY = [["origin", "hour"], ["dest"], ["carrier"]]
 SMOOTH = 5.0  # rows
 TREES: dict[str, Any] = {
-    "max_iter": 100,
+    "max_iter": 60,
+    "learning_rate": 0.2,
+    "max_leaf_nodes": 48,
+    "min_samples_leaf": 100,
     "early_stopping": False,
     "random_state": 0,
-    "learning_rate": 0.15,
-    "min_samples_leaf": 100,
 }
 
 
@@ -295,13 +297,17 @@ def end_to_end() -> Contest:
 
 def our_pipeline() -> Pipeline:
     """Numbers as they are; target means of strings and of days; how busy hours and planes are."""
-    days = [Crossed(["month", "day", *names], n_buckets=2**30) for names in BY_DAY]
-    busy = Crossed(["month", "day", "origin", "hour"], n_buckets=2**30)
     own: list[Any] = [Numeric(name, scale=None) for name in KNOWN_BEFORE]
-    own += [TargetMean(each, smooth=SMOOTH) for each in [*STRINGS, "tailnum", *days]]
-    own += [CountRank(each, output="count") for each in ["tailnum", busy]]
+    means = [*STRINGS, "tailnum", *map(on_day, BY_DAY)]
+    own += [TargetMean(each, smooth=SMOOTH) for each in means]
+    own += [CountRank(each, output="count") for each in ["tailnum", *map(on_day, BUSY)]]
     columns = FeatureColumns(own, dtype=np.float32, sparse_output=False)
     return make_pipeline(columns, GradientBoostingClassifier(**TREES))
+
+
+def on_day(names: list[str]) -> Crossed:
+    """A cross with the day."""
+    return Crossed(["month", "day", *names], n_buckets=2**30)
 
 
 def by_day(X: pd.DataFrame) -> pd.DataFrame:

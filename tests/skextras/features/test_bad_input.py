@@ -240,3 +240,16 @@ def test_a_batch_without_rows_changes_nothing():
     columns = FeatureColumns([TOWNS, Numeric("x")], sparse_output=False)
     expected = columns.fit_transform(rows)
     np.testing.assert_array_equal(columns.fit([none, rows, none]).transform([rows, none]), expected)
+
+
+@pytest.mark.parametrize("kind", [list, lambda own: np.array(own, object)])
+def test_python_strings_are_read_with_whatever_stands_among_them(kind):
+    whole = kind(["a", None, float("nan"), "ä", "b"])
+    out = FeatureColumns([HashBucket("x", n_buckets=1000)]).fit_transform({"x": whole})
+    assert np.isnan(out[[1, 2], 0]).all()
+    mixed = FeatureColumns([HashBucket("x", n_buckets=1000)])
+    raw = mixed.fit_transform({"x": kind(["a", b"\xff", b"b"])})
+    assert raw[0] == out[0]
+    assert raw[2] == out[4]
+    with pytest.raises(TypeError, match="argument must be a string or a number"):
+        mixed.fit({"x": kind(["a", 1, "b"])})
