@@ -11,6 +11,7 @@ from skextras.features import (
     Bucketized,
     Column,
     Crossed,
+    Embedding,
     FeatureColumns,
     HashBucket,
     Identity,
@@ -253,3 +254,12 @@ def test_python_strings_are_read_with_whatever_stands_among_them(kind):
     assert raw[2] == out[4]
     with pytest.raises(TypeError, match="argument must be a string or a number"):
         mixed.fit({"x": kind(["a", 1, "b"])})
+
+
+def test_a_column_alone_and_vectors_without_names_are_refused_with_the_cure():
+    with pytest.raises(
+        TypeError, match=r"columns must be a list, got Numeric\('x'\) alone. Put it"
+    ):
+        FeatureColumns(Numeric("x")).fit({"x": [1.0]})
+    with pytest.raises(ValueError, match="initial must be a dict of category to vector"):
+        Embedding(Vocabulary("x"), dimension=2, initial=np.eye(2))
