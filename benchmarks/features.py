@@ -12,10 +12,13 @@ Hashing: ten million tail numbers. ``FeatureHasher`` takes Python's strings and 
 Arrow has them, which is how pandas and polars keep them; a contestant that starts from Python's
 strings is there too. Quality is the share of strings without a bucket.
 
-End to end: from the table to held-out probabilities that a flight arrives late, by 100 trees.
+End to end: from the table to held-out probabilities that a flight arrives late, by 60 trees.
 Weather strikes an airport for a day, so that target means of crosses with the day tell much. Ours
-declares them; scikit-learn has them where strings are joined by hand, which is the contest at equal
-quality. Beside it is what its trees make of days as a category, and of the columns as they come.
+declares them; scikit-learn has them where strings are joined by hand. Ours also counts how busy
+hours, towns, carriers and aeroplanes are, for which scikit-learn has no transformer. Beside them is
+what its trees make of days as a category, and of the columns as they come. Both have the
+same trees, set on a part of the training rows: they beat 100 trees of 31 leaves in both packages.
+Other folds of the target means move the log loss by 0.0003.
 """
 
 from collections.abc import Callable, Iterator
@@ -48,6 +51,7 @@ from benchmarks.harness import Contest, Contestant
 from skextras import GradientBoostingClassifier
 from skextras.features import (
     Bucketized,
+    CountRank,
     Crossed,
     FeatureColumns,
     HashBucket,
@@ -63,8 +67,20 @@ STRINGS = ["carrier", "origin", "dest"]
 CROSS, N_BINS, N_CROSSES = ["origin", "dest"], 10, 1024
 N_STRINGS, N_BUCKETS = 10_000_000, 2**20
 KNOWN_BEFORE = ["month", "day", "hour", "sched_dep_time", "sched_arr_time", "distance", "flight"]
-BY_DAY = ["origin", "dest", "carrier", "hour"]
-TREES: dict[str, Any] = {"max_iter": 100, "early_stopping": False, "random_state": 0}
+BY_DAY: list[list[str]] = [
+    *([], ["origin"], ["dest"], ["carrier"], ["hour"]),
+    *(["origin", "hour"], ["carrier", "origin"]),
+]
+BUSY = [["origin", "hour"], ["dest"], ["carrier"]]
+SMOOTH = 5.0  # rows
+TREES: dict[str, Any] = {
+    "max_iter": 60,
+    "learning_rate": 0.2,
+    "max_leaf_nodes": 48,
+    "min_samples_leaf": 100,
+    "early_stopping": False,
+    "random_state": 0,
+}
 
 
 def contests() -> Iterator[Contest]:
@@ -263,7 +279,7 @@ def end_to_end() -> Contest:
 
     makers = {
         "skextras FeatureColumns + GradientBoosting": our_pipeline,
-        "sklearn, the same features by hand": crossed_by_hand,
+        "sklearn, the same crosses by hand": crossed_by_hand,
         "sklearn, days as a category": with_days,
         "sklearn, strings as categories": with_categories,
     }
@@ -271,7 +287,7 @@ def end_to_end() -> Contest:
         task="late flights, from the table to probabilities",
         size=len(X),
         quality_name="log loss",
-        tolerance=0.0005,  # other folds of the target means move it by 0.0003
+        tolerance=0.0,
         contestants=[
             Contestant(name=name, run=partial(predict, make), quality=partial(log_loss, late[test]))
             for name, make in makers.items()
@@ -280,29 +296,41 @@ def end_to_end() -> Contest:
 
 
 def our_pipeline() -> Pipeline:
-    """Numbers as they are; target means of strings, and of days at airports, hours, carriers."""
+    """Numbers as they are; target means of strings and of days; how busy hours and planes are."""
     own: list[Any] = [Numeric(name, scale=None) for name in KNOWN_BEFORE]
-    own += [TargetMean(name) for name in [*STRINGS, "tailnum"]]
-    own += [TargetMean(Crossed(["month", "day", name], n_buckets=2**30)) for name in BY_DAY]
+    means = [*STRINGS, "tailnum", *map(on_day, BY_DAY)]
+    own += [TargetMean(each, smooth=SMOOTH) for each in means]
+    own += [CountRank(each, output="count") for each in ["tailnum", *map(on_day, BUSY)]]
     columns = FeatureColumns(own, dtype=np.float32, sparse_output=False)
     return make_pipeline(columns, GradientBoostingClassifier(**TREES))
 
 
+def on_day(names: list[str]) -> Crossed:
+    """A cross with the day."""
+    return Crossed(["month", "day", *names], n_buckets=2**30)
+
+
 def by_day(X: pd.DataFrame) -> pd.DataFrame:
     """The crosses, by hand."""
-    day = (X["month"] * 31 + X["day"]).astype(str) + "_"
-    return pd.DataFrame({name: day + X[name].astype(str) for name in BY_DAY})
+    made = {}
+    for names in BY_DAY:
+        joined = (X["month"] * 31 + X["day"]).astype(str)
+        for name in names:
+            joined = joined + "_" + X[name].astype(str)
+        made["_".join(["day", *names])] = joined
+    return pd.DataFrame(made)
 
 
 def means() -> TargetEncoder:
-    """Its target means, on the folds that it takes by default."""
-    return TargetEncoder(cv=StratifiedKFold(5, shuffle=True, random_state=0))
+    """Its target means, on as many folds as ours and as smooth."""
+    folds = StratifiedKFold(5, shuffle=True, random_state=0)
+    return TargetEncoder(smooth=SMOOTH, cv=folds)
 
 
 def crossed_by_hand() -> Pipeline:
-    """The same features: joined strings, and its target means."""
+    """The same target means, of joined strings."""
     encoder = make_column_transformer(
-        (make_pipeline(FunctionTransformer(by_day), means()), ["month", "day", *BY_DAY]),
+        (make_pipeline(FunctionTransformer(by_day), means()), ["month", "day", "hour", *STRINGS]),
         (means(), [*STRINGS, "tailnum"]),
         ("passthrough", KNOWN_BEFORE),
     )

@@ -31,7 +31,7 @@ from skextras.features.tfrecord import TFRecordReader, write_index, write_tfreco
 
 NAMES = [*(f"int_{k}" for k in range(4)), *(f"float_{k}" for k in range(3))]
 NAMES += [f"text_{k}" for k in range(3)]
-SIZES = (250_000, 500_000, 1_000_000)
+SIZES = (250_000, 1_000_000)
 N_SLOW = 20_000  # records for peers that would take minutes
 PEER = ("tensorflow-cpu>=2.18",)
 VERSION = f"{sys.version_info[0]}.{sys.version_info[1]}"

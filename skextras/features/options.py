@@ -40,6 +40,10 @@ def check_options(estimator: Any) -> None:
                 f"{estimator.columns!r}."
             )
         return
+    if isinstance(estimator.columns, Column):
+        raise TypeError(
+            f"{owner}: columns must be a list, got {estimator.columns!r} alone. Put it in brackets."
+        )
     strange = [own for own in estimator.columns if not isinstance(own, Column)]
     if strange:
         raise TypeError(

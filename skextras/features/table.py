@@ -4,6 +4,7 @@ A column is converted when it is asked for, and once; nothing converts a whole t
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from copy import copy
 from difflib import get_close_matches
 from typing import Any
@@ -19,13 +20,7 @@ from skextras.features.values import Categories, Numbers, Text, Values
 __all__ = ["Table", "as_table", "is_table"]
 
 NUMBER_KINDS = "biufmM"
-TEXT_TYPES = (
-    pa.types.is_string,
-    pa.types.is_large_string,
-    pa.types.is_binary,
-    pa.types.is_large_binary,
-    pa.types.is_fixed_size_binary,
-)
+TEXT_TYPES = ("string", "large_string", "binary", "large_binary", "fixed_size_binary")
 
 
 class Table:
@@ -292,7 +287,7 @@ def _of_objects(array: Any, *, name: str, owner: str) -> Values:
     if isinstance(array, np.ndarray) and array.dtype.kind in "SUT":
         array = array.astype(object)
     try:
-        return _of_arrow(pa.array(array, from_pandas=True), name=name, owner=owner)
+        return _of_arrow(_packed(array), name=name, owner=owner)
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
         some = array.ravel() if isinstance(array, np.ndarray) else array
         kinds = sorted({type(value).__name__ for value in some[:1000]})
@@ -300,6 +295,14 @@ def _of_objects(array: Any, *, name: str, owner: str) -> Values:
             f"{owner}: argument must be a string or a number in each row of a column, or lists of "
             f"them, got {', '.join(kinds)} in column {name!r}. Convert it to one type."
         ) from error
+
+
+def _packed(array: Any) -> Any:
+    """Python's objects in Arrow's buffers; strings without a pass that looks at all types first."""
+    if any(isinstance(value, str) for value in array[:100]):
+        with suppress(pa.ArrowInvalid, pa.ArrowTypeError):  # other types are among them
+            return pa.array(array, pa.large_string(), from_pandas=True)
+    return pa.array(array, from_pandas=True)
 
 
 def _missing(array: pa.Array) -> np.ndarray:
@@ -311,7 +314,7 @@ def _missing(array: pa.Array) -> np.ndarray:
 
 def _of_arrow(array: pa.Array, *, name: str, owner: str) -> Any:
     kind = array.type
-    if any(is_text(kind) for is_text in TEXT_TYPES):
+    if any(getattr(pa.types, f"is_{text}")(kind) for text in TEXT_TYPES):
         return _text(array)
     if pa.types.is_dictionary(kind):
         return _categories(array, name=name, owner=owner)

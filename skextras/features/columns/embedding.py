@@ -79,6 +79,12 @@ class BaseEmbedding(Composite):
             self.refuse("combiner", f"one of {COMBINERS}", self.combiner)
         if not self.learning_rate > 0:
             self.refuse("learning_rate", "above 0", self.learning_rate)
+        self._check_initial()
+
+    def _check_initial(self) -> None:
+        if not isinstance(self.initial, Mapping | None):
+            cure = "Say whose vector each is: {'Ulm': [0.1, 0.2]}."
+            self.refuse("initial", "a dict of category to vector", type(self.initial), cure)
         for level, vector in (self.initial or {}).items():
             if np.shape(vector) != (self.dimension,) or not np.isfinite(vector).all():
                 wanted = f"{self.dimension} finite numbers for each category"

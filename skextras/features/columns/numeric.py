@@ -9,6 +9,7 @@ import numpy as np
 
 from skextras.features.blocks import Block, Dense
 from skextras.features.columns.base import Column, Fitted, Learned, Rows, Target
+from skextras.features.lists import Lists
 from skextras.features.scaling import SCALES, ScaleState
 from skextras.features.values import Numbers
 
@@ -22,7 +23,8 @@ class Numeric(Column):
     Parameters
     ----------
     name : str
-        Of the table's column: numbers, or vectors of ``shape`` numbers.
+        Of the table's column: numbers, or vectors or lists of ``shape`` numbers; an empty list is
+        missing.
     scale : str or None, default="standard"
         None keeps the numbers. "standard": mean 0, deviation 1; "minmax": from 0 to 1; "robust":
         median 0, quartiles 1 apart; "quantile": the share of training rows below; "log":
@@ -105,10 +107,11 @@ class Numeric(Column):
         ndarray of float64 of shape (n, shape)
             NaN where missing.
         """
-        values = table[self.name]
-        if not isinstance(values, Numbers) or values.kind == "time":
-            self.refuse_values("numbers", values.kind, "Convert it, or use another column type.")
-        own = values.floats
+        values: Any = table[self.name]
+        numbers = values.items if isinstance(values, Lists) else values
+        if not isinstance(numbers, Numbers) or numbers.kind == "time":
+            self.refuse_values("numbers", numbers.kind, "Convert it, or use another column type.")
+        own = self._vectors(values) if isinstance(values, Lists) else values.floats
         own = own[:, None] if own.ndim == 1 else own
         if own.shape[1] != self.shape:
             self.refuse_values(
@@ -121,6 +124,21 @@ class Numeric(Column):
                 "no missing value", f"one in row {row}", 'Fill it, or set missing="mean".'
             )
         return own
+
+    def _vectors(self, lists: Lists) -> np.ndarray:
+        """Lists of equal length as rows of an array."""
+        lengths, k = lists.lengths, self.shape
+        is_wrong = (lengths != k) & (lengths != 0)
+        if is_wrong.any():
+            row = int(is_wrong.argmax())
+            self.refuse_values(
+                f"{k} numbers a row",
+                f"{lengths[row]} in row {row}",
+                f"Set shape={lengths[row]} if all have so many, or use SequenceNumeric.",
+            )
+        out = np.full((len(lists), k), np.nan)
+        out[lengths == k] = lists.items.floats.reshape(-1, k)
+        return out
 
 
 class FittedNumeric(Fitted):

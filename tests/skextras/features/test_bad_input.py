@@ -11,6 +11,7 @@ from skextras.features import (
     Bucketized,
     Column,
     Crossed,
+    Embedding,
     FeatureColumns,
     HashBucket,
     Identity,
@@ -240,3 +241,25 @@ def test_a_batch_without_rows_changes_nothing():
     columns = FeatureColumns([TOWNS, Numeric("x")], sparse_output=False)
     expected = columns.fit_transform(rows)
     np.testing.assert_array_equal(columns.fit([none, rows, none]).transform([rows, none]), expected)
+
+
+@pytest.mark.parametrize("kind", [list, lambda own: np.array(own, object)])
+def test_python_strings_are_read_with_whatever_stands_among_them(kind):
+    whole = kind(["a", None, float("nan"), "ä", "b"])
+    out = FeatureColumns([HashBucket("x", n_buckets=1000)]).fit_transform({"x": whole})
+    assert np.isnan(out[[1, 2], 0]).all()
+    mixed = FeatureColumns([HashBucket("x", n_buckets=1000)])
+    raw = mixed.fit_transform({"x": kind(["a", b"\xff", b"b"])})
+    assert raw[0] == out[0]
+    assert raw[2] == out[4]
+    with pytest.raises(TypeError, match="argument must be a string or a number"):
+        mixed.fit({"x": kind(["a", 1, "b"])})
+
+
+def test_a_column_alone_and_vectors_without_names_are_refused_with_the_cure():
+    with pytest.raises(
+        TypeError, match=r"columns must be a list, got Numeric\('x'\) alone. Put it"
+    ):
+        FeatureColumns(Numeric("x")).fit({"x": [1.0]})
+    with pytest.raises(ValueError, match="initial must be a dict of category to vector"):
+        Embedding(Vocabulary("x"), dimension=2, initial=np.eye(2))

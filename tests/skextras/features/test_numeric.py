@@ -1,6 +1,9 @@
 """Numbers: scales are scikit-learn's and can be undone, buckets by a target find the steps."""
 
 import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
 import pytest
 from sklearn.preprocessing import (
     KBinsDiscretizer,
@@ -103,3 +106,17 @@ def test_buckets_by_a_target_go_through_batches_twice():
         FeatureColumns([column]).partial_fit({"x": X}, y)
     with pytest.raises(ValueError, match="requires y to be passed"):
         FeatureColumns([column]).fit({"x": X})
+
+
+@pytest.mark.parametrize("kind", [dict, pd.DataFrame, pl.DataFrame, pa.table])
+def test_lists_of_equal_length_are_vectors(kind):
+    table = kind({"x": [[1.0, 4.0], [3.0, 8.0], []]})
+    own = FeatureColumns([Numeric("x", shape=2, scale="minmax")]).fit_transform(table)
+    np.testing.assert_array_equal(own, [[0, 0], [1, 1], [np.nan, np.nan]])
+    ragged = kind({"x": [[1.0, 4.0], [3.0], [2.0]]})
+    with pytest.raises(
+        ValueError, match=r"must hold 2 numbers a row, got 1 in row 1\. Set shape=1"
+    ):
+        FeatureColumns([Numeric("x", shape=2)]).fit(ragged)
+    with pytest.raises(ValueError, match="must hold numbers, got text"):
+        FeatureColumns([Numeric("x")]).fit(kind({"x": [["a"], ["b"]]}))
