@@ -1,49 +1,49 @@
 """AdaBoost on 100k x 28, two threads, beside scikit-learn's. Quality is the error on held-out rows
-(for numbers 1 - R²); a fit includes the bins. scikit-learn takes minutes for 200 rounds, so that
-fits of few rounds are held against one another, their growth with the rounds is fitted, and its
-seconds for 200 rounds are read off the line through its medians; ours are measured.
+(for numbers 1 - R²); a fit includes the bins. scikit-learn takes minutes for 200 rounds and runs
+once. Then quality over five seeds: each draws other rows, 10,000 to learn from and 100,000 to be
+judged on; mean (least to greatest), and by how many standard errors of the difference, pair by
+pair, ours is behind; more than three are a fault.
 """
 
-import statistics
-import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
+from statistics import fmean, stdev
 
 import numpy as np
 from sklearn.base import clone
 from sklearn.ensemble import AdaBoostClassifier as HostClassifier
 from sklearn.ensemble import AdaBoostRegressor as HostRegressor
+from sklearn.metrics import roc_auc_score
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from benchmarks.boosting_data import Table as Data
 from benchmarks.boosting_data import higgs_like
-from benchmarks.harness import Contest, Contestant, Report, Table, growth, hold
+from benchmarks.forest_sizes import spread
+from benchmarks.harness import Contest, Contestant, Report, Table, hold
 from skextras import AdaBoostClassifier, AdaBoostRegressor
 
 N_ROWS, N_THREADS, ALL_ROUNDS = 100_000, 2, 200
-FEW = {1: (4, 12), 3: (2, 6)}  # rounds by depth: some seconds of scikit-learn's
+DEPTHS = (1, 3)
+N_FEW = 6  # rounds of a fit for numbers: some seconds of scikit-learn's
 N_LEARNT = 5000  # rows from which the models that predict are made: scikit-learn's take long
 N_REPEATS = 100  # of one row
-N_SLOW = 3  # of scikit-learn's fits, which take seconds
+N_SEEDS, N_JUDGED = 5, 10_000
 OURS, HOST = "skextras", "scikit-learn"
 
 
 def tables() -> Iterator[Table]:
-    """Fits of few rounds and of all, predictions of many learners and of few, numbers."""
+    """Fits, predictions of many learners and of few, numbers, and quality by seeds."""
     data = higgs_like(N_ROWS, 0)
-    for depth, rounds in FEW.items():
+    for depth in DEPTHS:
         models = classifiers(depth)
-        task = f"fit {N_ROWS} x 28, trees of depth {depth}, n rounds"
-        reports = [hold(fit_contest(task, models, data, n)) for n in rounds]
-        yield from map(told, reports)
-        yield Table(growth(reports), is_fair=True)
-        yield all_rounds(depth, models[OURS], reports, data)
+        task = f"fit {N_ROWS} x 28, {ALL_ROUNDS} trees of depth {depth}"
+        yield told(hold(fit_contest(task, models, data, ALL_ROUNDS, n_slow=1)))
         for n in (ALL_ROUNDS, 6, 1):
             yield told(hold(predict_contest(depth, models, data, n, 100_000)))
         yield told(hold(predict_contest(depth, models, data, 1, 1)))
-    numbers = in_numbers(data)
-    task = f"fit {N_ROWS} x 28, AdaBoost.R2, trees of depth 3, n rounds"
-    yield told(hold(fit_contest(task, regressors(), numbers, FEW[3][-1])))
+    task = f"fit {N_ROWS} x 28, AdaBoost.R2, {N_FEW} trees of depth 3"
+    yield told(hold(fit_contest(task, regressors(), in_numbers(data), N_FEW, n_slow=3)))
+    yield qualities()
 
 
 def classifiers(depth: int) -> dict:
@@ -85,11 +85,10 @@ def error(data: Data, model) -> float:
     return 1 - model.score(data.X_test[:20_000], data.y_test[:20_000])
 
 
-def fit_contest(task: str, models: dict, data: Data, n_rounds: int) -> Contest:
-    """Fits of so many rounds."""
+def fit_contest(task: str, models: dict, data: Data, n_rounds: int, *, n_slow: int) -> Contest:
+    """Fits of so many rounds; scikit-learn's run n_slow times."""
     return Contest(
         task=task,
-        size=n_rounds,
         quality_name="held-out error",
         tolerance=0.01,  # trees on bins and on values differ as seeds do
         contestants=[
@@ -97,7 +96,7 @@ def fit_contest(task: str, models: dict, data: Data, n_rounds: int) -> Contest:
                 name=name,
                 run=partial(fitted, model, data, n_rounds),
                 quality=partial(error, data),
-                rounds=N_SLOW if name == HOST else None,
+                rounds=n_slow if name == HOST else None,
             )
             for name, model in models.items()
         ],
@@ -130,25 +129,34 @@ def predict_contest(depth: int, models: dict, data: Data, n_rounds: int, n: int)
     )
 
 
-def all_rounds(depth: int, model, reports: list[Report], data: Data) -> Table:
-    """Ours measured at 200 rounds, scikit-learn's by the line through its fits of few."""
-    rounds = [report.contest.size for report in reports]
-    medians = [statistics.median(report.records[HOST].seconds) for report in reports]
-    line = statistics.linear_regression(rounds, medians)
-    expected = line.intercept + ALL_ROUNDS * line.slope
-    seconds = []
-    for _ in range(5):
-        start = time.perf_counter()
-        one = fitted(model, data, ALL_ROUNDS)
-        seconds.append(time.perf_counter() - start)
-    ours = statistics.median(seconds)
-    task = f"fit {N_ROWS} x 28, trees of depth {depth}, {ALL_ROUNDS} rounds"
-    rows = [
-        f"| {task} | s | s a round | ratio |",
-        "|---|---|---|---|",
-        f"| {OURS} (median of 5; error {error(data, one):.4f}) | {ours:.3g} "
-        f"| {ours / ALL_ROUNDS:.3g} | 1.00 |",
-        f"| {HOST} (by its growth from {rounds[0]} to {rounds[-1]} rounds) | {expected:.3g} "
-        f"| {line.slope:.3g} | {expected / ours:.1f} |",
+def qualities() -> Table:
+    """What fits of other rows by each seed are worth."""
+    lines = [
+        f"| {N_JUDGED} x 28, {ALL_ROUNDS} trees, {N_SEEDS} seeds | held-out accuracy | AUC |",
+        "|---|---|---|",
     ]
-    return Table("\n".join(rows), is_fair=True)
+    behind = []
+    for depth in DEPTHS:
+        rows = [higgs_like(N_JUDGED, seed) for seed in range(N_SEEDS)]
+        found = {
+            name: list(zip(*(scores(model, each) for each in rows), strict=True))
+            for name, model in classifiers(depth).items()
+        }
+        for name, of in found.items():
+            lines.append(f"| {name}, depth {depth} | " + " | ".join(map(spread, of)) + " |")
+        errors = [standard_errors(*each) for each in zip(found[HOST], found[OURS], strict=True)]
+        behind += errors
+        lines.append("| standard errors behind | " + " | ".join(f"{n:.1f}" for n in errors) + " |")
+    return Table("\n".join(lines), is_fair=max(behind) <= 3)
+
+
+def scores(model, rows: Data) -> tuple[float, float]:
+    """Accuracy and AUC of a fit on held-out rows."""
+    values = fitted(model, rows, ALL_ROUNDS).decision_function(rows.X_test)
+    return float(((values > 0) == rows.y_test).mean()), float(roc_auc_score(rows.y_test, values))
+
+
+def standard_errors(host: Sequence[float], ours: Sequence[float]) -> float:
+    """By how many standard errors of the mean difference ours is lower."""
+    lead = [theirs - own for theirs, own in zip(host, ours, strict=True)]
+    return fmean(lead) / (stdev(lead) / len(lead) ** 0.5)

@@ -147,7 +147,7 @@ def error(model: torch.nn.Module) -> float:
 
 def tables() -> Iterator[Table]:
     """Digits, by network and batch size; 16 is the batch size of diffusers' example."""
-    for make, batch_size, n_steps in ((dit, 16, 400), (dit, 64, 300), (unet, 16, 200)):
+    for make, batch_size, n_steps in ((dit, 16, 250), (dit, 64, 150), (unet, 16, 120)):
         report = hold(contest(make, batch_size, n_steps))
         yield Table(report.markdown(), report.is_fair)
     yield shares()

@@ -86,11 +86,11 @@ class AdaBoostClassifier(ClassifierMixin, BaseAdaBoost):
         α of each round, 1 where answers are added as they are; 0 for rounds that were not needed.
     estimator_errors_ : ndarray of shape (n_estimators,)
         Weighted error of each round; 1 for rounds that were not needed.
-    training_error_bound_ : ndarray of shape (n_iter_,)
+    training_error_bound_ : ndarray of shape (n_iter,)
         What the weighted training error is at most after each round: the product of the rounds'
         normalisers ([1]_, theorem 6), or the mean log2 loss for "LogitBoost". NaN for "SAMME.R" on
         more than two classes, where there is none.
-    validation_scores_ : ndarray of shape (n_iter_,)
+    validation_scores_ : ndarray of shape (n_iter,)
         Score on held-out rows after each round; empty without early stopping.
     feature_importances_ : ndarray of shape (n_features,)
         Mean of the weak learners' importances, weighted as they are.
@@ -190,8 +190,8 @@ class AdaBoostClassifier(ClassifierMixin, BaseAdaBoost):
     def predict_proba(self, X: Any) -> np.ndarray:
         """Predict the probability of each class.
 
-        For "SAMME" and "SAMME.R" as scikit-learn makes them of the average vote ([2]_, eq. 15); for
-        "LogitBoost" and "gentle" those of the model that was fitted.
+        For "SAMME" and "SAMME.R" as scikit-learn makes them of the average vote (Zhu et al.,
+        eq. 15); for "LogitBoost" and "gentle" those of the model that was fitted.
 
         Parameters
         ----------
@@ -324,9 +324,9 @@ class AdaBoostClassifier(ClassifierMixin, BaseAdaBoost):
         Returns
         -------
         ndarray of shape (n_samples,)
-            Above 0 where the prediction is right. For "SAMME" in shares of all say, -1 to 1 [4]_;
-            for "SAMME.R" in the units of the average log odds; for "LogitBoost" and "gentle" in
-            those of the scores.
+            Above 0 where the prediction is right. For "SAMME" in shares of all say, -1 to 1
+            (Schapire et al.); for "SAMME.R" in the units of the average log odds; for "LogitBoost"
+            and "gentle" in those of the scores.
         """
         return self._margins(self.decision_function(X), self._codes(y))
 
@@ -505,7 +505,7 @@ class AdaBoostRegressor(RegressorMixin, BaseAdaBoost):
         log(1/β) of each round; 0 for rounds that were not needed.
     estimator_errors_ : ndarray of shape (n_estimators,)
         Average loss of each round; 1 for rounds that were not needed.
-    validation_scores_ : ndarray of shape (n_iter_,)
+    validation_scores_ : ndarray of shape (n_iter,)
         Score on held-out rows after each round; empty without early stopping.
     feature_importances_ : ndarray of shape (n_features,)
         Mean of the weak learners' importances, weighted as they are.

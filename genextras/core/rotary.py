@@ -74,9 +74,9 @@ def rotate(x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
     Tensor of shape (..., N, d)
         As long as ``x`` in every pair.
     """
-    first, second = x.chunk(2, dim=-1)
-    turned = (first * cosine - second * sine, first * sine + second * cosine)
-    return torch.cat(turned, dim=-1)
+    partners = x.roll(x.shape[-1] // 2, dims=-1)  # rows as one: halves cost twice the kernels
+    cosine, sine = torch.cat([cosine, cosine], dim=-1), torch.cat([-sine, sine], dim=-1)
+    return torch.addcmul(x * cosine, partners, sine)
 
 
 def sinusoids(positions: Tensor, width: int, theta: float = 10_000.0) -> Tensor:

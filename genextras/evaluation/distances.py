@@ -77,7 +77,7 @@ def mmd(
     y : Tensor of shape (m, ...), data units
         Others.
     kernel : {"gaussian", "cubic"}, default="gaussian"
-        exp(-|x - y|² / 2h²), or (xᵀy / d + 1)³, which on features of a network is the kernel
+        ``exp(-|x - y|² / 2h²)``, or (xᵀy / d + 1)³, which on features of a network is the kernel
         inception distance [2]_.
     bandwidth : float, optional
         h of "gaussian", data units; by default the median distance among ``y``, of a thousand of
@@ -135,9 +135,9 @@ def sliced_wasserstein(
 ) -> float:
     """Sliced Wasserstein distance: the usual one along random lines, where sorting solves it.
 
-    (mean over lines of W_p^p)^(1/p) ([1]_, definition 1), exact along each line for samples of any
-    two numbers. For Gaussians of spreads s and r about means m apart it is the root of
-    |m|²/d + (s - r)².
+    ``(mean over lines of W_p^p)^(1/p)`` ([1]_, definition 1), exact along each line for samples of
+    any two numbers. For Gaussians of spreads s and r about means m apart it is the root of
+    ``|m|²/d + (s - r)²``.
 
     Parameters
     ----------

@@ -16,8 +16,8 @@ def frechet_distance(
 ) -> float:
     """Squared Fréchet distance between the Gaussians that have the moments of two samples.
 
-    |m - m'|² + tr(S + S' - 2 (S^½ S' S^½)^½); with Inception features it is FID ([1]_, eq. 6). All
-    in float64.
+    ``|m - m'|² + tr(S + S' - 2 (S^½ S' S^½)^½)``; with Inception features it is FID ([1]_, eq. 6).
+    All in float64.
 
     Parameters
     ----------

@@ -186,9 +186,8 @@ class Grouped(OnPolicy):
         clock.enter("rest")
         if goes_on:
             playing = cast.playing
-            if np.count_nonzero(
-                dones
-            ):  # what those play on who wait for the others counts for nothing
+            if np.count_nonzero(dones):
+                # What those play on who wait for the others counts for nothing.
                 heard = [info for info, who in zip(infos, playing, strict=True) if who != NOBODY]
                 self._update_info_buffer(heard, dones[playing != NOBODY])
             logbook.note(playing, (self._last_obs, actions, log_probs, rewards))

@@ -23,6 +23,7 @@ from skextras.features.columns.base import Column, Fitted, Target
 from skextras.features.diagram import diagram
 from skextras.features.inference import proposed
 from skextras.features.inverse import table_of
+from skextras.features.naming import unique_names
 from skextras.features.options import check_options, is_mostly_zero
 from skextras.features.reading import check_input_features, read
 from skextras.features.supervision import Targets
@@ -316,11 +317,11 @@ class FeatureColumns(TransformerMixin, BaseEstimator):
         Returns
         -------
         ndarray of object of shape (n_features_out,)
-            Such as ``origin_x_dest_bucket_17``.
+            Such as ``origin_x_dest_bucket_17``; of equal ones the column type leads.
         """
         check_is_fitted(self, "columns_")
         check_input_features(self, input_features)
-        return np.array([name for own in self.columns_ for name in own.names], object)
+        return np.array(unique_names(self.columns_), object)
 
     # ------------------------------------------------------------ files
     def to_json(self) -> str:

@@ -4,12 +4,15 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from scipy import sparse
+from sklearn.base import clone
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+from sklearn.utils import Bunch
 from sklearn.utils._param_validation import StrOptions
 
 from skextras.forest.base import GROWTH_CONSTRAINTS, BaseForest
 from skextras.forest.classes import ClassForest
 from skextras.forest.numbers import NumberForest
+from skextras.forest.pruning_path import Nodes, pruning_path
 from skextras.forest.tree_nodes import TreeNodes
 
 # What a forest hands on to its trees.
@@ -156,6 +159,30 @@ class _Tree(BaseForest):
             1 for a node that is passed.
         """
         return self.tree_.decision_path(X)
+
+    def cost_complexity_pruning_path(self, X: Any, y: Any, sample_weight: Any = None) -> Bunch:
+        """Grow such a tree on rows, and prune it until its root is left.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, data frame} of shape (n_samples, n_features)
+            Rows.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Repetitions of each row.
+
+        Returns
+        -------
+        Bunch
+            ``ccp_alphas``, at which one more node becomes a leaf, and ``impurities`` of the leaves
+            that are left then, each an ndarray of shape (n_subtrees,).
+        """
+        whole = clone(self).set_params(ccp_alpha=0.0).fit(X, y, sample_weight=sample_weight).tree_
+        share = whole.weighted_n_node_samples / whole.weighted_n_node_samples[0]
+        nodes = Nodes(whole.children_left, whole.children_right, whole.impurity * share)
+        prices, impurities = pruning_path(nodes)
+        return Bunch(ccp_alphas=prices, impurities=impurities)
 
 
 def _tree_init(default_criterion: str) -> Any:

@@ -70,11 +70,34 @@ class BaseMixture(StreamingMixture, PredictingMixture):
         components = self._components(summary)
         summary.is_centred = components.is_centred
         step = MixtureStep(self._sweep(components, summary.origin, summary.dtype), source)
-        is_start = not (self.warm_start and hasattr(self, "converged_"))
-        starts = self._starts(summary, components, rng) if is_start else None
+        starts = None if self._goes_on() else self._starts(summary, components, rng)
         self._climb(step, starts, summary)
         self._stream: Any = None
         return self
+
+    def _goes_on(self) -> bool:
+        """Whether EM starts from the last fit."""
+        if not (self.warm_start and hasattr(self, "converged_")):
+            return False
+        self._check_still("the fit that warm_start goes on from", "Set warm_start=False")
+        return True
+
+    def _check_still(self, before: str, cure: str) -> None:
+        """Refuse to go on where parameters would be of another shape."""
+        own = self._shape()
+        last = getattr(self, "_last_shape", own)
+        for name, value in own.items():
+            if value != last[name]:
+                raise ValueError(
+                    f"{type(self).__name__}: {name} must be {last[name]!r}, as in "
+                    f"{before}, got {value!r}. {cure} to start anew."
+                )
+
+    def _shape(self) -> dict[str, Any]:
+        """What the shapes of the parameters depend on."""
+        options = {"n_components", "covariance_type", "n_factors"} & self.get_params().keys()
+        own = {name: getattr(self, name) for name in sorted(options)}
+        return own | {"the number of features": self.n_features_in_}
 
     def _climb(
         self, step: MixtureStep, starts: Iterator[Parameters] | None, summary: Summary
@@ -109,6 +132,7 @@ class BaseMixture(StreamingMixture, PredictingMixture):
     def _finish(self, best: Ascent, components: Components, summary: Summary) -> None:
         result = best.result()
         self.weights_ = result.parameters[0].astype(summary.dtype)
+        self._last_shape = self._shape()
         self._publish(result.parameters, summary.origin, summary.dtype)
         self.converged_ = result.converged
         self.n_iter_ = result.n_iter

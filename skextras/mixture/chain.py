@@ -55,12 +55,8 @@ class Chain:
             The emissions, prepared.
         """
         ready = self.sweep.components.prepare(emissions, self.sweep.dtype)
-
-        def _keep(place: slice, table: np.ndarray, n: int) -> None:
-            out, tops = self._densities[place], self._tops[place]
-            kernels.relative_densities(table, n, self.sweep.k, out, tops)
-
-        self.sweep.tables(ready, self.rows, _keep)
+        densities = self._densities[:, : self.sweep.k]
+        self.sweep.relative(ready, self.rows, densities, self._tops)
         return ready
 
     def likelihoods(self, start: np.ndarray, moves: np.ndarray) -> np.ndarray:

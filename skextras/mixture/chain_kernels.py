@@ -1,6 +1,6 @@
 """Compiled recursions of hidden Markov chains, scaled so that nothing underflows.
 
-Densities come in as exp(log density - the largest of its step). Messages are scaled where their sum
+Densities come in as ``kernels.relative_densities`` writes them. Messages are scaled where their sum
 has become small, or every few hundred steps, not at each: a step then waits for its products alone.
 The scales and these largest values add up to the log-likelihood (Rabiner, "A Tutorial on Hidden
 Markov Models", Proceedings of the IEEE 77(2), 1989, section V.A).
@@ -13,8 +13,6 @@ from typing import Any
 
 import numpy as np
 
-from skextras.mixture.exponential import exponential
-from skextras.mixture.kernels import TILE
 from skextras.mixture.lanes import FOUR, add_outer, through, through_both
 from skextras.trees.compiling import compiled, inner
 
@@ -22,41 +20,6 @@ LEAST = 1e-30  # sum of a message below which it is scaled
 NOTHING = 1e-250  # share of a state below which it is none: products of it would be subnormal
 OFTEN = 256  # steps after which a message is scaled at any rate
 FAINT = 1e-300  # a number above it has an inverse
-
-
-@compiled
-def relative_densities(table: Any, n: int, k: int, out: Any, tops: Any) -> None:
-    """exp(log density - largest of the step), states side by side.
-
-    Parameters
-    ----------
-    table : ndarray of shape (K, B)
-        Log densities.
-    n, k : int
-        Steps of the block, and states.
-    out : ndarray of shape (n, K), float64
-        Relative densities go out; columns of padding stay as they are.
-    tops : ndarray of shape (n,), float64
-        The largest log densities go out; 0 where none is finite.
-    """
-    column = np.empty(TILE)
-    for first in range(0, n, TILE):
-        m = min(TILE, n - first)
-        top, to = tops[first : first + m], out[first : first + m]
-        for r in range(m):
-            top[r] = -math.inf
-        for j in range(k):
-            own = table[j, first : first + m]
-            for r in range(m):
-                top[r] = max(top[r], own[r])
-        for r in range(m):
-            top[r] = 0.0 if math.isinf(top[r]) else top[r]
-        for j in range(k):
-            own = table[j, first : first + m]
-            for r in range(m):
-                column[r] = exponential(own[r] - top[r])
-            for r in range(m):
-                to[r, j] = column[r]
 
 
 @inner

@@ -105,6 +105,8 @@ def known_values(column: np.ndarray) -> np.ndarray:
     """
     if column.dtype.kind == "f":
         return column[~np.isnan(column)]
+    if column.dtype.kind in "biu":
+        return column
     missing = np.array([value is None or value != value for value in column], bool)
     return column[~missing]
 

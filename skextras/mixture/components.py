@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from skextras.mixture import kernels
 from skextras.mixture.em import InfeasibleError
 from skextras.mixture.sweeping import Block, Rows, Sweep
 
@@ -89,6 +90,50 @@ class Components(ABC):
         sums : list of ndarray
             Added to.
         """
+
+    def relative(
+        self, ready: Any, block: Block, table: np.ndarray, out: np.ndarray, tops: np.ndarray
+    ) -> None:
+        """Write densities as shares of the largest of each row.
+
+        Parameters
+        ----------
+        ready : object
+            Prepared parameters.
+        block : Block
+            Rows.
+        table : ndarray of shape (K, B)
+            For the components' own use.
+        out : ndarray of shape (n, k), float64
+            Relative densities go out.
+        tops : ndarray of shape (n,), float64
+            The largest log densities go out; 0 where none is finite.
+        """
+        self.density(ready, block, table)
+        kernels.relative_densities(table, out, tops)
+
+    def assign(
+        self, ready: Any, block: Block, shares: np.ndarray, table: np.ndarray, sums: Any
+    ) -> None:
+        """Add the rows of a block, responsibilities side by side.
+
+        Parameters
+        ----------
+        ready : object
+            Prepared parameters.
+        block : Block
+            Rows.
+        shares : ndarray of shape (n, k), or more columns of zeros
+            Their responsibilities times weights.
+        table : ndarray of shape (K, B)
+            For the components' own use.
+        sums : list of ndarray
+            Added to.
+        """
+        if self.needs_scratch:
+            self.density(ready, block, table)
+        kernels.load(shares, np.zeros(shares.shape[1]), table)
+        self.accumulate(ready, block, table, sums)
 
     @abstractmethod
     def condense(self, ready: Any, sums: list[np.ndarray]) -> Parameters:

@@ -156,6 +156,19 @@ class CategoricalComponents(Components):
         add_totals(table, len(block), sums[0][: ready.shape[1]])
         discrete_kernels.category_counts(block.rows, self.offsets, table, sums[1])
 
+    def relative(
+        self, ready: Any, block: Block, table: np.ndarray, out: np.ndarray, tops: np.ndarray
+    ) -> None:
+        if block.rows.shape[1] > 1:
+            super().relative(ready, block, table, out, tops)
+        else:
+            discrete_kernels.category_relative(block.rows[:, 0], ready, out, tops)
+
+    def assign(
+        self, ready: Any, block: Block, shares: np.ndarray, table: np.ndarray, sums: Any
+    ) -> None:
+        discrete_kernels.category_sums(block.rows, self.offsets, shares, sums[1], sums[0])
+
     def condense(self, ready: Any, sums: list[np.ndarray]) -> Parameters:
         return sums[0][: ready.shape[1]].copy(), sums[1].T.copy()
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from skextras.mixture.kernels import TILE
-from skextras.trees.compiling import compiled
+from skextras.trees.compiling import compiled, inner
 
 
 @compiled
@@ -91,6 +91,67 @@ def category_density(rows: Any, offsets: Any, logs: Any, table: Any) -> None:
 
 
 @compiled
+def category_relative(codes: Any, logs: Any, out: Any, tops: Any) -> None:
+    """Densities of one feature's categories: exponentials of each category, not of each row.
+
+    Parameters
+    ----------
+    codes : ndarray of shape (n,)
+        Codes; NaN is a missing value.
+    logs : ndarray of shape (n_categories, k)
+        Log probabilities of its categories.
+    out : ndarray of shape (n, k), float64
+        Shares of the row's largest density go out.
+    tops : ndarray of shape (n,), float64
+        Logarithms of the largest go out.
+    """
+    n_categories, k = logs.shape
+    shares, largest = np.ones((n_categories + 1, k)), np.zeros(n_categories + 1)
+    for c in range(n_categories):
+        largest[c] = logs[c].max()
+        for j in range(k):
+            shares[c, j] = math.exp(logs[c, j] - largest[c])
+    for r in range(len(codes)):
+        c = n_categories if math.isnan(codes[r]) else int(codes[r])
+        tops[r] = largest[c]
+        for j in range(k):
+            out[r, j] = shares[c, j]
+
+
+@inner
+def _add_row(row: Any, offsets: Any, shares: Any, counts: Any) -> None:
+    """Add the responsibilities of one row to its categories."""
+    for p in range(len(row)):
+        if not math.isnan(row[p]):
+            own = counts[offsets[p] + int(row[p])]
+            for j in range(len(own)):
+                own[j] += shares[j]
+
+
+@compiled
+def category_sums(rows: Any, offsets: Any, shares: Any, counts: Any, totals: Any) -> None:
+    """Add responsibilities that stand side by side to their categories.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n, d)
+        Codes; NaN is a missing value.
+    offsets : ndarray of shape (d,), int64
+        Where each feature's categories start.
+    shares : ndarray of shape (n, k), or more columns
+        Responsibilities.
+    counts : ndarray of shape (n_categories, k), float64
+        Added to.
+    totals : ndarray of shape (k,), or longer, float64
+        Responsibilities of all rows are added.
+    """
+    for r in range(len(rows)):
+        _add_row(rows[r], offsets, shares[r], counts)
+        for j in range(counts.shape[1]):
+            totals[j] += shares[r, j]
+
+
+@compiled
 def category_counts(rows: Any, offsets: Any, shares: Any, counts: Any) -> None:
     """Add the responsibilities of each category.
 
@@ -105,8 +166,7 @@ def category_counts(rows: Any, offsets: Any, shares: Any, counts: Any) -> None:
     counts : ndarray of shape (n_categories, k), float64
         Added to.
     """
-    n, d = rows.shape
-    k = counts.shape[1]
+    n, k = len(rows), counts.shape[1]
     turned = np.empty((TILE, k))
     for first in range(0, n, TILE):
         m = min(TILE, n - first)
@@ -114,10 +174,4 @@ def category_counts(rows: Any, offsets: Any, shares: Any, counts: Any) -> None:
             for r in range(m):
                 turned[r, j] = shares[j, first + r]
         for r in range(m):
-            own = turned[r]
-            for p in range(d):
-                code = rows[first + r, p]
-                if not math.isnan(code):
-                    row = counts[offsets[p] + int(code)]
-                    for j in range(k):
-                        row[j] += own[j]
+            _add_row(rows[first + r], offsets, turned[r], counts)

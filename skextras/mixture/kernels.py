@@ -64,6 +64,40 @@ def load(rows: Any, centre: Any, out: Any) -> None:
 
 
 @compiled
+def relative_densities(table: Any, out: Any, tops: Any) -> None:
+    """exp(log density - largest of the row), components side by side.
+
+    Parameters
+    ----------
+    table : ndarray of shape (K, B)
+        Log densities.
+    out : ndarray of shape (n, k), float64
+        Relative densities go out.
+    tops : ndarray of shape (n,), float64
+        The largest log densities go out; 0 where none is finite.
+    """
+    n, k = out.shape
+    column = np.empty(TILE)
+    for first in range(0, n, TILE):
+        m = min(TILE, n - first)
+        top, to = tops[first : first + m], out[first : first + m]
+        for r in range(m):
+            top[r] = -math.inf
+        for j in range(k):
+            own = table[j, first : first + m]
+            for r in range(m):
+                top[r] = max(top[r], own[r])
+        for r in range(m):
+            top[r] = 0.0 if math.isinf(top[r]) else top[r]
+        for j in range(k):
+            own = table[j, first : first + m]
+            for r in range(m):
+                column[r] = exponential(own[r] - top[r])
+            for r in range(m):
+                to[r, j] = column[r]
+
+
+@compiled
 def _add_weights(table: Any, n: int, log_weights: Any, top: Any) -> None:
     """Joint log densities in place, and the largest of each row."""
     for r in range(n):

@@ -38,12 +38,12 @@ class MixedMixture(TableMixin, BaseMixture):
     ----------
     n_components : int, default=1
         Components.
-    families : {"auto", "gaussian", "bernoulli", "categorical", "poisson"}, list or dict, \
-            default="auto"
-        Family of all columns, a list with one for each column, or a dict from the names or numbers
-        of some columns, the others "auto". "auto" goes by the known values of ``fit``, of blocks
-        those of the first: strings are categorical, 0 and 1 alone are Bernoulli, all other numbers
-        are Gaussian. Counts and categories that are numbers have to be named.
+    families : str, list or dict, default="auto"
+        "gaussian", "bernoulli", "categorical", "poisson" or "auto" for all columns, a list with one
+        for each column, or a dict from the names or numbers of some columns, the others "auto".
+        "auto" goes by the known values of ``fit``, of blocks those of the first: strings are
+        categorical, 0 and 1 alone are Bernoulli, all other numbers are Gaussian. Counts and
+        categories that are numbers have to be named.
     binarize : float or None, default=0.0
         Threshold of a 1 in Bernoulli columns; None takes bits alone, and refuses other numbers.
     alpha : float, default=0.0

@@ -54,6 +54,7 @@ class StreamingMixture(MixtureShell):
                 self.fit(X, sample_weight=sample_weight)
             self._stream = (*self._stream_start(X, sample_weight), 1)
             return self
+        self._check_still("the batches before", "Call fit")
         rows = Reader(self, self.n_components).rows(X, sample_weight)
         if is_first:
             self._stream = (*self._stream_start(X, sample_weight), 1)
@@ -87,6 +88,7 @@ class StreamingMixture(MixtureShell):
 
     def _stream_start(self, X: Any, sample_weight: Any) -> tuple[Any, ...]:
         """Parameters, mean statistics about them, and what they are counted from."""
+        self._check_still("the batches before", "Call fit")
         rows = Reader(self, self.n_components).rows(X, sample_weight)
         summary = summarise([rows], check_random_state(self.random_state))
         components = self._components(summary)

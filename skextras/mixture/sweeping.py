@@ -19,7 +19,7 @@ __all__ = ["Block", "Rows", "Sweep", "in_threads", "padded"]
 
 CACHE = 600_000  # bytes of a block and its table: the second-level cache of one core
 MAX_CHUNKS = 64
-FAILED = -1  # instead of the number of the chunk whose turn it is
+AHEAD = 8  # sums of chunks kept until their turn
 EMPTY, NO_LABELS = np.empty(0), np.empty(0, np.int64)
 
 
@@ -127,26 +127,31 @@ def in_threads(work: Callable[[Any], Any], items: Sequence[Any], n_threads: int)
         yield from pool.map(work, items)
 
 
-class _Turn:
-    """Lets threads add their sums in the order of the chunks."""
+class _Tally:
+    """Adds the sums of chunks in the order of their numbers, however threads bring them.
 
-    def __init__(self) -> None:
-        self._next, self._changed = 0, threading.Condition()
+    Sums that come early are kept, so that no thread waits for another that the machine holds up;
+    it does wait where AHEAD of them are kept already, since they take memory.
+    """
 
-    def take(self, number: int, sums: list[np.ndarray], totals: list[np.ndarray]) -> None:
+    def __init__(self, totals: list[np.ndarray]) -> None:
+        self._totals, self._early = totals, dict[int, list[np.ndarray]]()
+        self._next, self._has_failed, self._changed = 0, False, threading.Condition()
+
+    def take(self, number: int, sums: list[np.ndarray]) -> None:
         with self._changed:
-            self._changed.wait_for(lambda: self._next in (number, FAILED))
-            if self._next == FAILED:
-                return
-            for total, part in zip(totals, sums, strict=True):
-                total += part
-            self._next += 1
+            self._early[number] = sums
+            while self._next in self._early:
+                for total, part in zip(self._totals, self._early.pop(self._next), strict=True):
+                    total += part
+                self._next += 1
             self._changed.notify_all()
+            self._changed.wait_for(lambda: len(self._early) < AHEAD or self._has_failed)
 
-    def skip_all(self) -> None:
+    def give_up(self) -> None:
         """Let nobody wait for a chunk that failed."""
         with self._changed:
-            self._next = FAILED
+            self._has_failed = True
             self._changed.notify_all()
 
 
@@ -224,10 +229,8 @@ class Sweep:
             block, _ = self._expect(ready, log_weights, rows, place, buffers)
             yield place, block, buffers[2], buffers[3]
 
-    def tables(
-        self, ready: Any, rows: Rows, take: Callable[[slice, np.ndarray, int], None]
-    ) -> None:
-        """Log densities, a block at a time, in threads and in any order.
+    def relative(self, ready: Any, rows: Rows, out: np.ndarray, tops: np.ndarray) -> None:
+        """Densities of all rows as shares of the largest of each row.
 
         Parameters
         ----------
@@ -235,21 +238,16 @@ class Sweep:
             Prepared parameters of the components.
         rows : Rows
             The data.
-        take : callable
-            Called with the block's place, its table (K, B), and its number of rows.
+        out : ndarray of shape (n, k), float64
+            Relative densities go out.
+        tops : ndarray of shape (n,), float64
+            The largest log densities go out; 0 where none is finite.
         """
-        chunks = self._chunks(len(rows))
 
-        def _fill(chunk: tuple[int, int]) -> None:
-            buffers = self._lent()
-            for place in self._places(*chunk, rows.n_complete):
-                block, table = self._load(rows, place, buffers), buffers[2]
-                self.components.density(ready, block, table)
-                take(place, table, len(block))
-            self._idle.append(buffers)
+        def _fill(place: slice, block: Block, table: np.ndarray) -> None:
+            self.components.relative(ready, block, table, out[place], tops[place])
 
-        for _ in in_threads(_fill, chunks, self.n_threads):
-            pass
+        self._visit(rows, _fill)
 
     def densities(self, ready: Any, rows: Rows) -> np.ndarray:
         """Log densities of all rows.
@@ -268,10 +266,11 @@ class Sweep:
         """
         out = np.empty((len(rows), self.k))
 
-        def _copy(place: slice, table: np.ndarray, n: int) -> None:
-            out[place] = table[: self.k, :n].T
+        def _fill(place: slice, block: Block, table: np.ndarray) -> None:
+            self.components.density(ready, block, table)
+            out[place] = table[: self.k, : len(block)].T
 
-        self.tables(ready, rows, _copy)
+        self._visit(rows, _fill)
         return out
 
     def assigned(
@@ -296,13 +295,9 @@ class Sweep:
             The family's sums.
         """
         sums, buffers = self._zeros(), self._lent()
-        nothing = np.zeros(shares.shape[1])
         for place in self._places(*(span or (0, len(rows))), rows.n_complete):
-            block, table = self._load(rows, place, buffers), buffers[2]
-            if self.components.needs_scratch:
-                self.components.density(ready, block, table)
-            kernels.load(shares[place], nothing, table)
-            self.components.accumulate(ready, block, table, sums)
+            block = self._load(rows, place, buffers)
+            self.components.assign(ready, block, shares[place], buffers[2], sums)
         self._idle.append(buffers)
         return sums
 
@@ -322,6 +317,18 @@ class Sweep:
             return self._idle.pop()
         except IndexError:
             return self._buffers()
+
+    def _visit(self, rows: Rows, fill: Callable[[slice, Block, np.ndarray], None]) -> None:
+        """Call with each block's place, the block, and a table; in threads and in any order."""
+
+        def _go(chunk: tuple[int, int]) -> None:
+            buffers = self._lent()
+            for place in self._places(*chunk, rows.n_complete):
+                fill(place, self._load(rows, place, buffers), buffers[2])
+            self._idle.append(buffers)
+
+        for _ in in_threads(_go, self._chunks(len(rows)), self.n_threads):
+            pass
 
     def _places(self, start: int, stop: int, n_complete: int) -> Iterator[slice]:
         """Blocks of a chunk; none holds both complete and incomplete rows."""
@@ -360,7 +367,7 @@ class Sweep:
     def _add(
         self, ready: Any, log_weights: np.ndarray, rows: Rows, totals: list[np.ndarray]
     ) -> None:
-        chunks, turn = self._chunks(len(rows)), _Turn()
+        chunks, tally = self._chunks(len(rows)), _Tally(totals)
         waiting, lock = iter(enumerate(chunks)), threading.Lock()
 
         def work() -> None:
@@ -376,9 +383,9 @@ class Sweep:
                         block, value = self._expect(ready, log_weights, rows, place, buffers)
                         sums[-1] += value
                         self.components.accumulate(ready, block, buffers[2], sums)
-                    turn.take(number, sums, totals)
+                    tally.take(number, sums)
             except BaseException:
-                turn.skip_all()
+                tally.give_up()
                 raise
 
         n_threads = min(self.n_threads, len(chunks))

@@ -87,6 +87,29 @@ def row_keys(columns: Iterable[tuple[Any, np.ndarray]], n: int) -> np.ndarray:
     return keys
 
 
+def stored_row_keys(rows: np.ndarray, columns: np.ndarray, values: np.ndarray, n: int) -> Any:
+    """The words of ``row_keys``, of what a sparse table stores in any order.
+
+    Parameters
+    ----------
+    rows, columns : ndarray of int of shape (m,)
+        Where; no place twice.
+    values : ndarray of float64 of shape (m,)
+        What.
+    n : int
+        Rows of the table.
+
+    Returns
+    -------
+    ndarray of uint64 of shape (n,)
+        Equal to those of the dense table.
+    """
+    keys = np.zeros(n, np.uint64)
+    own = mixed(columns.astype(np.uint64))
+    np.add.at(keys, rows, np.where(values == 0, np.uint64(0), mixed(bits_of(values) ^ own)))
+    return keys
+
+
 def sample_of(keys: np.ndarray, weight: np.ndarray, size: int) -> Canonical:
     """A sample of different rows that neither order nor repetition moves.
 

@@ -88,57 +88,62 @@ def add_all(bins: Any, payload: Any, sums: Any, rows: Any, is_wide: bool) -> Non
 
 
 @inner
-def add_some(bins: Any, order: Any, picked: Any, sums: Any, is_wide: bool) -> None:
-    """Add rows of ``order``, whose payloads are ``picked`` already; it looks AHEAD beyond them."""
+def add_some(bins, order, picked, sums, step, is_wide):  # type: ignore[no-untyped-def]  # noqa: PLR0917
+    """Add rows of ``order``, whose payloads are ``picked`` already; it looks AHEAD beyond them.
+
+    The bins of a row are ``step`` words after those of the row before.
+    """
+    wide = U(step)
     if is_wide:
         for i in range(U(picked.size)):
-            prefetch(bins, np.int64(order[i + U(AHEAD)]))
-            _add_eight(sums, bins[U(order[i])], picked[i])
+            prefetch(bins, np.int64(order[i + U(AHEAD)]) * step)
+            _add_eight(sums, bins[U(order[i]) * wide], picked[i])
     else:
         for i in range(U(picked.size)):
-            prefetch(bins, np.int64(order[i + U(AHEAD)]))
-            _add_four(sums, bins[U(order[i])], picked[i])
+            prefetch(bins, np.int64(order[i + U(AHEAD)]) * step)
+            _add_four(sums, bins[U(order[i]) * wide], picked[i])
 
 
-# A feature's bins are 0 to n_bins - 1 and that of missing values; nobody looks between.
+# A feature's bins are 0 to n_bins - 1 and that of missing values; nobody looks between. (Unsigned
+# places: LLVM cannot tell that signed ones are not below 0, and would go bin by bin.)
 @inner
 def clear(sums: Any, n_bins: Any) -> None:
     """Set sums to zero."""
-    for feature in range(n_bins.size):
-        first = STRIDE * feature
-        for i in range(first, first + n_bins[feature]):
+    for feature in range(U(n_bins.size)):
+        first = U(STRIDE) * feature
+        for i in range(first, first + U(n_bins[feature])):
             sums[i] = 0
-        sums[first + MISSING] = 0
+        sums[first + U(MISSING)] = 0
 
 
 @inner
 def copy(total: Any, part: Any, n_bins: Any) -> None:
     """Begin a total with a thread's sums."""
-    for feature in range(n_bins.size):
-        first = STRIDE * feature
-        for i in range(first, first + n_bins[feature]):
+    for feature in range(U(n_bins.size)):
+        first = U(STRIDE) * feature
+        for i in range(first, first + U(n_bins[feature])):
             total[i] = part[i]
-        total[first + MISSING] = part[first + MISSING]
+        total[first + U(MISSING)] = part[first + U(MISSING)]
 
 
 @inner
 def add(total: Any, part: Any, n_bins: Any) -> None:
     """Add a thread's sums to the total."""
-    for feature in range(n_bins.size):
-        first = STRIDE * feature
-        for i in range(first, first + n_bins[feature]):
+    for feature in range(U(n_bins.size)):
+        first = U(STRIDE) * feature
+        for i in range(first, first + U(n_bins[feature])):
             total[i] += part[i]
-        total[first + MISSING] += part[first + MISSING]
+        total[first + U(MISSING)] += part[first + U(MISSING)]
 
 
 @inner
 def subtract(total: Any, part: Any, n_bins: Any) -> None:
     """What the sibling has: total - part, in place."""
-    for feature in range(n_bins.size):
-        first = STRIDE * feature
-        for i in range(first, first + n_bins[feature]):
+    for feature in range(U(n_bins.size)):
+        first = U(STRIDE) * feature
+        for i in range(first, first + U(n_bins[feature])):
             total[i] -= part[i]
-        total[first + MISSING] -= part[first + MISSING]
+        total[first + U(MISSING)] -= part[first + U(MISSING)]
 
 
 @inner

@@ -35,7 +35,7 @@ from skextras.trees.memory import (
 from skextras.trees.splitting import scan_categories, scan_number
 
 BLOCK = 16384  # rows of a chunk where each is touched once
-STRIP = 8192  # rows whose payloads are gathered at a time
+STRIP = 512  # rows whose payloads are gathered at a time; their bins stay in the first cache
 U = np.uint64
 
 
@@ -125,6 +125,7 @@ def _sum_all(table, start, end, sums):  # type: ignore[no-untyped-def]
 def _sum_places(table, start, end, sums, is_count):  # type: ignore[no-untyped-def]
     """Add the rows at places start to end of the order; what is summed is a payload, or 1."""
     n, n_columns = word(table, at.N_ROWS), word(table, at.N_COLUMNS)
+    step, to_group = word(table, at.TO_NEXT_ROW), word(table, at.TO_NEXT_GROUP)
     payload = int64s(word(table, at.PAYLOAD), n)
     for first in range(start, end, STRIP):
         m = min(end - first, STRIP)
@@ -133,9 +134,9 @@ def _sum_places(table, start, end, sums, is_count):  # type: ignore[no-untyped-d
         for i in range(U(m)):
             picked[i] = 1 if is_count else payload[U(order[i])]
         for group in range(word(table, at.N_GROUPS)):
-            bins = uint64s(word(table, at.WORDS) + 8 * n * group, n)
+            bins = uint64s(word(table, at.ROW_WORDS) + 8 * to_group * group, n * step)
             own = int64s(sums + 8 * GROUP_STRIDE * group, GROUP_STRIDE)
-            add_some(bins, order, picked, own, n_columns - 8 * group > 4)
+            add_some(bins, order, picked, own, step, n_columns - 8 * group > 4)
 
 
 @operation

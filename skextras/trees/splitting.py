@@ -34,6 +34,7 @@ ROW = 8 * 256  # bytes
 SUPPORT = 10.0  # rows that a category needs to be told apart, and weight of the mean in its key
 NOT_ALLOWED = -1.0
 NEAR = 64  # last digits of a single-precision gain within which a greater one may hide
+SLACK = 1.0 + 2.0**-16  # by more than which a single-precision gain is never too small
 MOST_L2 = 2.0**60  # in fixed-point units: beyond it, 32 bits of hessian do not change the order
 POSITIVE = {"nnan", "ninf", "nsz", "contract", "arcp"}  # sums and products of what is not negative
 
@@ -90,6 +91,19 @@ def _plain_gain(left: int, total: int, facts: Any) -> Any:
     return (g_left * g_left * c + g_right * g_right * a) / (a * c)
 
 
+@inner
+def _whole(total: int, facts: Any) -> float:
+    """G²/(H + λ) of the leaf itself, in the same units."""
+    gradient, hessian = np.float64(total >> 32), np.float64(total & LOW)
+    return gradient * gradient / (hessian + facts[L2] * facts[HESSIAN_SCALE])
+
+
+@inner
+def _unit(facts: Any) -> float:
+    """One of them in the loss's own units."""
+    return facts[HESSIAN_SCALE] / (facts[GRADIENT_SCALE] * facts[GRADIENT_SCALE])
+
+
 @inner(fastmath=POSITIVE)
 def _rough_gains(halves: Any, n: int, total: int, facts: Any, rough: Any) -> None:
     """The same of all places in single precision, off by less than NEAR / 2 of its last digits.
@@ -110,17 +124,23 @@ def _rough_gains(halves: Any, n: int, total: int, facts: Any, rough: Any) -> Non
 
 
 @inner
-def _place_of_plain(n: int, total: int, facts: Any, scratch: int) -> Any:
-    """First place of the greatest plain gain, or -1; those of about the greatest are compared."""
+def _place_of_plain(n: int, total: int, facts: Any, found: float, scratch: int) -> Any:
+    """First place of the greatest plain gain, or -1; those of about the greatest are compared.
+
+    Most features are far from the best gain ``found`` so far, and done with in single precision.
+    """
     if 2 * facts[FLOOR] * facts[HESSIAN_SCALE] > total & LOW:
         return np.int64(-1)
     cumulated, halves = int64s(scratch + ROW * SUMS, 256), int32s(scratch + ROW * SUMS, 512)
-    rough, patterns = float32s(scratch + ROW * GAINS, 256), int32s(scratch + ROW * GAINS, 256)
+    rough, patterns = float32s(scratch + ROW * GAINS, 512), int32s(scratch + ROW * GAINS, 512)
     _rough_gains(halves, n, total, facts, rough)
     _forbid_small(scratch, n, facts, rough)
     greatest: Any = np.int32(0)
     for b in range(n):
         greatest = max(greatest, patterns[b])
+    patterns[256] = greatest  # beside the gains, where it is read as the number that it stands for
+    if rough[256] * SLACK <= found / _unit(facts) + _whole(total, facts):
+        return np.int64(-1)
     least, first, last = np.int32(max(greatest - NEAR, 1)), np.int32(n), np.int32(-1)
     for b in range(np.int32(n)):
         is_near = patterns[b] >= least
@@ -200,7 +220,7 @@ def scan_number(sums, counts, n_bins, total, facts, monotonic, scratch, found): 
             start = counts[MISSING] if missing_left else np.int64(0)
             _cumulate(counts, n, start, counted)
         if facts[IS_PLAIN] > 0:
-            b = _place_of_plain(n, total, facts, scratch)
+            b = _place_of_plain(n, total, facts, best[0], scratch)
         else:
             b = _place_of_penalised(n, total, facts, monotonic, scratch)
         if b < 0:
@@ -219,11 +239,7 @@ def _gain_of(left: int, total: int, facts: Any, monotonic: int) -> Any:
     """Gain of a split in the loss's own units."""
     if facts[IS_PLAIN] == 0:
         return two_sided_gain(left, total, facts, monotonic)
-    gradient, hessian = np.float64(total >> 32), np.float64(total & LOW)
-    scale = facts[HESSIAN_SCALE]
-    own = gradient * gradient / (hessian + facts[L2] * scale)
-    unit = scale / (facts[GRADIENT_SCALE] * facts[GRADIENT_SCALE])
-    return (_plain_gain(left, total, facts) - own) * unit
+    return (_plain_gain(left, total, facts) - _whole(total, facts)) * _unit(facts)
 
 
 @inner

@@ -1,5 +1,7 @@
 """The harness measures in turns, refuses unequal quality, and reports growth."""
 
+from dataclasses import replace
+
 import pytest
 
 from benchmarks.harness import (
@@ -49,6 +51,16 @@ def test_contestants_take_turns_in_a_rotating_order():
         "peer",
     ]
     assert rotated([1, 2, 3], 4) == [2, 3, 1]
+
+
+@pytest.mark.parametrize(("rounds", "runs", "counted"), [(1, 1, 1), (2, 3, 2), (None, 6, 5)])
+def test_who_takes_minutes_runs_less(rounds, runs, counted):
+    log = []
+    held = contest(log=log)
+    slow = replace(held.contestants[1], rounds=rounds)
+    report = hold(replace(held, contestants=[held.contestants[0], slow]))
+    assert log.count("peer") == runs
+    assert len(report.records["peer"].seconds) == counted
 
 
 @pytest.mark.parametrize(("ours", "fair"), [(1.0, True), (1.09, True), (1.2, False), (0.5, True)])

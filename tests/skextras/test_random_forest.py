@@ -250,6 +250,36 @@ def test_pruning_gives_ever_smaller_subtrees():
     assert_allclose(ours.predict(few), host.predict(few))
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_the_pruning_path_of_a_tree_is_the_hosts(seed):
+    rng = np.random.default_rng(seed)
+    X = rng.integers(0, 100, (300, 1)).astype(float)
+    y = np.sin(X[:, 0] / 9) + rng.normal(0, 0.3, 300)
+    weight = rng.integers(1, 4, 300).astype(float)
+    [tree] = RandomForestRegressor(1, bootstrap=False, random_state=0).fit(X, y).estimators_
+    host = DecisionTreeRegressor(random_state=0)
+    ours, theirs = (
+        model.cost_complexity_pruning_path(X, y, sample_weight=weight) for model in (tree, host)
+    )
+    assert_allclose(ours.ccp_alphas, theirs.ccp_alphas, atol=1e-10)
+    assert_allclose(ours.impurities, theirs.impurities, atol=1e-10)
+
+
+def test_each_price_of_the_pruning_path_prunes_to_its_impurity():
+    X, y = classes()
+    [tree] = RandomForestClassifier(1, bootstrap=False, random_state=0).fit(X, y).estimators_
+    path = tree.cost_complexity_pruning_path(X, y)
+    assert np.all(np.diff(path.ccp_alphas) >= 0)
+    assert path.ccp_alphas[0] == 0
+    rises = np.flatnonzero(np.diff(path.ccp_alphas) > 1e-9)
+    for i in rises[:: max(1, len(rises) // 5)]:
+        price = (path.ccp_alphas[i] + path.ccp_alphas[i + 1]) / 2
+        nodes = clone(tree).set_params(ccp_alpha=price).fit(X, y).tree_
+        is_leaf = nodes.children_left < 0
+        share = nodes.weighted_n_node_samples / nodes.weighted_n_node_samples[0]
+        assert_allclose((nodes.impurity * share)[is_leaf].sum(), path.impurities[i], atol=1e-12)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

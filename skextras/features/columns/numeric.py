@@ -26,7 +26,7 @@ class Numeric(Column):
     scale : str or None, default="standard"
         None keeps the numbers. "standard": mean 0, deviation 1; "minmax": from 0 to 1; "robust":
         median 0, quartiles 1 apart; "quantile": the share of training rows below; "log":
-        sign(x) ln(1 + |x|); "power": Yeo and Johnson's [1]_, then "standard".
+        ``sign(x) ln(1 + |x|)``; "power": Yeo and Johnson's [1]_, then "standard".
     shape : int, default=1
         How many numbers each row has.
     missing : {"keep", "mean", "median", "error"} or float, default="keep"

@@ -14,7 +14,7 @@ from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skextras.tables.weights import row_weights
-from skextras.trees.canonical import bits_of, canonical, row_keys
+from skextras.trees.canonical import bits_of, canonical, row_keys, stored_row_keys
 
 TASKS = ("auto", "classification", "regression")
 CLASSES = ("binary", "multiclass")
@@ -27,8 +27,8 @@ class Rows:
 
     Attributes
     ----------
-    X : ndarray of float64 of shape (n, d)
-        Features.
+    X : ndarray or csr_array of float64 of shape (n, d)
+        Features; as sparse as they came.
     y : ndarray of shape (n,)
         Numbers, or the places of the classes among ``classes``.
     weight : ndarray of float64 of shape (n,)
@@ -37,7 +37,7 @@ class Rows:
         Labels, ascending; None for a number.
     """
 
-    X: np.ndarray
+    X: Any
     y: np.ndarray
     weight: np.ndarray
     classes: np.ndarray | None
@@ -118,10 +118,14 @@ class BaseSelector(SelectorMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.target_tags.required = True
         tags.input_tags.allow_nan = self._takes_nan()
+        tags.input_tags.sparse = self._takes_sparse()
         return tags
 
     def _takes_nan(self) -> bool:
         return False
+
+    def _takes_sparse(self) -> bool:
+        return True
 
     def _get_support_mask(self) -> np.ndarray:
         check_is_fitted(self, "support_")
@@ -129,24 +133,31 @@ class BaseSelector(SelectorMixin, BaseEstimator):
 
     def _read(self, X: Any, y: Any, sample_weight: Any) -> Rows:
         """Validate, drop rows of weight 0, merge equal ones."""
-        if sparse.issparse(X):
+        if sparse.issparse(X) and not self._takes_sparse():
             raise TypeError(
-                f"{type(self).__name__}: X must be dense in fit, got sparse {type(X).__name__}. "
-                "Rows are put in order, and equal ones merged, by all of their numbers, zeros too. "
-                "Pass X.toarray(), or narrow X by SelectKBest first; transform takes it sparse."
+                f"{type(self).__name__}: X must be dense for this estimator, got sparse "
+                f"{type(X).__name__}. Pass X.toarray(), or an estimator that takes it sparse."
             )
         finite: Any = "allow-nan" if self._takes_nan() else True
         X, y = validate_data(
-            self, X, y, dtype=np.float64, ensure_all_finite=finite, ensure_min_samples=2
+            self,
+            X,
+            y,
+            accept_sparse="csr",
+            dtype=np.float64,
+            ensure_all_finite=finite,
+            ensure_min_samples=2,
         )
-        weight = row_weights(sample_weight, len(X))
+        weight = row_weights(sample_weight, X.shape[0])
         if weight is None:
-            weight = np.ones(len(X))
+            weight = np.ones(X.shape[0])
         elif not weight.all():
             X, y, weight = X[weight > 0], y[weight > 0], weight[weight > 0]
+        if sparse.issparse(X):
+            X = sparse.csr_array(X, copy=not X.has_canonical_format)
+            X.sum_duplicates()
         y, classes = self._target(y)
-        keys = row_keys(((ALL, column) for column in X.T), len(X))
-        found = canonical([keys, bits_of(y)], weight)
+        found = canonical([_keys(X), bits_of(y)], weight)
         return Rows(X[found.rows], y[found.rows], found.weight, classes)
 
     def _keep_some(self, support: np.ndarray, scores: np.ndarray, n_least: int) -> np.ndarray:
@@ -186,6 +197,15 @@ class BaseSelector(SelectorMixin, BaseEstimator):
                 "Check the labels and the weights."
             )
         return places, classes
+
+
+def _keys(X: Any) -> np.ndarray:
+    """A word for each row, the same for a dense table and a sparse one."""
+    if not sparse.issparse(X):
+        return row_keys(((ALL, column) for column in X.T), len(X))
+    rows = np.repeat(np.arange(X.shape[0]), np.diff(X.indptr))
+    keys: np.ndarray = stored_row_keys(rows, X.indices, X.data, X.shape[0])
+    return keys
 
 
 def importances_of(

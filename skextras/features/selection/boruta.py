@@ -5,6 +5,7 @@ from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
+from scipy import sparse
 from scipy.stats import binom, false_discovery_control
 from sklearn.base import _fit_context, clone
 from sklearn.utils import check_random_state
@@ -38,6 +39,31 @@ def adjusted(p_values: np.ndarray, correction: str) -> np.ndarray:
     if correction == "fdr_bh" and len(p_values):
         return np.asarray(false_discovery_control(p_values))
     return p_values
+
+
+def _shadows(X: np.ndarray, n_shadows: int, random: np.random.RandomState) -> np.ndarray:
+    """Columns, and shuffled copies of them in turn."""
+    n, m = X.shape
+    table = np.empty((n, m + n_shadows))
+    table[:, :m] = X
+    for place in range(n_shadows):
+        table[:, m + place] = X[random.permutation(n), place % m]
+    return table
+
+
+def _sparse_shadows(X: Any, n_shadows: int, random: np.random.RandomState) -> sparse.csr_array:
+    """The same of a sparse table: what is stored goes to other rows."""
+    n, m = X.shape
+    own = sparse.csc_array(X)
+    sources = np.arange(n_shadows) % m
+    copies = own[:, sources]
+    for place in range(n_shadows):
+        goal = np.empty(n, copies.indices.dtype)
+        goal[random.permutation(n)] = np.arange(n)
+        stored = slice(copies.indptr[place], copies.indptr[place + 1])
+        copies.indices[stored] = goal[copies.indices[stored]]
+    copies.has_sorted_indices = False
+    return sparse.csr_array(sparse.hstack([own, copies]))
 
 
 class BorutaSelector(BaseSelector):
@@ -95,11 +121,11 @@ class BorutaSelector(BaseSelector):
         Chance of as many hits of a coin; not corrected.
     n_trials_ : int
         Trials.
-    importances_ : ndarray of shape (n_trials_, n_features)
+    importances_ : ndarray of shape (n_trials, n_features)
         Importance in each trial; NaN after a feature is rejected.
-    shadow_importances_ : ndarray of shape (n_trials_,)
+    shadow_importances_ : ndarray of shape (n_trials,)
         What was to be beaten.
-    path_ : ndarray of shape (n_trials_, n_features)
+    path_ : ndarray of shape (n_trials, n_features)
         Hits by trials, so far; after a rejection as it was.
     classes_ : ndarray or None
         Labels; None in regression.
@@ -186,13 +212,16 @@ class BorutaSelector(BaseSelector):
     def _takes_nan(self) -> bool:
         return self.estimator is None or get_tags(self.estimator).input_tags.allow_nan
 
+    def _takes_sparse(self) -> bool:
+        return self.estimator is None or get_tags(self.estimator).input_tags.sparse
+
     @_fit_context(prefer_skip_nested_validation=False)
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Find the features.
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Rows; missing values if the model takes them.
         y : array-like of shape (n_samples,)
             Classes or numbers.
@@ -245,12 +274,10 @@ class BorutaSelector(BaseSelector):
         self, model: Any, rows: Rows, there: np.ndarray, random: np.random.RandomState
     ) -> tuple[np.ndarray, float]:
         """Importances of the features that are left, and what they have to beat."""
-        n, m = len(rows.y), len(there)
+        m = len(there)
         n_shadows = max(m, MIN_SHADOWS)
-        table = np.empty((n, m + n_shadows))
-        table[:, :m] = rows.X[:, there]
-        for place in range(n_shadows):
-            table[:, m + place] = table[random.permutation(n), place % m]
+        join = _sparse_shadows if sparse.issparse(rows.X) else _shadows
+        table = join(rows.X[:, there], n_shadows, random)
         model = clone(model)
         if "random_state" in model.get_params():
             model.set_params(random_state=random.randint(2**31 - 1))

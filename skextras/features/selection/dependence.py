@@ -4,20 +4,18 @@ from abc import ABC, abstractmethod
 
 import numpy as np
 from joblib import Parallel, delayed
+from scipy import sparse
 from scipy.stats import f as f_distribution
 
 from skextras.features.selection.base import Rows
+from skextras.features.selection.binned import BinnedColumns, DenseBins, SparseBins
 from skextras.features.selection.information import (
     entropy,
     independence_p_values,
-    joint_counts,
     mutual_information,
 )
-from skextras.features.selection.lasso import standardised
-from skextras.trees.arrays import MISSING
-from skextras.trees.binning import as_column, bin_table
-from skextras.trees.edges import edges_of, fit_mapper
-from skextras.trees.threads import Threads
+from skextras.features.selection.scaled import scaled
+from skextras.trees.edges import edges_of
 
 
 class Dependence(ABC):
@@ -72,22 +70,10 @@ class Information(Dependence):
     """
 
     def __init__(self, rows: Rows, *, n_bins: int, n_threads: int) -> None:
-        n, d = rows.X.shape
+        d = rows.X.shape[1]
         self._weight, self._n_threads, self._width = rows.weight, n_threads, n_bins + 1
-        mapper = fit_mapper(
-            as_column(rows.X),
-            [None] * d,
-            weights=rows.weight,
-            max_bins=n_bins,
-            n_threads=n_threads,
-        )
-        with Threads(n_threads) as threads:
-            words = bin_table(rows.X, mapper, threads).words
-        table = words.view(np.uint8).reshape(len(words), n, 8)
-        self._codes = np.empty((d, n), np.uint8)
-        for j in range(d):
-            self._codes[j] = table[j // 8, :, j % 8]
-        self._codes[self._codes == MISSING] = n_bins
+        kind = SparseBins if sparse.issparse(rows.X) else DenseBins
+        self._bins: BinnedColumns = kind(rows.X, rows.weight, n_bins, n_threads)
         target = rows.y
         if rows.classes is None:
             edges = edges_of(rows.y, rows.weight, n_bins)
@@ -99,13 +85,13 @@ class Information(Dependence):
         self.target_entropy = float(entropy(counts[:1].sum(axis=1))[0])
 
     def redundancy(self, feature: int, others: np.ndarray) -> np.ndarray:
-        return mutual_information(self._counts(others, self._codes[feature], self._width))
+        return mutual_information(self._counts(others, self._bins.codes_of(feature), self._width))
 
     def _counts(self, features: np.ndarray, other: np.ndarray, width: int) -> np.ndarray:
         counts = np.zeros((len(features), self._width, width))
         parts = np.array_split(np.arange(len(features)), self._n_threads)
         Parallel(n_jobs=self._n_threads, prefer="threads")(
-            delayed(joint_counts)(self._codes, features[part], other, self._weight, counts[own])
+            delayed(self._bins.count)(features[part], other, self._weight, counts[own])
             for part in parts
             if len(part)
             for own in [slice(part[0], part[-1] + 1)]
@@ -124,22 +110,23 @@ class LinearDependence(Dependence):
 
     def __init__(self, rows: Rows) -> None:
         self._share = rows.share
-        self._Z = standardised(rows.X, self._share)
+        self._Z = scaled(rows.X, self._share)
         total = float(rows.weight.sum())
         if rows.classes is None:
-            y = standardised(rows.y[:, None], self._share)[0]
-            explained, groups = np.square((self._Z * self._share) @ y), 1
+            y = scaled(rows.y[:, None], self._share).design[:, 0]
+            explained, groups = np.square(self._Z.times(self._share * y)), 1
         else:
             is_own = rows.targets() if len(rows.classes) > 2 else np.stack([1 - rows.y, rows.y])
             shares = is_own @ self._share
-            sums = (self._Z * self._share) @ is_own.T
+            sums = self._Z.times((self._share * is_own).T)
             explained, groups = (np.square(sums) / shares).sum(axis=1), len(rows.classes) - 1
         freedom = max(total - groups - 1, 0.0)
         rest = np.maximum(1 - explained, np.finfo(float).eps)
         self.relevance = explained / groups / rest * freedom
-        is_known = (freedom > 0) & (self._Z != 0).any(axis=1)
+        is_known = (freedom > 0) & ~self._Z.is_constant
         p_values = f_distribution.sf(self.relevance, groups, max(freedom, 1.0))
         self.p_values = np.where(is_known, p_values, 1.0)
 
     def redundancy(self, feature: int, others: np.ndarray) -> np.ndarray:
-        return np.abs(self._Z[others] @ (self._share * self._Z[feature]))
+        own = self._share * self._Z.take(np.array([feature]))[0]
+        return np.abs(self._Z.times(own, others))

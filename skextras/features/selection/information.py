@@ -8,6 +8,8 @@ from scipy.stats import chi2
 
 from skextras.trees.compiling import compiled
 
+ROUNDING = 1e-12  # share of a sum that is taken for 0
+
 
 @compiled
 def joint_counts(codes, features, other, weight, counts):  # type: ignore[no-untyped-def]
@@ -31,6 +33,41 @@ def joint_counts(codes, features, other, weight, counts):  # type: ignore[no-unt
         own, table = codes[features[f]], counts[f].reshape(-1)
         for i in range(n):
             table[np.int64(own[i]) * width + np.int64(other[i])] += weight[i]
+
+
+@compiled
+def stored_counts(stored, features, other, weight, counts):  # type: ignore[no-untyped-def]
+    """Weights of the rows by the codes of two features, of which the first holds few rows.
+
+    Parameters
+    ----------
+    stored : tuple of (starts, rows, codes, rest)
+        Where each feature's entries begin, (d + 1,) of int64; their rows, of int64, and codes, of
+        uint8; and the code of all other rows, (d,) of uint8.
+    features : ndarray of int64 of shape (m,)
+        Which of them.
+    other : ndarray of uint8 of shape (n,)
+        What each is joined with.
+    weight : ndarray of float64 of shape (n,)
+        Of the rows.
+    counts : ndarray of float64 of shape (m, a, b)
+        0; filled.
+    """
+    starts, rows, codes, rest = stored
+    total = np.zeros(counts.shape[2])
+    for i in range(len(other)):
+        total[other[i]] += weight[i]
+    for f in range(len(features)):
+        j = features[f]
+        table = counts[f]
+        left = total.copy()
+        for p in range(starts[j], starts[j + 1]):
+            b = other[rows[p]]
+            left[b] -= weight[rows[p]]
+            table[codes[p], b] += weight[rows[p]]
+        for b in range(len(left)):
+            if left[b] > ROUNDING * total[b]:  # weights that are no whole numbers leave some
+                table[rest[j], b] += left[b]
 
 
 def entropy(counts: np.ndarray) -> np.ndarray:

@@ -11,7 +11,8 @@ from sklearn.utils._param_validation import Interval
 from threadpoolctl import threadpool_limits
 
 from skextras.features.selection.base import BaseSelector, Rows
-from skextras.features.selection.lasso import LogLoss, Path, SquareLoss, lasso_path, standardised
+from skextras.features.selection.lasso import LogLoss, Path, SquareLoss, lasso_path
+from skextras.features.selection.scaled import ScaledColumns, scaled
 
 N_STEPS = 30  # of a path, from the penalty that leaves nothing to the one that is asked for
 
@@ -22,8 +23,8 @@ class L1L2Selector(BaseSelector):
     Of features that say the same the L1 penalty [1]_ keeps one, at random as it were; the L2
     penalty keeps all and gives them like coefficients (the grouping effect, [2]_). So two models
     are fitted. A feature k with a coefficient of 0 under L1 is a partner of a chosen feature j if
-    their L2 coefficients are close, |βⱼ - βₖ| ≤ ``closeness`` · |βⱼ|, and the features correlate,
-    |corr(xⱼ, xₖ)| ≥ ``min_correlation`` (a negative correlation reverses the sign of βₖ). The L1
+    their L2 coefficients are close, ``|βⱼ - βₖ| ≤ closeness |βⱼ|``, and the features correlate,
+    ``|corr(xⱼ, xₖ)| ≥ min_correlation`` (a negative correlation reverses the sign of βₖ). The L1
     coefficient of j is then shared equally between j and its partners. Features with a share of at
     least ``threshold`` times the largest are selected.
 
@@ -136,7 +137,7 @@ class L1L2Selector(BaseSelector):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Rows, without missing values.
         y : array-like of shape (n_samples,)
             Classes or numbers.
@@ -151,7 +152,7 @@ class L1L2Selector(BaseSelector):
         rows = self._read(X, y, sample_weight)
         self.classes_ = rows.classes
         share = rows.share
-        Z = standardised(rows.X, share)
+        Z = scaled(rows.X, share)
         with threadpool_limits(1, user_api="blas"):
             found = Parallel(n_jobs=self.n_jobs, prefer="threads")(
                 delayed(self._fit_target)(Z, target, share) for target in rows.targets()
@@ -163,7 +164,7 @@ class L1L2Selector(BaseSelector):
         return self
 
     def _fit_target(
-        self, Z: np.ndarray, target: np.ndarray, share: np.ndarray
+        self, Z: ScaledColumns, target: np.ndarray, share: np.ndarray
     ) -> tuple[Path, np.ndarray]:
         """Both models of a target."""
         is_number = self.classes_ is None
@@ -178,18 +179,18 @@ class L1L2Selector(BaseSelector):
         if penalty == 0:  # nothing depends on any feature
             return path, np.zeros(len(Z))
         if is_number:
-            model = Ridge(alpha=penalty).fit(Z.T, loss.y, sample_weight=share)
+            model = Ridge(alpha=penalty, tol=1e-10).fit(Z.design, loss.y, sample_weight=share)
             return path, model.coef_
-        solver = "newton-cholesky" if Z.shape[0] <= Z.shape[1] else "lbfgs"
+        solver = "newton-cholesky" if len(Z) <= len(target) else "lbfgs"
         logistic = LogisticRegression(C=1 / penalty, solver=solver, tol=1e-8, max_iter=10_000)
-        return path, logistic.fit(Z.T, target, sample_weight=share).coef_[0]
+        return path, logistic.fit(Z.design, target, sample_weight=share).coef_[0]
 
-    def _share_out(self, Z: np.ndarray, rows: Rows) -> None:
+    def _share_out(self, Z: ScaledColumns, rows: Rows) -> None:
         """Join partners, share the coefficients, and select."""
         self.coef_ = np.zeros_like(self.l1_coef_)
         self.partners_ = dict[int, list[int]]()
         chosen = np.flatnonzero(self.l1_coef_.any(axis=0))
-        correlation = (Z[chosen] * rows.share) @ Z.T
+        correlation = Z.times((Z.take(chosen) * rows.share).T).T
         for place, j in enumerate(chosen):
             own = correlation[place]
             for target in np.flatnonzero(self.l1_coef_[:, j]):

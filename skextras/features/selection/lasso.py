@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import expit
 
+from skextras.features.selection.scaled import ScaledColumns, scaled
 from skextras.trees.compiling import compiled
 
 TOLERANCE = 1e-20  # of a squared step, where targets and columns have variance 1
@@ -57,32 +58,6 @@ class Path:
         step = np.where(is_in.any(axis=0), is_in.argmax(axis=0), len(self.coef))
         last = np.minimum(step, len(self.coef) - 1)
         return step, np.abs(self.coef[last, np.arange(self.coef.shape[1])])
-
-
-def standardised(X: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """Columns of mean 0 and variance 1, as rows.
-
-    Parameters
-    ----------
-    X : ndarray of shape (n, d)
-        Finite.
-    weight : ndarray of shape (n,)
-        Of the rows; they sum to 1.
-
-    Returns
-    -------
-    ndarray of float64 of shape (d, n)
-        Columns that are constant up to rounding are 0.
-    """
-    Z = np.ascontiguousarray(X.T, dtype=np.float64)
-    scale = np.abs(Z).max(axis=1, keepdims=True, initial=0.0)
-    scale[scale == 0] = 1.0
-    Z = Z / scale  # or squares of large numbers are infinite
-    Z -= Z @ weight[:, None]
-    Z -= Z @ weight[:, None]  # the rounding of the first mean
-    deviation = np.sqrt(np.square(Z) @ weight)[:, None]
-    is_constant = deviation <= 1e-12
-    return np.where(is_constant, 0.0, Z / np.where(is_constant, 1.0, deviation))
 
 
 @compiled
@@ -134,7 +109,7 @@ class Loss(ABC):
 
     Parameters
     ----------
-    Z : ndarray of shape (d, n)
+    Z : ScaledColumns of shape (d, n)
         Columns.
     y : ndarray of shape (n,)
         Targets.
@@ -142,7 +117,7 @@ class Loss(ABC):
         Of the rows; they sum to 1.
     """
 
-    def __init__(self, Z: np.ndarray, y: np.ndarray, weight: np.ndarray) -> None:
+    def __init__(self, Z: ScaledColumns, y: np.ndarray, weight: np.ndarray) -> None:
         self.Z, self.y, self.weight = Z, y, weight
         self.intercept = 0.0
 
@@ -181,7 +156,7 @@ class SquareLoss(Loss):
 
     Parameters
     ----------
-    Z : ndarray of shape (d, n)
+    Z : ScaledColumns of shape (d, n)
         Columns.
     y : ndarray of shape (n,)
         Targets.
@@ -189,16 +164,15 @@ class SquareLoss(Loss):
         Of the rows; they sum to 1.
     """
 
-    def __init__(self, Z: np.ndarray, y: np.ndarray, weight: np.ndarray) -> None:
-        super().__init__(Z, standardised(y[:, None], weight)[0], weight)
-        self._covariance = self.Z @ (weight * self.y)
+    def __init__(self, Z: ScaledColumns, y: np.ndarray, weight: np.ndarray) -> None:
+        super().__init__(Z, scaled(y[:, None], weight).design[:, 0], weight)
+        self._covariance = self.Z.times(weight * self.y)
         self._place = np.full(len(Z), -1)  # of a column among those whose products are known
         self._known = np.empty(0, np.int64)
         self._gram = np.empty((0, 0))
 
     def gradient(self, coef: np.ndarray) -> np.ndarray:
-        used = np.flatnonzero(coef)
-        return self.Z @ (self.weight * (self.y - coef[used] @ self.Z[used]))
+        return self.Z.times(self.weight * (self.y - self.Z.combined(coef)))
 
     def solve(self, coef: np.ndarray, among: np.ndarray, alpha: float) -> None:
         """Coordinate descent on the products of columns."""
@@ -216,7 +190,7 @@ class SquareLoss(Loss):
         n_old = len(self._known)
         self._known = np.concatenate([self._known, columns])
         self._place[columns] = np.arange(n_old, len(self._known))
-        new = (self.Z[columns] * self.weight) @ self.Z[self._known].T
+        new = self.Z.times((self.Z.take(columns) * self.weight).T, self._known).T
         gram = np.empty((len(self._known), len(self._known)))
         gram[:n_old, :n_old] = self._gram
         gram[n_old:] = new
@@ -229,7 +203,7 @@ class LogLoss(Loss):
 
     Parameters
     ----------
-    Z : ndarray of shape (d, n)
+    Z : ScaledColumns of shape (d, n)
         Columns.
     y : ndarray of shape (n,)
         0 or 1, both of them there.
@@ -237,17 +211,16 @@ class LogLoss(Loss):
         Of the rows; they sum to 1.
     """
 
-    def __init__(self, Z: np.ndarray, y: np.ndarray, weight: np.ndarray) -> None:
+    def __init__(self, Z: ScaledColumns, y: np.ndarray, weight: np.ndarray) -> None:
         super().__init__(Z, y, weight)
         share = float(weight @ y)
         self.intercept = float(np.log(share) - np.log1p(-share))
 
     def gradient(self, coef: np.ndarray) -> np.ndarray:
-        return self.Z @ (self.weight * (self.y - expit(self._raw(coef))))
+        return self.Z.times(self.weight * (self.y - expit(self._raw(coef))))
 
     def _raw(self, coef: np.ndarray) -> np.ndarray:
-        used = np.flatnonzero(coef)
-        return self.intercept + coef[used] @ self.Z[used]
+        return self.intercept + self.Z.combined(coef)
 
     def _value(self, raw: np.ndarray, coef: np.ndarray, alpha: float) -> float:
         loss = self.weight @ (np.logaddexp(0.0, raw) - self.y * raw)
@@ -255,7 +228,7 @@ class LogLoss(Loss):
 
     def solve(self, coef: np.ndarray, among: np.ndarray, alpha: float) -> None:
         """Newton's steps, each a lasso on the weighted products of columns."""
-        rows = np.concatenate([self.Z[among], np.ones((1, len(self.y)))])
+        rows = np.concatenate([self.Z.take(among), np.ones((1, len(self.y)))])
         penalty = np.append(np.full(len(among), alpha), 0.0)
         now = np.append(coef[among], self.intercept)
         raw = now @ rows

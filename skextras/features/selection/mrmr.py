@@ -144,7 +144,7 @@ class MRMRSelector(BaseSelector):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Rows.
         y : array-like of shape (n_samples,)
             Classes or numbers.

@@ -14,7 +14,8 @@ from threadpoolctl import threadpool_limits
 
 from skextras.features.selection.base import BaseSelector, Rows, importances_of
 from skextras.features.selection.error_bounds import BOUNDS, error_bound, largest_q
-from skextras.features.selection.lasso import LogLoss, SquareLoss, lasso_path, standardised
+from skextras.features.selection.lasso import LogLoss, SquareLoss, lasso_path
+from skextras.features.selection.scaled import scaled
 
 SHARES = np.geomspace(1.0, 1e-3, 100)  # penalties of a path; it ends when enough came in
 
@@ -76,7 +77,7 @@ class StabilitySelector(BaseSelector):
         Features that a half picks on average; less than ``q_`` where the path is short.
     error_bound_ : float
         Bound of the expected number of features selected wrongly, for ``q_``.
-    path_ : ndarray of shape (q_, n_features)
+    path_ : ndarray of shape (q, n_features)
         Share of the halves among whose first k picks each feature is, k from 1 to q.
     classes_ : ndarray or None
         Labels; None in regression.
@@ -161,13 +162,16 @@ class StabilitySelector(BaseSelector):
     def _takes_nan(self) -> bool:
         return self.estimator is not None and get_tags(self.estimator).input_tags.allow_nan
 
+    def _takes_sparse(self) -> bool:
+        return self.estimator is None or get_tags(self.estimator).input_tags.sparse
+
     @_fit_context(prefer_skip_nested_validation=False)
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Find the features.
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Rows.
         y : array-like of shape (n_samples,)
             Classes or numbers.
@@ -262,7 +266,7 @@ class StabilitySelector(BaseSelector):
             size = importances_of(model, self.importance_getter, d, "StabilitySelector")
             order = np.argsort(-size, kind="stable")[: self.q_]
             return order[size[order] > 0]
-        Z = standardised(rows.X, rows.share)
+        Z = scaled(rows.X, rows.share)
         step, size = np.full(d, len(SHARES)), np.zeros(d)
         for target in rows.targets():
             if (target == target[0]).all():

@@ -14,6 +14,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from skextras.features import (
     Bucketized,
     Column,
+    CountRank,
     Crossed,
     FeatureColumns,
     HashBucket,
@@ -187,3 +188,29 @@ def test_the_output_is_as_sparse_as_declared():
         FeatureColumns([Crossed(["gate", "origin"], n_buckets=9)]).fit_transform(ROWS)
     )
     assert not sparse.issparse(FeatureColumns([Numeric("delay")]).fit_transform(ROWS))
+
+
+def test_no_two_features_have_one_name():
+    table = {"age": [20.0, 30.0, 40.0], "town": ["Ulm", "missing", None]}
+    columns = FeatureColumns(
+        [
+            Numeric("age"),
+            Numeric("age", scale=None),
+            Bucketized("age", boundaries=[25.0], encode="ordinal"),
+            Indicator(Vocabulary("town", missing="bucket")),
+            CountRank("age"),
+        ],
+        sparse_output=False,
+    )
+    out = columns.set_output(transform="polars").fit_transform(table)
+    assert out.columns == [
+        "numeric__age",
+        "numeric__age__2",
+        "bucketized__age",
+        "town_Ulm",
+        "indicator__town_missing",
+        "indicator__town_missing__2",
+        "age_rank",
+    ]
+    again = FeatureColumns.from_json(columns.to_json())
+    assert again.get_feature_names_out().tolist() == out.columns

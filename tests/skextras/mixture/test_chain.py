@@ -11,7 +11,10 @@ from sklearn.exceptions import ConvergenceWarning
 
 from skextras.mixture import GaussianHMM, chain, chain_kernels
 from skextras.mixture.chain import Chain
-from skextras.mixture.sweeping import Rows, padded
+from skextras.mixture.components import Components
+from skextras.mixture.discrete_components import CategoricalComponents
+from skextras.mixture.kernels import relative_densities
+from skextras.mixture.sweeping import Rows, Sweep, padded
 from tests.oracles.mixture import chain_posterior
 
 
@@ -25,10 +28,8 @@ class Emissions:
     def prepare(self, emissions, dtype):
         return emissions
 
-    def tables(self, ready, rows, take):
-        for first in range(0, len(self.logs), 100):
-            own = self.logs[first : first + 100]
-            take(slice(first, first + len(own)), np.ascontiguousarray(own.T), len(own))
+    def relative(self, ready, rows, out, tops):
+        relative_densities(np.ascontiguousarray(self.logs.T), out, tops)
 
     def assigned(self, ready, rows, shares, span):
         return [shares[slice(*span), : self.k].sum(axis=0)]
@@ -149,3 +150,37 @@ def log_densities(model, X):
     apart = X[:, None, :] - model.means_
     squares = np.einsum("nkd,kde,nke->nk", apart, np.linalg.inv(C), apart)
     return -0.5 * (squares + np.linalg.slogdet(2 * np.pi * C)[1])
+
+
+class Slow(CategoricalComponents):
+    """Categories as every family takes them, through a table of log densities."""
+
+    relative, assign = Components.relative, Components.assign
+
+
+@given(
+    sizes=st.lists(st.integers(1, 5), min_size=1, max_size=3),
+    k=st.integers(1, 9),
+    has_holes=st.booleans(),
+    seed=st.integers(0, 9999),
+)
+@settings(max_examples=40, deadline=None)
+def test_categories_side_by_side_equal_their_table(sizes, k, has_holes, seed):
+    rng = np.random.default_rng(seed)
+    n, d = 300, len(sizes)
+    X = rng.integers(0, sizes, (n, d)).astype(float)
+    if has_holes:
+        X[rng.random((n, d)) < 0.2] = np.nan
+    chances = rng.uniform(1e-12, 1, (k, sum(sizes)))
+    shares = np.zeros((n, padded(k)))
+    shares[:, :k] = rng.random((n, k))
+    found = []
+    for kind in (CategoricalComponents, Slow):
+        sweep = Sweep(kind(sizes, 0.0), k, np.zeros(d), float, 1)
+        ready = sweep.components.prepare((chances,), float)
+        rows = Rows(X, n_complete=0 if has_holes else -1)
+        out, tops = np.empty((n, k)), np.empty(n)
+        sweep.relative(ready, rows, out, tops)
+        found.append((out, tops, *sweep.assigned(ready, rows, shares)))
+    for ours, slow in zip(*found, strict=True):
+        np.testing.assert_allclose(ours, slow, rtol=1e-12, atol=0)

@@ -227,6 +227,24 @@ def test_a_warm_start_goes_on_where_the_last_fit_stopped():
     same(parts, whole, rtol=1e-8)
 
 
+@pytest.mark.parametrize(
+    ("options", "n_features"),
+    [({"n_components": 3}, 4), ({"covariance_type": "diag"}, 4), ({}, 3)],
+)
+def test_a_warm_start_of_another_shape_is_refused(options, n_features):
+    X = clusters(d=4)
+    model = GaussianMixture(2, warm_start=True, random_state=0, n_jobs=1).fit(X)
+    with pytest.raises(ValueError, match=r"as in the fit that warm_start goes on from, got"):
+        model.set_params(**options).fit(X[:, :n_features])
+    model.set_params(warm_start=False).fit(X[:, :n_features])
+
+
+def test_a_batch_for_other_components_is_refused():
+    model = GaussianMixture(2, random_state=0, n_jobs=1).partial_fit(clusters())
+    with pytest.raises(ValueError, match=r"n_components must be 2, as in the batches before"):
+        model.set_params(n_components=3).partial_fit(clusters())
+
+
 def test_verbose_says_how_it_goes(capsys):
     fitted(clusters(), verbose=2, verbose_interval=1)
     first = capsys.readouterr().out.splitlines()[0]

@@ -155,6 +155,17 @@ def test_a_pool_that_is_full_changes_nothing(monkeypatch, n_slots, hessian):
         assert_same(tree, grown(binned, g, h, growth, n_threads=n_threads)[0])
 
 
+def test_without_room_for_bins_row_by_row_the_tree_is_the_same(monkeypatch):
+    random = np.random.default_rng(12)
+    binned = as_table(table(random, 3000, 20))  # three groups, the last a half
+    g, h = sums(random, 3000)
+    growth = Growth(max_leaves=60, min_samples_leaf=15)
+    tree, _ = grown(binned, g, h, growth)
+    monkeypatch.setattr(at, "ROW_BYTES", 0)
+    for n_threads in (1, 2):
+        assert_same(tree, grown(binned, g, h, growth, n_threads=n_threads)[0])
+
+
 def test_a_limit_that_is_not_reached_is_none():
     random = np.random.default_rng(3)
     binned = as_table(table(random, 800, 4))

@@ -5,7 +5,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression, Ridge
 
 from skextras.features.selection import L1L2Selector
-from skextras.features.selection.lasso import standardised
+from skextras.features.selection.scaled import scaled
 from tests.oracles import selection as oracle
 
 
@@ -50,10 +50,10 @@ def test_the_second_model_is_the_peers():
     X, y = twins(100)
     rows = L1L2Selector()
     share = np.full(100, 0.01)
-    Z = standardised(X, share)
-    penalty = np.abs(Z @ (share * standardised(y[:, None], share)[0])).max() * 0.2
+    Z = scaled(X, share).design.T
+    penalty = np.abs(Z @ (share * scaled(y[:, None], share).design[:, 0])).max() * 0.2
     found = rows.set_params(l2_alpha=0.2).fit(X, y)
-    peer = Ridge(alpha=penalty * 100).fit(Z.T, standardised(y[:, None], share)[0])
+    peer = Ridge(alpha=penalty * 100).fit(Z.T, scaled(y[:, None], share).design[:, 0])
     np.testing.assert_allclose(found.l2_coef_[0], peer.coef_, rtol=1e-8)
     label = y > 0
     found.fit(X, label)

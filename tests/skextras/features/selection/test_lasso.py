@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import sparse
 from scipy.special import expit
 from sklearn.linear_model import Lasso
 
-from skextras.features.selection.lasso import LogLoss, SquareLoss, lasso_path, standardised
+from skextras.features.selection.lasso import LogLoss, SquareLoss, lasso_path
+from skextras.features.selection.scaled import scaled
 
 SHARES = np.geomspace(1, 0.01, 12)
 
@@ -18,7 +20,7 @@ def problem(seed, n, d):
     X = random.normal(size=(n, d)) @ random.normal(size=(d, d)) * np.exp(random.normal(size=d))
     y = X[:, 0] / X[:, 0].std() + random.normal(size=n)
     weight = random.integers(1, 4, n).astype(float)
-    return standardised(X, weight / weight.sum()), y, weight / weight.sum()
+    return scaled(X, weight / weight.sum()), y, weight / weight.sum()
 
 
 @settings(max_examples=30, deadline=None)
@@ -33,7 +35,7 @@ def test_every_model_of_a_path_is_optimal(seed, n, d, is_number):
     assert not path.coef[0].any()
     for alpha, coef in zip(path.alphas, path.coef, strict=True):
         if not is_number:
-            fresh.intercept = best_intercept(coef @ Z, target, weight)
+            fresh.intercept = best_intercept(Z.combined(coef), target, weight)
         pull = fresh.gradient(coef)
         assert np.abs(pull).max() <= alpha * (1 + 1e-5)
         used = coef != 0
@@ -57,7 +59,7 @@ def test_a_path_equals_the_peers():
     loss = SquareLoss(Z, y, weight)
     path = lasso_path(loss, SHARES)
     for alpha, coef in zip(path.alphas[1:], path.coef[1:], strict=True):
-        peer = Lasso(alpha, tol=1e-14, max_iter=100_000).fit(Z.T, loss.y, weight)
+        peer = Lasso(alpha, tol=1e-14, max_iter=100_000).fit(Z.design, loss.y, weight)
         np.testing.assert_allclose(coef, peer.coef_, atol=1e-7)
 
 
@@ -72,15 +74,26 @@ def test_a_path_ends_when_enough_columns_came_in():
     assert (size[step < len(path.coef)] > 0).all()
 
 
+@pytest.mark.parametrize("kind", [np.asarray, sparse.csr_array, sparse.csc_array])
 @pytest.mark.parametrize("scale", [1e-200, 1.0, 1e200])
-def test_columns_are_standardised_at_any_scale_and_offset(scale):
+def test_columns_are_standardised_at_any_scale_and_offset(kind, scale):
     random = np.random.default_rng(0)
-    X = np.column_stack([random.normal(size=50) * scale, np.full(50, 0.1), 1e6 + np.arange(50.0)])
+    few = np.where(random.random(50) < 0.8, 0.0, scale)
+    X = np.column_stack(
+        [random.normal(size=50) * scale, np.full(50, 0.1), 1e6 + np.arange(50.0), few, 0 * few]
+    )
     weight = random.uniform(0.5, 2, 50)
     weight /= weight.sum()
-    Z = standardised(X, weight)
-    np.testing.assert_allclose(Z @ weight, 0, atol=1e-9)
-    np.testing.assert_allclose(np.square(Z) @ weight, [1, 0, 1], atol=1e-9)
+    Z = scaled(kind(X), weight)
+    written = Z.take(np.arange(5))
+    np.testing.assert_allclose(written @ weight, 0, atol=1e-9)
+    np.testing.assert_allclose(np.square(written) @ weight, [1, 0, 1, 1, 0], atol=1e-9)
+    assert Z.is_constant.tolist() == [False, True, False, False, True]
+    coef = np.array([1.0, 2.0, 0.0, -3.0, 4.0])
+    np.testing.assert_allclose(Z.combined(coef), coef @ written, atol=1e-9)
+    vectors = random.normal(size=(50, 2))
+    np.testing.assert_allclose(Z.times(vectors), written @ vectors, atol=1e-7)
+    np.testing.assert_allclose(Z.times(vectors[:, 0], [3, 0]), written[[3, 0]] @ vectors[:, 0])
 
 
 def test_a_target_that_nothing_moves_gives_an_empty_path():

@@ -1,10 +1,13 @@
 """What holds of every selector: it finds what is planted, and weights are repetitions."""
 
+import tracemalloc
+
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import sparse
 from sklearn.base import clone
+from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
@@ -139,16 +142,76 @@ def test_missing_values_are_taken_where_it_is_said(selector, takes):
             selector.fit(X, f > 0)
 
 
-@pytest.mark.parametrize("selector", SELECTORS, ids=lambda own: type(own).__name__)
-def test_a_sparse_table_is_refused_with_the_cure_and_transformed(selector):
+def spotted(n=150, d=8, seed=0):
+    """Three numbers in four are 0; features 2 and 5 matter, 0 is constant, rows are repeated."""
+    random = np.random.default_rng(seed)
+    X = np.where(random.random((n, d)) < 0.75, 0.0, np.round(random.normal(size=(n, d)), 2))
+    X[:, 0] = 3.0
+    X[-20:] = X[:20]
+    return X, X[:, 2] - X[:, 5] + 0.1 * np.round(random.normal(size=n), 1)
+
+
+@pytest.mark.parametrize("selector", SELECTORS, ids=str)
+@pytest.mark.parametrize("kind", [sparse.csr_array, sparse.csc_matrix])
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_sparse_table_gives_what_the_dense_one_does(selector, kind, target):
+    X, f = spotted()
+    y = TARGETS[target](f)
+    weight = np.random.default_rng(1).integers(0, 3, len(y))
+    dense = clone(selector).fit(X, y, sample_weight=weight)
+    table = kind(X)
+    own = clone(selector).fit(table, y, sample_weight=weight)
+    assert selector.__sklearn_tags__().input_tags.sparse
+    assert np.array_equal(own.support_, dense.support_)
+    np.testing.assert_allclose(own.scores_, dense.scores_, rtol=1e-6, atol=1e-8)
+    np.testing.assert_allclose(own.path_, dense.path_, rtol=1e-6, atol=1e-8)
+    np.testing.assert_array_equal(own.transform(table).toarray(), dense.transform(X))
+
+
+def test_entries_that_are_stored_twice_are_added_up_and_left_alone():
+    X, f = spotted()
+    rows, columns = X.nonzero()
+    half = X[rows, columns] / 2
+    twice = sparse.coo_array((np.r_[half, half], (np.r_[rows, rows], np.r_[columns, columns])))
+    n = len(rows)
+    order = np.argsort(np.r_[rows, rows], kind="stable")
+    starts = np.r_[0, np.cumsum(2 * np.bincount(rows, minlength=len(X)))]
+    table = sparse.csr_array((twice.data[order], twice.col[order], starts), shape=X.shape)
+    found = MRMRSelector(2, relevance="f").fit(table, f)
+    assert table.nnz == 2 * n
+    assert np.array_equal(found.ranking_, MRMRSelector(2, relevance="f").fit(X, f).ranking_)
+
+
+def test_missing_numbers_of_a_sparse_table_are_a_value():
+    X, f = spotted()
+    X[::7, 3] = np.nan
+    weight = np.random.default_rng(1).uniform(0.5, 2, len(f))
+    dense = MRMRSelector(3).fit(X, f, sample_weight=weight)
+    own = MRMRSelector(3).fit(sparse.csc_array(X), f, sample_weight=weight)
+    np.testing.assert_allclose(own.relevance_, dense.relevance_, atol=1e-12)
+    np.testing.assert_allclose(own.pvalues_, dense.pvalues_, rtol=1e-9)
+    assert np.array_equal(own.ranking_, dense.ranking_)
+
+
+@pytest.mark.parametrize("selector", [StabilitySelector, BorutaSelector])
+def test_an_estimator_that_takes_no_sparse_table_is_named_as_the_reason(selector):
+    X, f = spotted()
+    own = selector(HistGradientBoostingRegressor())
+    assert not own.__sklearn_tags__().input_tags.sparse
+    with pytest.raises(TypeError, match=r"X must be dense for this estimator.* Pass X.toarray\(\)"):
+        own.fit(sparse.csr_array(X), f)
+
+
+def test_a_wide_sparse_table_is_not_written_out():
+    """2,000 rows of 20,000 words: 320 MB if it were dense."""
     random = np.random.default_rng(0)
-    X = np.where(random.random((60, 4)) < 0.5, 0.0, random.normal(size=(60, 4)))
-    y = X[:, 1] + 0.1 * random.normal(size=60)
-    assert not selector.__sklearn_tags__().input_tags.sparse
-    with pytest.raises(
-        TypeError, match=r"X must be dense in fit, got sparse .* Pass X.toarray\(\)"
-    ):
-        clone(selector).fit(sparse.csr_array(X), y)
-    fitted = clone(selector).fit(X, y)
-    out = fitted.transform(sparse.csr_array(X))
-    np.testing.assert_array_equal(out.toarray(), fitted.transform(X))
+    table = sparse.random_array((2_000, 20_000), density=1e-3, rng=random, format="lil")
+    y = np.arange(2_000) % 2
+    table[:, [7]] = y[:, None] + 1.0
+    table = table.tocsr()
+    tracemalloc.start()
+    found = MRMRSelector(1, relevance="f").fit(table, y)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert found.ranking_.tolist() == [7]
+    assert peak < 50e6
