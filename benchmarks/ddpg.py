@@ -100,10 +100,14 @@ def better_threads() -> int:
 
 
 class OneByOne:
-    """A sum tree in Python over an array."""
+    """A sum tree in Python over an array: the sums first, then the priorities."""
 
     def __init__(self, n: int) -> None:
         self.n, self.tree = n, np.zeros(2 * n)
+
+    def sum_error(self) -> float:
+        """How far the first number is from the sum of the priorities."""
+        return abs(self.tree[1] - self.tree[self.n :].sum())
 
     def assign(self, leaves: np.ndarray, priorities: np.ndarray) -> None:
         """Set priorities one after the other."""
@@ -153,23 +157,28 @@ class LevelByLevel(OneByOne):
         return nodes - self.n
 
 
-class Compiled(OneByOne):
+class Compiled:
     """Ours."""
 
     def __init__(self, n: int) -> None:
         from rlextras.kernels import priorities
 
-        super().__init__(n)
-        self._kernels = priorities
+        self._kernels, self.n = priorities, n
+        self.tree, self.levels = priorities.planted(n), priorities.levels(n)
+
+    def sum_error(self) -> float:
+        """How far the last number is from the sum of the priorities."""
+        return abs(self.tree[-1] - self.tree[: self.n].sum())
 
     def assign(self, leaves: np.ndarray, priorities: np.ndarray) -> None:
         """Set priorities."""
-        self._kernels.assign(self.tree, leaves, priorities)
+        self._kernels.assign(self.tree, self.levels, leaves, priorities)
 
     def draw(self, uniform: np.ndarray) -> np.ndarray:
         """Draw."""
         leaves = np.empty(len(uniform), np.int64)
-        self._kernels.draw(self.tree, uniform, leaves, np.empty(len(uniform), np.float32))
+        shares = np.empty(len(uniform), np.float32)
+        self._kernels.draw(self.tree, self.levels, uniform, leaves, shares)
         return leaves
 
 
@@ -177,9 +186,9 @@ def prioritizing() -> Contest:
     """Add one, draw a batch, change its priorities, a hundred times."""
     trees = {kind: kind(N_LEAVES) for kind in (Compiled, OneByOne, LevelByLevel)}
     start = np.random.default_rng(SEED).random(N_LEAVES)
-    for tree in trees.values():
-        Compiled.assign(trees[Compiled], np.arange(N_LEAVES), start)
-        tree.tree[:] = trees[Compiled].tree
+    for tree in (trees[Compiled], trees[LevelByLevel]):
+        tree.assign(np.arange(N_LEAVES), start)
+    trees[OneByOne].tree[:] = trees[LevelByLevel].tree
     n_times = 20
 
     def use(kind: Any) -> Any:
@@ -197,15 +206,10 @@ def prioritizing() -> Contest:
         quality_name="error of the sum",
         tolerance=1e-6,
         contestants=[
-            Contestant(name=name, run=partial(use, kind), quality=sum_error)
+            Contestant(name=name, run=partial(use, kind), quality=lambda tree: tree.sum_error())
             for name, kind in zip(names, trees, strict=True)
         ],
     )
-
-
-def sum_error(tree: OneByOne) -> float:
-    """How far the first number of a tree is from the sum of its leaves."""
-    return abs(tree.tree[1] - tree.tree[tree.n :].sum())
 
 
 def hindsight() -> Contest:

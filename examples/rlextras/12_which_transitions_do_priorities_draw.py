@@ -33,7 +33,7 @@ model = DDPG(
 ).learn(N_STEPS)
 
 buffer = model.replay_buffer
-priorities = np.sort(buffer.tree[buffer.tree.size // 2 :])
+priorities = np.sort(buffer.tree[:N_STEPS])
 share = priorities[-N_STEPS // 10 :].sum() / priorities.sum()
 _, weights, _ = buffer.sample_weighted(1000)
 print(f"draws of the most surprising tenth: {100 * share:.0f}%")

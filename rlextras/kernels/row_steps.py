@@ -43,20 +43,26 @@ def _descend(
     steps = (ld, wide, np.int64(1), stride, ld, wide * ld)
     where = (np.int64(0), delta_at, table[layer, INPUTS])
     add_product(work, deltas, inputs, where, steps, (n_rows, ld, wide, n_panels))
+    at, bias = table[layer, WEIGHT] + first * n_in, table[layer, BIAS] + first
+    n_together = n_rows if ld == n_in else np.int64(1)  # rows without a gap are one
+    for r in range(0, n_rows, n_together):
+        n, gradient = n_together * n_in, work[r * ld : r * ld + n_together * n_in]
+        _step_towards(memory, at + r * n_in, n, gradient, adam, weights, tau)
+    gradient = work[n_rows * ld : n_rows * ld + n_rows]
     for r in range(n_rows):
-        at = table[layer, WEIGHT] + (first + r) * n_in
-        _step_towards(memory, at, n_in, work[r * ld : r * ld + n_in], adam, weights, tau)
-        sums = work[n_rows * ld : n_rows * ld + PANEL]
-        sums[:] = _ZERO
-        for p in range(n_panels):
-            here = p * stride + delta_at + r * PANEL
-            for b in range(PANEL):
-                sums[b] += deltas[here + b]
-        for b in range(1, PANEL):
-            sums[0] += sums[b]
-        only = sums[:1]
-        bias = table[layer, BIAS] + first + r
-        _step_towards(memory, bias, np.int64(1), only, adam, weights, tau)
+        gradient[r] = _sum(deltas, delta_at + r * PANEL, n_panels, stride)
+    _step_towards(memory, bias, n_rows, gradient, adam, weights, tau)
+
+
+@kernel(fastmath={"contract", "reassoc"})
+def _sum(deltas: np.ndarray, start: np.int64, n_panels: np.int64, stride: np.int64) -> np.float32:
+    """Sum of a row over all panels, in any order."""
+    total = _ZERO
+    for p in range(n_panels):
+        here = start + p * stride
+        for k in range(here, here + PANEL):
+            total += deltas[k]
+    return total
 
 
 @kernel()

@@ -26,7 +26,7 @@ class Prioritized(ReplayBuffer):
     """What a replay buffer of the host needs to draw by priority; abstract.
 
     P(i) = p_i^α / Σ p^α with p = |δ| + ε, eq. 1 of [1]_; a new transition gets the largest priority
-    so far. To the buffer it adds 16 bytes for each transition.
+    so far. To the buffer it adds 10 bytes for each transition.
 
     Parameters
     ----------
@@ -59,7 +59,8 @@ class Prioritized(ReplayBuffer):
         check_options(type(self).__name__, given, _RULES)
         super().__init__(*args, **kwargs)
         self.alpha, self.beta, self.epsilon = alpha, beta, epsilon
-        self.tree = np.zeros(2 * self.buffer_size * self.n_envs)
+        kernels, n = load("priorities"), self.buffer_size * self.n_envs
+        self.tree, self.levels = kernels.planted(n), kernels.levels(n)
         self.largest = 1.0
 
     def add(self, *args: Any, **kwargs: Any) -> None:
@@ -100,7 +101,7 @@ class Prioritized(ReplayBuffer):
         RuntimeError
             If no transition can be drawn yet.
         """
-        if not self.tree[1] > 0:
+        if not self.tree[-1] > 0:
             raise RuntimeError(
                 f"{type(self).__name__}: it must hold a transition to draw, got none: unable to "
                 "sample before the end of the first episode. Raise learning_starts."
@@ -108,7 +109,7 @@ class Prioritized(ReplayBuffer):
         uniform = np.random.random_sample(batch_size)  # noqa: NPY002  # the host's generator
         leaves = np.empty(batch_size, np.int64)
         shares = np.empty(batch_size, np.float32)
-        load("priorities").draw(self.tree, uniform, leaves, shares)
+        load("priorities").draw(self.tree, self.levels, uniform, leaves, shares)
         weights = (shares / shares.min()) ** np.float32(-self.beta)
         samples = self._take(leaves // self.n_envs, leaves % self.n_envs, env)
         return samples, weights, leaves
@@ -152,7 +153,8 @@ class Prioritized(ReplayBuffer):
 
     def _set(self, leaves: np.ndarray, priorities: Any) -> None:
         given = np.full(leaves.shape, priorities, np.float64)
-        load("priorities").assign(self.tree, np.ascontiguousarray(leaves, np.int64), given)
+        chosen = np.ascontiguousarray(leaves, np.int64)
+        load("priorities").assign(self.tree, self.levels, chosen, given)
 
     def _take(self, rows: np.ndarray, envs: np.ndarray, env: VecNormalize | None) -> Any:
         """Transitions of some rows and environments."""

@@ -11,7 +11,7 @@ from stable_baselines3.her.her_replay_buffer import HerReplayBuffer
 from torch.testing import assert_close
 
 from rlextras import DDPG
-from rlextras.kernels.priorities import assign, draw
+from rlextras.kernels.priorities import assign, draw, levels, planted
 from rlextras.offpolicy.prioritized import (
     PrioritizedDictReplayBuffer,
     PrioritizedHerReplayBuffer,
@@ -26,35 +26,48 @@ N_ROWS = 12
 
 
 @settings(deadline=None)
-@given(st.integers(1, 40), st.integers(1, 9), st.integers(0, 2**32 - 1))
+@given(st.integers(1, 700), st.integers(1, 9), st.integers(0, 2**32 - 1))
 def test_the_tree_draws_what_a_walk_along_the_sums_finds(n, size, seed):
     rng = np.random.default_rng(seed)
-    tree, priorities = np.zeros(2 * n), np.zeros(n)
+    tree, starts, priorities = planted(n), levels(n), np.zeros(n)
     for _ in range(3):
         leaves = rng.integers(n, size=5)
         values = rng.integers(0, 9, size=5) / 8.0  # sums without rounding
-        assign(tree, leaves, values)
+        assign(tree, starts, leaves, values)
         for leaf, value in zip(leaves, values, strict=True):
             priorities[leaf] = value
-    assert tree[1] == priorities.sum()
-    assert np.array_equal(tree[n:], priorities)
-    if not tree[1]:
+    assert tree[-1] == priorities.sum()
+    assert np.array_equal(tree[:n], priorities)
+    if not tree[-1]:
         return
     uniform, found = rng.integers(0, 16, size=size) / 16.0, np.empty(size, np.int64)
     shares = np.empty(size, np.float32)
-    draw(tree, uniform, found, shares)
-    assert (priorities[found] > 0).all()
+    draw(tree, starts, uniform.copy(), found, shares)
     assert_close(shares, (priorities[found] / priorities.sum()).astype(np.float32))
-    if n & (n - 1) == 0:  # otherwise the leaves stand in the tree in another order
+    assert (priorities[found] > 0).all()
+    sums, sought = np.cumsum(priorities), (np.arange(size) + uniform) / size * priorities.sum()
+    assert (sums[found] >= sought).all()
+    assert (sums[found] - priorities[found] <= sought).all()
+    if size & (size - 1) == 0:  # otherwise what is sought is rounded, and may lie on an edge
         assert np.array_equal(found, drawn(priorities, uniform))
+
+
+@settings(deadline=None)
+@given(st.integers(1, 10_000_000))
+def test_a_tree_takes_ten_bytes_for_each_of_many(n):
+    starts = levels(n)
+    widths = np.diff(starts)
+    assert (widths[1:] * 8 >= widths[:-1]).all()
+    assert (widths[0] >= n, widths[-1]) == (True, 1)
+    assert n < 1000 or 8 * starts[-1] < 10 * n
 
 
 def test_frequencies_are_the_shares():
     rng, n = np.random.default_rng(0), 37
-    tree, priorities = np.zeros(2 * n), rng.random(n)
-    assign(tree, np.arange(n), priorities)
+    tree, starts, priorities = planted(n), levels(n), rng.random(n)
+    assign(tree, starts, np.arange(n), priorities)
     found, shares = np.empty(20_000, np.int64), np.empty(20_000, np.float32)
-    draw(tree, rng.random(20_000), found, shares)
+    draw(tree, starts, rng.random(20_000), found, shares)
     expected = 20_000 * priorities / priorities.sum()
     assert (np.abs(np.bincount(found, minlength=n) - expected) < 3).all()  # stratified
 
@@ -105,13 +118,13 @@ def test_weights_undo_the_choice():
         weights, (leaves.min() + 1.0) / (leaves + 1.0), atol=1e-5, rtol=0, check_dtype=False
     )
     assert buffer.largest == pytest.approx(24.0)
-    assert buffer.tree.nbytes == 16 * 24
+    assert buffer.tree.nbytes <= 16 * 24
 
 
 def test_alpha_zero_draws_all_alike():
     buffer = filled(PrioritizedReplayBuffer, alpha=0.0)
     buffer.reprioritize(np.arange(24), np.arange(24.0))
-    assert set(buffer.tree[24:]) == {1.0}
+    assert set(buffer.tree[:24]) == {1.0}
 
 
 @pytest.mark.parametrize("backend", ["numba", "torch"])
@@ -121,7 +134,7 @@ def test_without_preference_ddpg_learns_from_weights_of_one(backend, options):
     more = {"prioritized": True, "replay_buffer_kwargs": kwargs, "backend": backend}
     model = DDPG("MlpPolicy", pendulum(2), **made(**more, **options)).learn(120)
     assert model._n_updates > 0
-    assert np.ptp(model.replay_buffer.tree[-model.replay_buffer.pos :]) == 0
+    assert np.ptp(model.replay_buffer.tree[: 2 * model.replay_buffer.pos]) == 0
     assert kwargs == {"alpha": 0.0}
 
 
@@ -131,7 +144,7 @@ def test_both_paths_learn_the_same():
         options = made(prioritized=True, backend=backend)
         model = DDPG("MlpPolicy", pendulum(2), **options).learn(120)
         states.append(dict(model.policy.state_dict()))
-        leaves = model.replay_buffer.tree[model.replay_buffer.tree.size // 2 :]
+        leaves = model.replay_buffer.tree[: model.replay_buffer.levels[1]]
         assert len(set(leaves[leaves > 0].tolist())) > 20
     assert_close(*states, atol=1e-5, rtol=0)
 
@@ -148,7 +161,7 @@ def test_goals_are_learnt_by_priority(buffer_class):
     kind = PrioritizedHerReplayBuffer if buffer_class else PrioritizedDictReplayBuffer
     assert (type(buffer), model._n_updates) == (kind, 70)
     if buffer_class:  # what can be drawn are the episodes that have ended
-        assert np.array_equal(buffer.tree[60:] > 0, buffer.ep_length.ravel() > 0)
+        assert np.array_equal(buffer.tree[:60] > 0, buffer.ep_length.ravel() > 0)
     samples, weights, leaves = buffer.sample_weighted(20)
     assert_close(samples.actions.numpy(), buffer.actions[leaves, 0])
     assert weights.max() == 1
