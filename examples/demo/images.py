@@ -10,13 +10,13 @@ import torch
 from diffusers import DDPMPipeline, UNet2DModel
 from matplotlib.figure import Figure
 from sklearn.datasets import load_digits
-from tqdm import tqdm
 
 import genextras
 import skextras
 from examples.demo.report import Row, save_figure
+from genextras.training import Trainer
 
-N_UPDATES, BATCH, N_IMAGES, SEED = 1200, 64, 32, 0
+N_UPDATES, BATCH, N_IMAGES, SEED = 1000, 64, 32, 0
 RELOAD = """
 import sys
 import numpy, torch
@@ -43,30 +43,25 @@ def network() -> UNet2DModel:
             in_channels=1,
             out_channels=1,
             layers_per_block=1,
-            block_out_channels=(32, 64),
-            down_block_types=("DownBlock2D", "AttnDownBlock2D"),
-            up_block_types=("AttnUpBlock2D", "UpBlock2D"),
-            norm_num_groups=8,
+            block_out_channels=(16, 32),
+            down_block_types=("DownBlock2D", "DownBlock2D"),
+            up_block_types=("UpBlock2D", "UpBlock2D"),
+            norm_num_groups=4,
         )
 
 
-def train(unet: UNet2DModel, scheduler: genextras.DDPMScheduler, digits: torch.Tensor) -> None:
-    """Teach the network to predict the noise, with a cosine decay of the learning rate."""
-    generator = torch.Generator().manual_seed(SEED)
-    optimizer = torch.optim.AdamW(unet.parameters(), lr=2e-3)
-    decay = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=N_UPDATES)
-    with tqdm(range(N_UPDATES), desc="training", mininterval=2) as bar:
-        for _ in bar:
-            clean = digits[torch.randint(len(digits), (BATCH,), generator=generator)]
-            noise = torch.randn(clean.shape, generator=generator)
-            t = torch.randint(scheduler.config.num_train_timesteps, (BATCH,), generator=generator)
-            noisy = scheduler.add_noise(clean, noise, t)
-            loss = torch.nn.functional.mse_loss(unet(noisy, t).sample, noise)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            decay.step()
-            bar.set_postfix(loss=f"{loss.item():.3f}", refresh=False)
+def trained(digits: torch.Tensor) -> DDPMPipeline:
+    """Teach the network to predict the noise; the pipeline that comes out is diffusers' own."""
+    trainer = Trainer(
+        network(),
+        genextras.DDPMScheduler(),
+        "epsilon",
+        batch_size=BATCH,
+        learning_rate=2e-3,
+        lr_schedule=lambda step: min(step / 50, 1 - step / N_UPDATES),
+        seed=SEED,
+    )
+    return trainer.fit(digits, n_steps=N_UPDATES).pipeline()
 
 
 def sample(pipe: DDPMPipeline, n_steps: int) -> tuple[np.ndarray, float]:
@@ -117,12 +112,13 @@ def drawn(images: dict[str, np.ndarray]) -> Figure:
 def run(folder: Path) -> list[Row]:
     """Train, sample with DDPM, swap in DDIM, save, load in a fresh process, draw both grids."""
     digits = torch.tensor(load_digits().images, dtype=torch.float32).unsqueeze(1) / 8 - 1
-    pipe = DDPMPipeline(network(), genextras.DDPMScheduler())
+    n_threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # two wait for each other at this size
     print("\ngenextras: a U-Net on 1797 handwritten digits", flush=True)
     start = time.perf_counter()
-    train(pipe.unet, pipe.scheduler, digits)
+    pipe = trained(digits)
     seconds = time.perf_counter() - start
-    rows = [Row("digits 8 x 8", "UNet2DModel, training", f"{N_UPDATES} updates", seconds)]
+    rows = [Row("digits 8 x 8", "genextras.training.Trainer", f"{N_UPDATES} updates", seconds)]
     real = (
         digits[1 : 2 * N_IMAGES : 2, 0, :, :, None].numpy() + 1
     ) / 2  # the judge has not seen them
@@ -137,5 +133,6 @@ def run(folder: Path) -> list[Row]:
         score = f"{recognised(grid):.0%} recognised, {n_steps} steps"
         rows.append(Row("digits 8 x 8", f"genextras.{name}", score, seconds))
     rows.append(reloaded(pipe, folder, grid))
+    torch.set_num_threads(n_threads)
     save_figure(drawn(images), folder / "images.png")
     return rows

@@ -1,5 +1,6 @@
 """The parts of a loop, made from a network and the options of a trainer."""
 
+from inspect import Parameter, signature
 from numbers import Real
 from typing import Any
 
@@ -98,9 +99,23 @@ def _check_weights(model: Any, optimizer: torch.optim.Optimizer) -> None:
     if not all(id(p) in known for p in moved):
         cure = "Construct it with the parameters of the model that the trainer is given."
         raise ValueError(message("Trainer", "optimizer", "over the model", "other weights", cure))
+    closure = signature(optimizer.step).parameters.get("closure")
+    if closure is not None and closure.default is Parameter.empty:
+        allowed, cure = "one that needs no closure", "AdamW, Adam and SGD need none."
+        got = type(optimizer).__name__
+        raise TypeError(message("Trainer", "optimizer", allowed, got, cure))
+
+
+def _check_average(model: Any, ema: HostEMAModel) -> None:
+    """Refuse an average of other weights, which would be noticed after the first update."""
+    if [each.shape for each in ema.shadow_params] != [each.shape for each in model.parameters()]:
+        cure = "Construct it with model.parameters()."
+        raise ValueError(message("Trainer", "ema", "of the model's weights", "others", cure))
 
 
 def _as_average(model: Any, ema: Any) -> HostEMAModel | None:
+    if isinstance(ema, HostEMAModel):
+        _check_average(model, ema)
     if ema is None or isinstance(ema, HostEMAModel):
         return ema
     if isinstance(ema, Real) and not isinstance(ema, bool):

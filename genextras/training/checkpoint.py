@@ -4,13 +4,14 @@ import os
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 import torch
 
 from genextras.validation import message
 
-__all__ = ["FORMAT", "check_same", "described", "load", "save", "write_whole"]
+__all__ = ["FORMAT", "check_same", "claim", "described", "load", "save", "write_whole"]
 
 FORMAT = 1  # of the file
 
@@ -49,6 +50,29 @@ def write_whole(path: Path, write: Callable[[Path], None]) -> None:
         with suppress(OSError):
             partial.unlink()
         raise
+
+
+def claim(folder: Path) -> None:
+    """Make a folder before any work, so that a run does not end where it cannot write.
+
+    Parameters
+    ----------
+    folder : Path
+        Where checkpoints will go.
+
+    Raises
+    ------
+    OSError
+        If it cannot be made, or not be written to.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise OSError(
+            f"Trainer: folder must be one to write in, got {str(folder)!r} ({error}). Name another."
+        ) from error
 
 
 def save(path: Path, state: dict[str, Any]) -> None:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Generator, Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from genextras.core.paths import mix
 from genextras.core.predictions import solve, target_weights
@@ -155,7 +156,8 @@ def sliced_score_loss(
     [-0.5, -0.5, -0.5]
     """
     x = x.detach().requires_grad_()
-    output = network(x)
+    with sdpa_kernel(SDPBackend.MATH):  # fused attention has no second derivative
+        output = network(x)
     scaled = -mix(x, output, *solve(prediction, levels.a, levels.b, sigma_data)[2:])  # b s = -ε
     v = random_signs(x, generator) if directions is None else directions
     slope = torch.autograd.grad((scaled * v).sum(), x, create_graph=True)[0]

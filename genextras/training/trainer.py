@@ -250,6 +250,8 @@ class Trainer(Outcome):
             self._resume(len(examples))
         self._n_rows = len(examples)
         self._shape = try_model(self.model, self.path, examples, self.settings)
+        if self.settings.folder is not None and self.accelerator.is_main_process:
+            checkpoint.claim(self.settings.folder)
         if self.settings.snapshot_every and self.n_steps_done == 0:
             self._forget()
         return examples
@@ -363,11 +365,13 @@ class Trainer(Outcome):
 
     def _identity(self, n_rows: int) -> dict[str, Any]:
         """What must be the same for a run to go on."""
-        ema = self._loop.ema
+        ema, n_weights = self._loop.ema, sum(each.numel() for each in self._loop.weights)
         return {
             "seed": self.settings.seed,
             "batch_size": self.settings.batch_size,
             "n_examples": n_rows,
+            "model": f"one of {n_weights} weights",
+            "optimizer": type(self._loop.optimizer).__name__,
             "objective": repr(self.objective),
             "scheduler": checkpoint.described(self.scheduler),
             "ema": None if ema is None else getattr(ema, "sigma_rel", None) or "of given decay",

@@ -11,7 +11,8 @@ import torch
 from torch.utils.data import Dataset, TensorDataset
 
 import genextras
-from genextras.denoisers import MLPDenoiser
+from genextras.denoisers import DiT, MLPDenoiser
+from genextras.training import EMAModel
 from tests.genextras.training.networks import (
     cloud,
     equal_weights,
@@ -108,6 +109,42 @@ def test_backends_trackers_and_folders_that_cannot_be_are_refused_before_any_wor
     (tmp_path / "notes.txt").write_text("not to be lost")
     with pytest.raises(ValueError, match=r"folder must be a folder, got .*notes\.txt"):
         quiet(points(), FLOW(), folder=tmp_path / "notes.txt")
+
+
+def test_optimizers_and_averages_that_cannot_take_part_are_refused_before_any_update():
+    model = points()
+    with pytest.raises(TypeError, match="one that needs no closure, got 'LBFGS'"):
+        quiet(model, FLOW(), optimizer=torch.optim.LBFGS(model.parameters()))
+    with pytest.raises(ValueError, match=r"ema must be of the model's weights, .*parameters\(\)"):
+        quiet(model, FLOW(), ema=EMAModel(points(width=8).parameters()))
+
+
+def test_a_folder_that_cannot_be_written_to_is_refused_before_any_update(tmp_path):
+    (tmp_path / "notes.txt").write_text("no folder")
+    trainer = quiet(points(), FLOW(), folder=tmp_path / "notes.txt" / "run")
+    with pytest.raises(OSError, match=r"folder must be one to write in, got .*run' \(.*Name anoth"):
+        trainer.fit(cloud(), n_steps=1)
+    assert trainer.n_steps_done == 0
+
+
+def test_a_run_of_another_network_or_optimizer_is_not_resumed(tmp_path):
+    quiet(points(), FLOW(), folder=tmp_path).fit(cloud(), n_steps=1)
+    model = points()
+    before = {name: weight.clone() for name, weight in model.state_dict().items()}
+    other = quiet(model, FLOW(), folder=tmp_path, optimizer=torch.optim.SGD(model.parameters()))
+    with pytest.raises(ValueError, match="optimizer must be 'AdamW', as saved, got 'SGD'"):
+        other.fit(cloud(), n_steps=2, resume=True)
+    assert all(torch.equal(before[name], weight) for name, weight in model.state_dict().items())
+    with pytest.raises(ValueError, match=r"model must be 'one of 114 w.*, got 'one of 58 w"):
+        quiet(points(width=8), FLOW(), folder=tmp_path).fit(cloud(), n_steps=2, resume=True)
+
+
+def test_sliced_score_matching_trains_a_network_with_attention():
+    model = DiT(8, 1, hidden_size=8, num_layers=1, num_attention_heads=2)
+    trainer = quiet(model, genextras.EDMScheduler(), "sliced", batch_size=4)
+    before = model.blocks[0].to_qkv.weight.detach().clone()
+    trainer.fit(pictures(), n_steps=4)  # (gates open first)
+    assert not torch.equal(before, model.blocks[0].to_qkv.weight)
 
 
 def test_a_network_that_diffusers_cannot_load_is_not_saved(tmp_path):
