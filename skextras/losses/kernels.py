@@ -19,7 +19,7 @@ BLOCK = 4096  # rows
 N_ROWS, Y, RAW, WEIGHT, GRADIENT, HESSIAN, SUMS, PARAMETER, N_OUTPUTS, SCRATCH = range(10)
 N_SLOTS = 10
 
-SCRATCH_WORDS = BLOCK  # 8 bytes each, of a thread: two single-precision numbers a row
+SCRATCH_WORDS = 2 * BLOCK  # 8 bytes each, of a thread: four single-precision numbers a row
 
 _ONE, _ZERO = np.float32(1), np.float32(0)
 _LARGEST = np.float32(np.exp(HIGHEST))
@@ -80,14 +80,19 @@ def _binary_log_loss(table, chunk, thread):  # type: ignore[no-untyped-def]
 
 
 def _multinomial_log_loss(table, chunk, thread):  # type: ignore[no-untyped-def]
-    """p_k - [y = k] and p_k (1 - p_k), with p the softmax over the outputs."""
+    """p_k - [y = k] and p_k (1 - p_k), with p the softmax over the outputs.
+
+    What the greatest leaves to the others is added up from them: 1 - p would cancel, and a leaf of
+    rows that are surely wrong would have slopes and no curvature.
+    """
     m, n_outputs = _length(table, chunk), word(table, N_OUTPUTS)
     y = _block(table, Y, chunk, m)
     scratch = word(table, SCRATCH) + 8 * SCRATCH_WORDS * thread
-    top, total = float32s(scratch, m), float32s(scratch + 4 * BLOCK, m)
+    top, rest = float32s(scratch, m), float32s(scratch + 4 * BLOCK, m)
+    n_top = float32s(scratch + 8 * BLOCK, m)
     for i in range(m):
         top[i] = -np.float32(np.inf)
-        total[i] = _ZERO
+        rest[i] = n_top[i] = _ZERO
     for k in range(n_outputs):
         raw = _row(table, RAW, k, chunk, m)
         for i in range(m):
@@ -95,13 +100,19 @@ def _multinomial_log_loss(table, chunk, thread):  # type: ignore[no-untyped-def]
     for k in range(n_outputs):
         raw, g = _row(table, RAW, k, chunk, m), _row(table, GRADIENT, k, chunk, m)
         for i in range(m):
-            g[i] = exp32(raw[i] - top[i])
-            total[i] += g[i]
+            distance = top[i] - raw[i]
+            g[i] = exp32(-(_FAR if distance > _FAR else distance))
+            is_top = raw[i] == top[i]
+            rest[i] += _ZERO if is_top else g[i]
+            n_top[i] += _ONE if is_top else _ZERO
+    for i in range(m):
+        rest[i] += n_top[i] - _ONE
     for k in range(n_outputs):
         g, h = _row(table, GRADIENT, k, chunk, m), _row(table, HESSIAN, k, chunk, m)
         label = np.float32(k)
         for i in range(m):
-            p, q = g[i] / total[i], (total[i] - g[i]) / total[i]
+            total = rest[i] + _ONE
+            p, q = g[i] / total, (rest[i] + (_ONE - g[i])) / total
             g[i] = -q if y[i] == label else p
             h[i] = p * q
         _finish(table, chunk, thread, k)

@@ -177,6 +177,19 @@ def test_multinomial_equals_scikit_learn_and_the_formula(n_classes, size):
         assert loss.value(y, raw) == pytest.approx(np.mean(rows), rel=1e-10)
 
 
+def test_what_a_sure_class_leaves_to_the_others_does_not_cancel():
+    gaps = np.array([0.0, 1.0, 10.0, 20.0, 40.0, 500.0], "f4")
+    raw = np.stack([np.zeros(6, "f4"), -gaps, -gaps])
+    y = np.ones(6, "f4")
+    buffers = filled(LOSSES["log_loss"](n_classes=3), y, raw, np.ones(6, "f4"), n_threads=1)
+    other = np.exp(-np.minimum(gaps, 50).astype(float))  # beyond it is as good as far
+    share = np.stack([np.ones(6), other, other]) / (1 + 2 * other)
+    left = np.stack([2 * other, 1 + other, 1 + other]) / (1 + 2 * other)
+    np.testing.assert_allclose(buffers.gradient[[0, 2]], share[[0, 2]], rtol=1e-6)
+    np.testing.assert_allclose(buffers.gradient[1], -left[1], rtol=1e-6)
+    np.testing.assert_allclose(buffers.hessian, share * left, rtol=1e-6)
+
+
 @njit
 def _exponentials(x, out):
     for i in range(x.size):

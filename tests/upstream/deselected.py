@@ -44,10 +44,11 @@ WEIGHTS_WORK = "expects a refusal of sample weights; ours weighs partial depende
 FOREST_INTERNALS = "looks into private attributes and functions of scikit-learn's forests"
 FORESTS = {
     **{
-        f"test_importances[RandomForestClassifier-gini-{kind}]": (
+        f"test_importances[RandomForestClassifier-{criterion}-{kind}]": (
             "scales weights by 0.5 and 100 and asks for the same importances of ten trees; a "
             "weight is a repetition here: a hundredfold table has samples a hundred times as large"
         )
+        for criterion in ("gini", "log_loss")
         for kind in ("float64", "float32")
     },
     "test_forest_multioutput_integral_regression_target[RandomForestRegressor]": (

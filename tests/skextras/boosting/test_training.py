@@ -224,3 +224,13 @@ def test_several_classes_take_no_loss_of_two():
     for loss in ("exponential", Logs()):
         with pytest.raises(ValueError, match="loss must be 'log_loss' for 3 classes"):
             GradientBoostingClassifier(loss=loss).fit(X, y)
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_a_rate_that_overshoots_leaves_finite_scores(n_classes):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((100, 5))
+    y = rng.integers(0, n_classes, 100)
+    model = GradientBoostingClassifier(learning_rate=100, max_iter=10).fit(X, y)
+    assert np.isfinite(model.decision_function(X)).all()
+    np.testing.assert_allclose(model.predict_proba(X).sum(axis=1), 1)
