@@ -25,6 +25,9 @@ def made(head, widths, activation, n_in, seed):
 
     table = plan(layers(sum(sizes)), layers(1), kind=kind, sizes=sizes)
     theta = 0.5 * rng.standard_normal(table[0, 5]).astype(np.float32)
+    # Outputs of size 1 at any depth: the rounding of a log π in the hundreds is not small.
+    for inputs, outputs, weight, *_ in table[1:].tolist():
+        theta[weight : weight + inputs * outputs] /= np.sqrt(max(inputs, 1))
     return table, theta, rng
 
 
