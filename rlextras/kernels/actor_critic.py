@@ -22,26 +22,6 @@ N_COLUMNS = 10
 
 MAX_ROWS = 24
 """Rows of weights that one piece of a phase takes."""
-LINE = 16
-"""Numbers in a cache line."""
-
-
-def cleared(n: int) -> np.ndarray:
-    """Room for some numbers that begins with a cache line, so that no vector lies in two.
-
-    Parameters
-    ----------
-    n : int
-        How many.
-
-    Returns
-    -------
-    ndarray of float32, shape (n,)
-        Zeros.
-    """
-    room = np.zeros(n + LINE, np.float32)
-    first = -(room.ctypes.data // room.itemsize) % LINE
-    return room[first : first + n]
 
 
 @dataclass(frozen=True)

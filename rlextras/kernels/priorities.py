@@ -15,6 +15,7 @@ from numba import types
 from numba.extending import intrinsic
 
 from rlextras.kernels.compiler import INDICES, NUMBERS, VECTOR, entry, kernel
+from rlextras.kernels.room import cleared
 
 _intrinsic: Any = intrinsic  # its type hides that callers leave out the typing context
 CHILDREN, SHIFT = 8, 3
@@ -55,10 +56,7 @@ def planted(n: int) -> np.ndarray:
     ndarray of float64
         It begins with a line of the cache.
     """
-    size = int(levels(n)[-1])
-    room = np.zeros(size + CHILDREN)
-    first = -(room.ctypes.data // room.itemsize) % CHILDREN
-    return room[first : first + size]
+    return cleared(int(levels(n)[-1]), np.float64)
 
 
 _ONE, _TWO, _FOUR = (np.uint64(x) for x in (1, 2, 4))

@@ -14,6 +14,7 @@ from torch import Tensor
 from rlextras.host.compiling import load
 from rlextras.host.layers import layers_of
 from rlextras.host.memory import SharedMemory
+from rlextras.kernels.room import cleared
 from rlextras.offpolicy.backend import activations, linear_layers, networks
 
 FEW_PRODUCTS = 20_000_000
@@ -218,14 +219,14 @@ class SharedActorCritic(SharedMemory):
             maker = load("actor_critic")
             plan = maker.blueprint(self._layers[0], self._layers[1:], n)
             sizes = (plan.n_deltas * plan.n_panels, plan.n_inputs)
-            field = tuple(map(maker.cleared, sizes))
+            field = tuple(cleared(size, np.float32) for size in sizes)
             n_products = n * int((plan.table[:, 0] * plan.table[:, 1]).sum())
-            found = self._rooms[n] = (plan, field, [maker.cleared(plan.n_work)], n_products)
+            found = self._rooms[n] = (plan, field, [cleared(plan.n_work, np.float32)], n_products)
         return found
 
     def _work(self, works: list[np.ndarray], i: int) -> np.ndarray:
         while len(works) <= i:
-            works.append(load("actor_critic").cleared(works[0].size))
+            works.append(cleared(works[0].size, np.float32))
         return works[i]
 
 
