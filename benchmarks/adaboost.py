@@ -144,7 +144,9 @@ def qualities() -> Table:
         }
         for name, of in found.items():
             lines.append(f"| {name}, depth {depth} | " + " | ".join(map(spread, of)) + " |")
-        errors = [standard_errors(*each) for each in zip(found[HOST], found[OURS], strict=True)]
+        errors = [
+            paired_standard_errors(*each) for each in zip(found[HOST], found[OURS], strict=True)
+        ]
         behind += errors
         lines.append("| standard errors behind | " + " | ".join(f"{n:.1f}" for n in errors) + " |")
     return Table("\n".join(lines), is_fair=max(behind) <= 3)
@@ -156,7 +158,7 @@ def scores(model, rows: Data) -> tuple[float, float]:
     return float(((values > 0) == rows.y_test).mean()), float(roc_auc_score(rows.y_test, values))
 
 
-def standard_errors(host: Sequence[float], ours: Sequence[float]) -> float:
+def paired_standard_errors(host: Sequence[float], ours: Sequence[float]) -> float:
     """By how many standard errors of the mean difference ours is lower."""
     lead = [theirs - own for theirs, own in zip(host, ours, strict=True)]
     return fmean(lead) / (stdev(lead) / len(lead) ** 0.5)

@@ -173,9 +173,8 @@ class BaseMixture(StreamingMixture, PredictingMixture):
         self, starter: Starter, shares: np.ndarray, summary: Summary, components: Components
     ) -> Parameters:
         """Maximise with given shares of the sample's rows."""
-        if not np.all(
-            components.is_centred
-        ):  # a category that a component lacks would stay out for ever
+        if not np.all(components.is_centred):
+            # A category that a component lacks would stay out for ever.
             shares = soft(shares)
         shares = shares * starter.weight[:, None]
         counts = shares.sum(axis=0)
