@@ -133,7 +133,8 @@ class OffPolicy(Filed):
             if is_dict and self.n_steps > 1 and self.replay_buffer_class is None:
                 raise OptionError(
                     f"{owner}: n_steps must be 1 with Dict observations, got {self.n_steps}. "
-                    "The host's replay buffer for them has no n-step returns."
+                    "The host's replay buffer for them has no n-step returns: leave it at 1, or "
+                    "take HerReplayBuffer where there are goals."
                 )
             is_her = self.replay_buffer_class is not None and issubclass(
                 self.replay_buffer_class, HerReplayBuffer
