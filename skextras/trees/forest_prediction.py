@@ -11,6 +11,7 @@ import numpy as np
 
 from skextras.trees.edges import BinMapper
 from skextras.trees.forest_store import Forest
+from skextras.trees.marking import MarkTables, mark_tables
 from skextras.trees.memory import compiled
 from skextras.trees.prediction import Predictor
 from skextras.trees.prediction_tables import Columns, PackedNodes, pack
@@ -131,10 +132,19 @@ class ForestPredictor(Predictor):
 
     @cached_property
     def _packed(self) -> PackedNodes:
+        return pack(self.ensemble.joined(), self.columns, self._rank)
+
+    @cached_property
+    def _marks(self) -> MarkTables:
+        return mark_tables(self.ensemble, self.columns, self._rank)
+
+    @property
+    def _rank(self) -> np.ndarray:
+        """Last bin of those in use that goes left, for each node."""
         # (behind the last edge, and behind a set of categories, there is no cut)
         n_edges = np.where(self.bins.is_categorical, 0, self.bins.n_bins - 1)
         is_used = self._is_used & (np.arange(N_CODES) < n_edges[:, None])
         rank_of: np.ndarray = (np.cumsum(is_used, axis=1) - is_used).astype(np.uint8)
         rank = np.zeros(len(self._forest.feature), np.uint8)
         _look_up(self._forest.feature.astype(np.int32), self._forest.bin, rank_of, rank)
-        return pack(self.ensemble.joined(), self.columns, rank)
+        return rank

@@ -15,8 +15,9 @@ import numpy as np
 from skextras.trees import prediction_slots as slots
 from skextras.trees.arrays import Ensemble
 from skextras.trees.edges import BinMapper
+from skextras.trees.marking import MarkTables, fits, mark_tables
 from skextras.trees.memory import address_of
-from skextras.trees.prediction_kernels import bin_all, quick, walk
+from skextras.trees.prediction_kernels import bin_all, mark, walk
 from skextras.trees.prediction_tables import (
     Columns,
     PackedNodes,
@@ -24,14 +25,14 @@ from skextras.trees.prediction_tables import (
     columns_of,
     pack,
 )
-from skextras.trees.quick_scorer import MaskTables, aligned, fits, mask_tables
 from skextras.trees.threads import Threads, run
 
 PARALLEL = 200_000  # rows times trees from which helpers are worth their start
-# Masks want the bins of a block in the nearest cache. The walk wants many rows in a block: each
-# one brings every tree from afar, and a tree of thirty thousand nodes weighs more than the bins.
-QUICK_ROOM, WALK_ROOM = 1 << 16, 1 << 19  # bytes of bins of a block
-QUICK_ROWS, WALK_ROWS = 512, 8192  # rows of a block, at most
+MARKED = 64  # rows from which marks, which go by tiles of 256, are faster than the walk
+# The walk wants many rows in a block: each one brings every tree from afar, and a tree of thirty
+# thousand nodes weighs more than the bins.
+WALK_ROOM, WALK_ROWS = 1 << 19, 8192  # bytes of bins, and rows, of a block, at most
+LINE = 64  # bytes
 ROWS_IN_CHUNK = 2048  # that a thread takes at once, or a block
 
 
@@ -67,23 +68,23 @@ class Predictor:
         return columns_of(self.ensemble.joined(), self.bins)
 
     @cached_property
-    def is_quick(self) -> bool:
-        """Whether the trees are small enough for masks.
+    def has_marks(self) -> bool:
+        """Whether the trees are small enough for marks.
 
         Returns
         -------
         bool
-            True for masks, False for the walk.
+            False if only the walk finds their leaves.
         """
-        return fits(self.ensemble, self.columns)
+        return fits(self.ensemble)
 
     @cached_property
     def _packed(self) -> PackedNodes:
         return pack(self.ensemble.joined(), self.columns)
 
     @cached_property
-    def _masks(self) -> MaskTables:
-        return mask_tables(self.ensemble, self.columns)
+    def _marks(self) -> MarkTables:
+        return mark_tables(self.ensemble, self.columns)
 
     def raw_predict(
         self, X: np.ndarray, n_threads: int = 1, *, way: str | None = None
@@ -96,7 +97,7 @@ class Predictor:
             NaN is missing. Any strides; it is not copied.
         n_threads : int, default=1
             At most so many work.
-        way : {None, "quick", "walk"}, default=None
+        way : {None, "marks", "walk"}, default=None
             How leaves are found; None takes the fastest. The result is the same.
 
         Returns
@@ -108,8 +109,10 @@ class Predictor:
         out = np.empty((len(X), ensemble.n_outputs))
         out[:] = 0.0 if ensemble.average else ensemble.start
         if len(X) and len(ensemble.trees):
-            if self.is_quick if way is None else way == "quick":
-                self._run(quick, X, out, self._quick_template, n_threads)
+            if way is None:
+                way = "marks" if len(X) >= MARKED and self.has_marks else "walk"
+            if way == "marks":
+                self._run(mark, X, out, self._mark_template, n_threads)
             else:
                 self._run(walk, X, out, self._walk_template, n_threads)
         if ensemble.average:
@@ -214,10 +217,11 @@ class Predictor:
         n_threads = min(n_threads, n_chunks)
         room = None  # kept alive until the kernel is done
         if not table[slots.HAS_BINS]:
-            size = slots.LEAF_ROOM + (min(block, n) + 8) * len(self.columns.feature) * 2
-            size = -(-size // 64) * 64
-            room = aligned(size // 64 * n_threads)
-            table[[slots.BINS, slots.ROOM]] = address_of(room), size
+            size = int(table[slots.ROOM]) or (min(block, n) + 8) * len(self.columns.feature) * 2
+            size = -(-size // LINE) * LINE  # threads share no line
+            room = np.empty(size * n_threads + LINE, np.uint8)
+            start = -address_of(room) % LINE
+            table[[slots.BINS, slots.ROOM]] = address_of(room) + start, size
         table[slots.X] = X.__array_interface__["data"][0]
         table[slots.ROW_STRIDE], table[slots.COLUMN_STRIDE] = X.strides
         table[[slots.N_ROWS, slots.CHUNK, slots.BLOCK]] = n, chunk, block
@@ -228,20 +232,13 @@ class Predictor:
         with Threads(n_threads) as threads:
             threads.run(kernel, table, n_chunks)
 
-    def _template(self, missing: np.ndarray, first: np.ndarray, room: int, most: int) -> np.ndarray:
-        """The slots that no call changes; room: bytes for the bins of a block, most: its rows."""
+    def _template(self, block: int) -> np.ndarray:
+        """The slots that no call changes; block: the rows that are gone through at once."""
         ensemble, columns = self.ensemble, self.columns
-        kept = {
-            **column_arrays(columns),
-            slots.FIRST_BIN: first,
-            slots.MISSING_BIN: missing,
-            slots.OUTPUT: ensemble.output,
-        }
         table = np.zeros(slots.N_SLOTS, np.int64)
-        self._keep(table, kept)
-        n_columns = len(columns.feature)
-        table[slots.N_COLUMNS] = n_columns
-        table[slots.BLOCK] = np.clip(room // (16 * n_columns) * 8, 16, most)
+        self._keep(table, {**column_arrays(columns), slots.OUTPUT: ensemble.output})
+        table[slots.N_COLUMNS] = len(columns.feature)
+        table[slots.BLOCK] = block
         table[slots.LAST_TREE] = len(ensemble.trees)
         table[slots.N_OUTPUTS] = ensemble.n_outputs
         table[slots.N_VALUES] = ensemble.joined().value.shape[1]
@@ -255,8 +252,8 @@ class Predictor:
 
     @cached_property
     def _walk_template(self) -> np.ndarray:
-        packed, n = self._packed, len(self.columns.feature)
-        table = self._template(np.full(n, 255), np.zeros(n, np.int64), WALK_ROOM, WALK_ROWS)
+        packed, n_columns = self._packed, len(self.columns.feature)
+        table = self._template(int(np.clip(WALK_ROOM // (16 * n_columns) * 8, 16, WALK_ROWS)))
         kept = {
             slots.NODES: packed.words,
             slots.OFFSET: packed.offset,
@@ -269,18 +266,18 @@ class Predictor:
         return table
 
     @cached_property
-    def _quick_template(self) -> np.ndarray:
-        masks = self._masks
-        missing = masks.base + self.columns.n_rows - 1
-        table = self._template(missing, masks.base, QUICK_ROOM, QUICK_ROWS)
+    def _mark_template(self) -> np.ndarray:
+        marks = self._marks
+        table = self._template(slots.STRIP)
         kept = {
-            slots.BLOCKS: masks.addresses,
-            slots.BLOCK_OUTPUT: masks.output,
-            slots.BLOCK_VALUES: masks.values,
+            slots.MARK_WORDS: marks.words,
+            slots.MARK_OFFSET: marks.offset,
+            slots.MARK_SET_OF: marks.set_of,
+            slots.MARK_BITS: marks.sets,
+            slots.MARK_HAS_SETS: marks.has_sets,
+            slots.LEAF_VALUES: marks.values,
+            slots.LEAF_OFFSET: marks.value_offset,
         }
         self._keep(table, kept)
-        self.__dict__.setdefault("_held", []).append(masks)
-        table[slots.N_BLOCKS] = len(masks.tree)
-        listed = slots.LISTED_32 if masks.bits == 32 else slots.LISTED_64
-        table[slots.KIND] = slots.DENSE_32 if masks.is_dense else listed
+        table[slots.ROOM] = 2 * slots.STRIP * len(self.columns.feature)
         return table

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from skextras.trees.arrays import MISSING
 from skextras.trees.memory import bytes_, compiled, float32s, float64s, inner, word
 from skextras.trees.prediction_slots import (
     BUCKETS,
@@ -10,10 +11,8 @@ from skextras.trees.prediction_slots import (
     CROWDED,
     CUTS,
     FEATURES,
-    FIRST_BIN,
     IS_DOUBLE,
     LOW,
-    MISSING_BIN,
     N_COLUMNS,
     N_CUTS,
     ROW_STRIDE,
@@ -57,9 +56,9 @@ def bucket(x, low, scale):  # type: ignore[no-untyped-def]
 def _numbers(values, bins, cuts, known, starts):  # type: ignore[no-untyped-def]
     """How many cuts are below each value: those of earlier buckets, then at most four of its own.
 
-    known: row width of the bins, first bin, bin of missing values, lowest cut, scale.
+    known: row width of the bins, lowest cut, scale.
     """
-    width, first, missing, low, scale = known
+    width, low, scale = known
     for i in range(U(len(values))):
         x = values[i]
         place = U(starts[bucket(x, low, scale)])
@@ -67,13 +66,13 @@ def _numbers(values, bins, cuts, known, starts):  # type: ignore[no-untyped-def]
         place += U(x > cuts[place])
         place += U(x > cuts[place])
         place += U(x > cuts[place])
-        bins[i * U(width)] = U(missing) if x != x else U(first) + place
+        bins[i * U(width)] = U(MISSING) if x != x else place
 
 
 @inner
 def _crowded_numbers(values, bins, cuts, known):  # type: ignore[no-untyped-def]
     """The same by binary search, where many cuts share a bucket."""
-    width, first, missing, _, _ = known
+    width = known[0]
     for i in range(U(len(values))):
         x = values[i]
         # Shifts of comparisons: as branches they would be mispredicted half the time.
@@ -85,13 +84,13 @@ def _crowded_numbers(values, bins, cuts, known):  # type: ignore[no-untyped-def]
         place += U(x > cuts[place + U(3)]) << U(2)
         place += U(x > cuts[place + U(1)]) << U(1)
         place += U(x > cuts[place])
-        bins[i * U(width)] = U(missing) if x != x else U(first) + place
+        bins[i * U(width)] = U(MISSING) if x != x else place
 
 
 @inner
 def _categories(values, bins, codes, known):  # type: ignore[no-untyped-def]
     """Place of each value among the known codes."""
-    width, first, missing, _, _ = known
+    width = known[0]
     for i in range(len(values)):
         x = values[i]
         low, high = 0, len(codes)
@@ -102,16 +101,14 @@ def _categories(values, bins, codes, known):  # type: ignore[no-untyped-def]
             else:
                 high = middle
         is_known = low < len(codes) and codes[low] == x
-        bins[i * width] = first + low if is_known else missing
+        bins[i * width] = low if is_known else MISSING
 
 
 @inner
-def _bin_column(table, column, values, bins):  # type: ignore[no-untyped-def]
-    """Bins of one column of a strip; what is missing gets its own."""
+def _bin_column(table, column, values, bins, width):  # type: ignore[no-untyped-def]
+    """Bins of one column of a strip, every ``width`` numbers; what is missing gets its own."""
     known = (
-        word(table, N_COLUMNS),
-        word(word(table, FIRST_BIN), column),
-        word(word(table, MISSING_BIN), column),
+        width,
         float64s(word(table, LOW) + column * 8, 1)[0],
         float64s(word(table, SCALE) + column * 8, 1)[0],
     )
@@ -174,7 +171,43 @@ def bin_block(table, first, n, at):  # type: ignore[no-untyped-def]
             feature = word(word(table, FEATURES), column)
             has_missing |= _copy_strip(table, first + start, feature, strip)
             bins = uint16s(at + (start * n_columns + column) * 2, len(strip) * n_columns)
-            _bin_column(table, column, strip, bins)
+            _bin_column(table, column, strip, bins, n_columns)
+    return has_missing
+
+
+@compiled
+def bin_tile(table, first, n, at):  # type: ignore[no-untyped-def]
+    """Bins of the rows of a tile column by column, as signed bytes; where a value is missing, too,
+    those with 1 added.
+
+    Parameters
+    ----------
+    table : int
+        Address of the table of slots.
+    first : int
+        First row.
+    n : int
+        How many rows, at most STRIP.
+    at : int
+        Address of the bins: STRIP bytes a column, twice.
+
+    Returns
+    -------
+    bool
+        Whether a value is missing.
+    """
+    n_columns, strip = word(table, N_COLUMNS), np.empty(STRIP, np.float64)[:n]
+    found, bins = np.empty(STRIP, np.uint16), bytes_(at, 2 * n_columns * STRIP)
+    has_missing = False
+    for column in range(n_columns):
+        has_missing |= _copy_strip(table, first, word(word(table, FEATURES), column), strip)
+        _bin_column(table, column, strip, found, 1)
+        own = bins[column * STRIP : (column + 1) * STRIP]
+        for i in range(n):
+            own[i] = np.uint8(found[i]) ^ np.uint8(128)
+    if has_missing:
+        for place in range(n_columns * STRIP):
+            bins[n_columns * STRIP + place] = bins[place] + np.uint8(1)
     return has_missing
 
 

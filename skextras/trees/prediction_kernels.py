@@ -2,32 +2,19 @@
 
 import numpy as np
 
-from skextras.trees.memory import (
-    float64s,
-    inner,
-    int32s,
-    operation,
-    uint32s,
-    uint64s,
-    word,
-)
-from skextras.trees.prediction_bins import bin_block, pad_rows
+from skextras.trees.marking import mark_tree
+from skextras.trees.memory import bytes_, float64s, inner, int32s, operation, word
+from skextras.trees.prediction_bins import bin_block, bin_tile, pad_rows
 from skextras.trees.prediction_slots import (
     APPLY,
     BINS,
     BLOCK,
-    BLOCK_OUTPUT,
-    BLOCK_VALUES,
-    BLOCKS,
     CHUNK,
-    DENSE_32,
     FIRST_TREE,
     HAS_BINS,
-    KIND,
     LAST_TREE,
-    LEAF_ROOM,
-    LISTED_64,
-    N_BLOCKS,
+    LEAF_OFFSET,
+    LEAF_VALUES,
     N_COLUMNS,
     N_OUTPUTS,
     N_ROWS,
@@ -36,11 +23,10 @@ from skextras.trees.prediction_slots import (
     OUT,
     OUTPUT,
     ROOM,
-    STRIDE,
+    STRIP,
     TASK,
     VALUES,
 )
-from skextras.trees.quick_scorer import exits_32, exits_32_dense, exits_64
 from skextras.trees.traversal import exit_leaves
 
 U = np.uint64
@@ -99,7 +85,7 @@ def walk(table, chunk, thread):  # type: ignore[no-untyped-def]
         if word(table, HAS_BINS):
             at = word(table, BINS) + first * word(table, N_COLUMNS) * 2
         else:
-            at = word(table, BINS) + thread * word(table, ROOM) + LEAF_ROOM
+            at = word(table, BINS) + thread * word(table, ROOM)
             is_whole = not bin_block(table, first, n, at)
             pad_rows(n, word(table, N_COLUMNS), at)
         for tree in range(word(table, FIRST_TREE), word(table, LAST_TREE)):
@@ -125,70 +111,18 @@ def bin_all(table, chunk, thread):  # type: ignore[no-untyped-def]
 
 
 @inner
-def _exits(table, block, at, n, leaves):  # type: ignore[no-untyped-def]
-    """Exit leaves of a strip of rows in a block of trees, 64 bytes a row."""
-    kind, width = word(table, KIND), word(table, N_COLUMNS) * 2
-    if kind == DENSE_32:
-        for i in range(n):
-            exits_32_dense(at + i * width, block, leaves + i * 64)
-    elif kind == LISTED_64:
-        for i in range(n):
-            exits_64(at + i * width, block, leaves + i * 64)
-    else:
-        for i in range(n):
-            exits_32(at + i * width, block, leaves + i * 64)
-
-
-@inner
-def _add_16(values, leaves, out, n, n_outputs):  # type: ignore[no-untyped-def]
-    for i in range(U(n)):
-        total = out[i * U(n_outputs)]
-        for lane in range(U(16)):  # in the order of the trees
-            total += values[lane * U(32) + U(leaves[i * U(16) + lane])]
-        out[i * U(n_outputs)] = total
-
-
-@inner
-def _add_8(values, leaves, out, n, n_outputs):  # type: ignore[no-untyped-def]
-    for i in range(U(n)):
-        total = out[i * U(n_outputs)]
-        for lane in range(U(8)):
-            total += values[lane * U(64) + leaves[i * U(8) + lane]]
-        out[i * U(n_outputs)] = total
-
-
-@inner
-def _add_rows(values, leaves, out, shape):  # type: ignore[no-untyped-def]
-    """Many values a leaf; shape: rows, trees of a block, leaves of a tree, values of a leaf."""
-    n, lanes, bits, n_values = shape
-    for i in range(n):
-        for lane in range(lanes):
-            place = (lane * bits + np.int64(leaves[i * lanes + lane])) * n_values
-            for k in range(n_values):
-                out[i * n_values + k] += values[place + k]
-
-
-@inner
-def _add_strip(table, block, first, n, leaves):  # type: ignore[no-untyped-def]
-    """Add a block of trees to a strip of rows."""
+def _add_leaves(table, tree, first, n, marks):  # type: ignore[no-untyped-def]
+    """Add one tree to a tile of rows, whose marks are its leaves from left to right."""
     n_outputs, n_values = word(table, N_OUTPUTS), word(table, N_VALUES)
-    values = float64s(word(table, BLOCK_VALUES) + block * 4096 * n_values, 512 * n_values)
-    place = first * n_outputs + (0 if n_values > 1 else word(word(table, BLOCK_OUTPUT), block))
-    out = float64s(word(table, OUT) + place * 8, n * n_outputs)
-    if word(table, KIND) == LISTED_64:
-        if n_values == 1:
-            _add_8(values, uint64s(leaves, n * 8), out, n, n_outputs)
-        else:
-            _add_rows(values, uint64s(leaves, n * 8), out, (n, 8, 64, n_values))
-    elif n_values == 1:
-        _add_16(values, uint32s(leaves, n * 16), out, n, n_outputs)
-    else:
-        _add_rows(values, uint32s(leaves, n * 16), out, (n, 16, 32, n_values))
+    offset, end = word(word(table, LEAF_OFFSET), tree), word(word(table, LEAF_OFFSET), tree + 1)
+    values = float64s(word(table, LEAF_VALUES) + offset * n_values * 8, (end - offset) * n_values)
+    out = float64s(word(table, OUT) + first * n_outputs * 8, n * n_outputs)
+    _add(values, marks, out, (n, n_values, n_outputs, word(word(table, OUTPUT), tree)))
 
 
 @operation
-def quick(table, chunk, thread):  # type: ignore[no-untyped-def]
-    """Bin rows, find their leaves by masks, and add the values.
+def mark(table, chunk, thread):  # type: ignore[no-untyped-def]
+    """Bin rows, find their leaves by marks, and add the values.
 
     Parameters
     ----------
@@ -200,15 +134,11 @@ def quick(table, chunk, thread):  # type: ignore[no-untyped-def]
         Whose room.
     """
     stop = min(word(table, N_ROWS), (chunk + 1) * word(table, CHUNK))
-    leaves = word(table, BINS) + thread * word(table, ROOM)
-    at = leaves + LEAF_ROOM
-    width = word(table, N_COLUMNS) * 2
-    for first in range(chunk * word(table, CHUNK), stop, word(table, BLOCK)):
-        n = min(stop - first, word(table, BLOCK))
-        bin_block(table, first, n, at)
-        for block in range(word(table, N_BLOCKS)):
-            entry = word(table, BLOCKS) + block * 32
-            for start in range(0, n, STRIDE):
-                m = min(STRIDE, n - start)
-                _exits(table, entry, at + start * width, m, leaves)
-                _add_strip(table, block, first + start, m, leaves)
+    at, n_columns = word(table, BINS) + thread * word(table, ROOM), word(table, N_COLUMNS)
+    bins, marks = bytes_(at, 2 * n_columns * STRIP), np.empty(STRIP, np.uint8)
+    for first in range(chunk * word(table, CHUNK), stop, STRIP):
+        n = min(stop - first, STRIP)
+        n_shifted = n_columns if bin_tile(table, first, n, at) else 0
+        for tree in range(word(table, LAST_TREE)):
+            mark_tree(table, tree, bins, n_shifted, marks)
+            _add_leaves(table, tree, first, n, marks)

@@ -15,20 +15,17 @@ FIRST_TREE, LAST_TREE, TASK, CHUNK, BLOCK = range(6, 11)
 BINS, ROOM, HAS_BINS = range(11, 14)
 # The columns: how many, which features, how to search.
 N_COLUMNS, FEATURES, CUTS, N_CUTS, WAY, LOW, SCALE, STARTS = range(14, 22)
-FIRST_BIN, MISSING_BIN = 22, 23
 # The trees: packed nodes, and their values.
-NODES, OFFSET, DEPTH, SETS, SET_OFFSET, VALUES, N_VALUES, N_OUTPUTS, OUTPUT = range(24, 33)
-# Blocks of masks.
-N_BLOCKS, BLOCKS, BLOCK_OUTPUT, BLOCK_VALUES, KIND = range(33, 38)
+NODES, OFFSET, DEPTH, SETS, SET_OFFSET, VALUES, N_VALUES, N_OUTPUTS, OUTPUT = range(22, 31)
+# The same nodes as marks ask them, and the values of the leaves from left to right.
+MARK_WORDS, MARK_OFFSET, MARK_SET_OF, MARK_BITS, MARK_HAS_SETS = range(31, 36)
+LEAF_VALUES, LEAF_OFFSET = 36, 37
 N_SLOTS = 38
 
 ADD, APPLY = 0, 1  # tasks
 SPARSE, CROWDED, CATEGORIES = 0, 1, 2  # ways to a bin
 BUCKETS = 1024  # of equal width, from the lowest cut to the highest
-DENSE_32, LISTED_32, LISTED_64 = 0, 1, 2  # kinds of masks
-STRIP = 256  # rows whose column is searched in one go
-STRIDE = 16  # rows whose leaves wait to be added
-LEAF_ROOM = STRIDE * 64  # bytes for these
+STRIP = 256  # rows whose column is searched in one go; those of a tile
 
 
 @compiled

@@ -1,4 +1,4 @@
-"""What prediction needs of an ensemble: the thresholds in use, packed nodes, tables of masks.
+"""What prediction needs of an ensemble: the thresholds in use, packed nodes.
 
 A feature that no tree asks for is not looked at. The thresholds of a feature that the trees ask for
 give its bins here, fewer than in training: the search is shorter and the tables are smaller.
@@ -27,7 +27,6 @@ from skextras.trees.prediction_slots import (
 )
 
 MAX_THRESHOLDS = 254  # bins 0 to 254 are real values
-LANES = {32: 16, 64: 8}  # trees in a block of 64 bytes, by the bits of a mask
 
 
 @dataclass(frozen=True, eq=False)
@@ -279,12 +278,27 @@ def pack(nodes: Nodes, columns: Columns, rank: np.ndarray | None = None) -> Pack
     sized = np.where(n_categorical > 0, lengths, 0)
     set_offset = np.where(n_categorical > 0, np.cumsum(sized) - sized, -1)
     own = np.flatnonzero(np.repeat(n_categorical > 0, lengths))
-    sets = _left_sets(nodes, rank, own)
+    sets = left_sets(nodes, rank, own)
     return PackedNodes(words, offset, _depths(nodes), sets, set_offset)
 
 
-def _left_sets(nodes: Nodes, rank: np.ndarray, own: np.ndarray) -> np.ndarray:
-    """Which of 256 bins go left, for some nodes; everything at a leaf."""
+def left_sets(nodes: Nodes, rank: np.ndarray, own: np.ndarray) -> np.ndarray:
+    """Which of 256 bins go left; everything at a leaf.
+
+    Parameters
+    ----------
+    nodes : Nodes
+        Of all trees.
+    rank : ndarray of uint8 of shape (n_nodes,)
+        Last bin that goes left by numbers.
+    own : ndarray of int64 of shape (n,)
+        Which nodes are wanted.
+
+    Returns
+    -------
+    ndarray of uint64 of shape (n, 4)
+        A bit for each bin.
+    """
     bits = np.arange(256) <= rank[own, None]
     bits |= (nodes.feature[own] < 0)[:, None]
     sets = nodes.category_set[own]

@@ -56,7 +56,7 @@ def test_a_forest_predicts_what_its_trees_with_all_their_columns_do():
     for name in ("feature", "cuts", "n_cuts", "categorical"):
         assert_array_equal(getattr(predictor.columns, name), getattr(twin.columns, name))
     assert_array_equal(predictor.apply(X), twin.apply(X))
-    for way in ("walk", "quick"):
+    for way in ("walk", "marks"):
         assert_array_equal(predictor.raw_predict(X, way=way), twin.raw_predict(X, way=way))
 
 

@@ -9,9 +9,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skextras.trees import prediction
+from skextras.trees.arrays import Ensemble
 from skextras.trees.prediction import Predictor
 from tests.oracles.trees_prediction import leaves_of, raw_predict
-from tests.skextras.trees.ensembles import Shape, random_ensemble, random_rows, seeds, shapes
+from tests.skextras.trees.ensembles import (
+    Shape,
+    random_bins,
+    random_ensemble,
+    random_rows,
+    random_tree,
+    seeds,
+    shapes,
+)
 
 dtypes = st.sampled_from([np.float32, np.float64])
 BIG = Shape(n_features=7, n_trees=40, n_leaves=200, n_edges=200, n_outputs=2)
@@ -31,8 +40,25 @@ def test_all_ways_give_the_sum_of_the_twin_bit_for_bit(seed, shape, dtype):
     expected = raw_predict(predictor.ensemble, X, predictor.bins)
     assert np.array_equal(predictor.raw_predict(X, way="walk"), expected)
     assert np.array_equal(predictor.raw_predict(X), expected)
-    if predictor.is_quick:
-        assert np.array_equal(predictor.raw_predict(X, way="quick"), expected)
+    if predictor.has_marks:
+        assert np.array_equal(predictor.raw_predict(X, way="marks"), expected)
+
+
+@pytest.mark.parametrize("categorical", [0.0, 0.5])
+@pytest.mark.parametrize(("n_leaves", "has_marks"), [(256, True), (257, False)])
+def test_a_byte_marks_as_many_leaves_as_it_counts(n_leaves, has_marks, categorical):
+    rng = np.random.default_rng(0)
+    shape = Shape(n_edges=254, categorical=categorical)
+    bins = random_bins(rng, shape)
+    trees = tuple(random_tree(rng, bins, n, 1) for n in (n_leaves, 1, 200))
+    ensemble = Ensemble(trees=trees, output=np.zeros(3, int), n_outputs=1, start=np.zeros(1))
+    predictor = Predictor(ensemble, bins)
+    assert predictor.has_marks == has_marks
+    X = random_rows(rng, bins, 900)
+    X[256:512] = np.nan_to_num(X[256:512])  # a tile without missing values among others
+    expected = raw_predict(ensemble, X, bins)
+    assert np.array_equal(predictor.raw_predict(X), expected)
+    assert np.array_equal(predictor.raw_predict(X, way="walk"), expected)
 
 
 @settings(max_examples=30, deadline=None)
