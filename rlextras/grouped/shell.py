@@ -11,6 +11,7 @@ from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.vec_env import VecEnv
 
 from rlextras.grouped.episodes import NOBODY, Cast, Episodes, Logbook
+from rlextras.grouped.resting import can_rest, step_some
 from rlextras.grouped.snapshots import snapshot_of
 from rlextras.grouped.starts import RandomStarts, SameStarts, Starts
 from rlextras.grouped.wrappers import Outcome, group_wrappers
@@ -176,9 +177,8 @@ class Grouped(OnPolicy):
         actions, _, log_probs = self._act(n_played, env.num_envs, network)
         taken_actions = self._within_bounds(actions)
         clock.enter("env")
-        new_obs, rewards, dones, infos = self._step(env, taken_actions)
+        new_obs, rewards, dones, infos = self._step_of(env, taken_actions, cast.playing)
         clock.enter("callback")
-        self.num_timesteps += env.num_envs
 
         if self._is_heard:
             callback.update_locals(locals())
@@ -194,6 +194,17 @@ class Grouped(OnPolicy):
             cast.advance(dones, infos)
         self._last_obs, self._last_episode_starts = new_obs, dones
         return bool(goes_on)
+
+    def _step_of(self, env: VecEnv, actions: np.ndarray, playing: np.ndarray) -> Any:
+        """What a step gives; environments that nobody plays in rest where they can."""
+        is_playing = playing != NOBODY
+        if not can_rest(env) or is_playing.all():
+            given, n_steps = self._step(env, actions), env.num_envs
+        else:
+            given, n_steps = self._asked(step_some, env, actions, is_playing), is_playing.sum()
+            self._guard.check(given)
+        self.num_timesteps += int(n_steps)
+        return given
 
     def _starts_of_groups(self) -> Starts:
         """How the episodes of a group begin."""

@@ -249,5 +249,5 @@ def test_it_learns_to_balance_a_pole():
     # Random actions last 22 steps. Groups as in benchmarks.grpo need fewer steps than these.
     env = make_compiled("CartPole-v1", n_envs=32, seed=0)
     model = GRPO("MlpPolicy", env, 3e-3, advantage="return_to_go", seed=0, device="cpu")
-    model.learn(40_000)
+    model.learn(60_000)  # by 40,000 some seeds stand at 126, by 60,000 all above 200
     assert np.mean([each["r"] for each in model.ep_info_buffer]) > 150
