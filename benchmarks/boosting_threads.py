@@ -14,11 +14,11 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
-from benchmarks.boosting_data import higgs_like
+from benchmarks.boosting_data import higgs_like, small
 from benchmarks.boosting_models import fit_contest, tasks, usual, with_quantised
 from benchmarks.harness import Contest
 
-N_ROWS, N_BIG_TREES, N_TREES_BESIDE = 400_000, 40, 10
+N_ROWS, N_SMALL, N_BIG_TREES, N_TREES_BESIDE = 400_000, 5000, 40, 10
 SPIN = "import os, sys\nwhile os.getppid() == int(sys.argv[1]): pass"  # ends with who started it
 
 
@@ -27,6 +27,8 @@ def contests() -> Iterator[Contest]:
     table = partial(higgs_like, N_ROWS)
     of = tasks(with_quantised(31, 1), table, 1, n_seeds=1)
     yield fit_contest("fit 400k x 28, 31 leaves, 1 thread", of, tolerance=0.005)
+    of = tasks(with_quantised(31, 1), partial(small, N_SMALL), 1, n_seeds=1)
+    yield fit_contest("fit 5k x 20, 31 leaves, 1 thread", of, tolerance=0.01)
     of = tasks(cut(usual(255, 1), N_BIG_TREES), table, 1, n_seeds=1)
     title = f"fit 400k x 28, {N_BIG_TREES} trees of 255 leaves, 1 thread"
     yield fit_contest(title, of, tolerance=0.005)
