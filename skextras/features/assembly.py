@@ -20,6 +20,7 @@ from skextras.features.kernels.rows import (
 from skextras.trees.memory import address_of
 
 INT32_MAX = 2**31 - 1
+TILE = 2**16  # entries of a dense matrix that are written together, while they are in the cache
 
 
 def to_csr(blocks: Sequence[Block], dtype: Any) -> sparse.csr_array:
@@ -98,18 +99,27 @@ def to_dense(blocks: Sequence[Block], dtype: Any) -> np.ndarray:
     """
     n = len(blocks[0]) if blocks else 0
     out = np.zeros((n, sum(block.width for block in blocks)), dtype)
+    n_tile = max(TILE // max(out.shape[1], 1), 1)
+    for start in range(0, n, n_tile):
+        first, rows = 0, slice(start, start + n_tile)
+        for block in blocks:
+            own = out[rows, first : first + block.width]
+            if isinstance(block, Dense):
+                own[:] = block.values[rows]
+            elif isinstance(block, Codes):
+                add_codes(block.codes[rows], own)
+            first += block.width
+    _add_bags(blocks, out)
+    return out
+
+
+def _add_bags(blocks: Sequence[Block], out: np.ndarray) -> None:
     first = 0
     for block in blocks:
-        own = out[:, first : first + block.width]
-        if isinstance(block, Dense):
-            own[:] = block.values
-        elif isinstance(block, Codes):
-            add_codes(block.codes, own)
-        else:
-            tidy = block.tidy()
+        if isinstance(block, Bags):
+            tidy, own = block.tidy(), out[:, first : first + block.width]
             add_bags(tidy.offsets, tidy.codes, tidy.weights, own)
         first += block.width
-    return out
 
 
 def codes_of(matrix: Any, first: int, width: int) -> np.ndarray:

@@ -1,12 +1,9 @@
 """ENGINE: what is kept of rows seen so far; states of batches merge into that of all rows."""
 
-import itertools
-from collections import Counter
-from typing import Any
-
 import numpy as np
 
-from skextras.features.values import Factor, Text
+from skextras.features.level_table import LevelTable
+from skextras.features.values import Factor, Numbers, Text
 
 
 class Nothing:
@@ -27,8 +24,8 @@ class LevelCounts:
 
     Attributes
     ----------
-    counts : Counter of bytes, int or float
-        Text as bytes.
+    table : LevelTable
+        The levels that were seen, and how often.
     kind : str
         "text", "number", or "" before any row.
     n_rows, n_missing : float
@@ -36,8 +33,30 @@ class LevelCounts:
     """
 
     def __init__(self) -> None:
-        self.counts: Counter[Any] = Counter()
+        self.table = LevelTable()
         self.kind, self.n_rows, self.n_missing = "", 0.0, 0.0
+
+    @property
+    def levels(self) -> Text | Numbers:
+        """Those that were seen.
+
+        Returns
+        -------
+        Text or Numbers
+            Distinct, in no order that counts.
+        """
+        return self.table.levels
+
+    @property
+    def counts(self) -> np.ndarray:
+        """How often each of them was seen.
+
+        Returns
+        -------
+        ndarray of int64, or of float64 if rows were weighted
+            In the order of ``levels``.
+        """
+        return self.table.values
 
     def add(self, factor: Factor, weights: np.ndarray | None = None) -> None:
         """Count the rows of a column.
@@ -49,25 +68,13 @@ class LevelCounts:
         weights : ndarray of float64 of shape (n,), default=None
             How often each row counts; None for once. A level of weight 0 was not seen.
         """
-        levels, is_missing = factor.levels, factor.codes < 0
-        if len(levels):
-            self.kind = self.kind or levels.kind
-        self.n_rows += len(is_missing) if weights is None else float(weights.sum())
-        self.n_missing += float((is_missing if weights is None else weights[is_missing]).sum())
-        if isinstance(levels, Text):
-            whole, ends = levels.data.tobytes(), levels.offsets.tolist()
-            keys = [whole[a:b] for a, b in itertools.pairwise(ends)]
-        else:
-            keys = levels.values.tolist()
-        seen = {
-            key: count
-            for key, count in zip(keys, factor.weighed(weights).tolist(), strict=True)
-            if count
-        }
-        if self.counts:
-            self.counts.update(seen)
-        else:
-            self.counts = Counter(seen)
+        if len(factor.levels):
+            self.kind = self.kind or factor.levels.kind
+        counts, n = factor.weighed(weights), len(factor.codes)
+        self.n_rows += n if weights is None else float(weights.sum())
+        missing = n - counts.sum() if weights is None else weights[factor.codes < 0].sum()
+        self.n_missing += float(missing)
+        self.table.add(*seen_levels(factor, counts, counts))
 
     def merge(self, other: "LevelCounts") -> None:
         """Add another's counts.
@@ -80,7 +87,34 @@ class LevelCounts:
         self.kind = self.kind or other.kind
         self.n_rows += other.n_rows
         self.n_missing += other.n_missing
-        self.counts.update(other.counts)
+        self.table.merge(other.table)
+
+
+def seen_levels(
+    factor: Factor, counts: np.ndarray, values: np.ndarray
+) -> tuple[Text | Numbers, np.ndarray]:
+    """Levels that were seen, and what belongs to them.
+
+    Parameters
+    ----------
+    factor : Factor
+        Whose levels may include some without a row.
+    counts : ndarray of number of shape (n_levels,)
+        How often each was seen.
+    values : ndarray of shape (n_levels, ...)
+        What belongs to each.
+
+    Returns
+    -------
+    levels : Text or Numbers
+        Whose count is not 0.
+    values : ndarray
+        Of these.
+    """
+    if counts.all():
+        return factor.levels, values
+    is_seen = np.flatnonzero(counts)
+    return factor.levels.take(is_seen), values[is_seen]
 
 
 class Moments:

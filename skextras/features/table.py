@@ -39,6 +39,8 @@ class Table:
     ----------
     weights : ndarray of float64 of shape (n_rows,) or None
         How often each row counts in ``fit``; None for once.
+    made : dict
+        What column types made of the rows, and others may use.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class Table:
         self._columns, self.n_rows, self.owner = columns, n_rows, owner
         self._read: dict[str, Values] = {}
         self.weights: np.ndarray | None = None
+        self.made: dict[Any, Any] = {}
 
     def weighted(self, weights: np.ndarray | None) -> "Table":
         """The same rows, of which each counts otherwise.
@@ -59,7 +62,7 @@ class Table:
         Returns
         -------
         Table
-            It reads each column once together with this one.
+            It reads and makes each column once together with this one.
         """
         if weights is None:
             return self
@@ -286,6 +289,9 @@ def _of_objects(array: Any, *, name: str, owner: str) -> Values:
     """Python's objects, in an array or a list."""
     if isinstance(array, np.ndarray) and array.dtype.kind in "SUT":
         array = array.astype(object)
+    text = Text.joined(array.tolist() if isinstance(array, np.ndarray) else array)
+    if text is not None:
+        return text
     try:
         return _of_arrow(_packed(array), name=name, owner=owner)
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:

@@ -12,13 +12,21 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
 from skextras.features.blocks import Codes
-from skextras.features.kernels.levels import distinct, gather_text, text_codes, word_codes
+from skextras.features.kernels.levels import (
+    distinct,
+    gather_text,
+    split_text,
+    text_codes,
+    word_codes,
+)
 from skextras.features.kernels.numbers import count_codes, recoded
+
+STEP = 4096  # of Python's strings that are joined at a time, while they are in the cache
 
 
 def none_missing() -> np.ndarray:
@@ -81,6 +89,40 @@ class Text:
         np.cumsum([len(each) for each in packed], out=offsets[1:])
         return cls(offsets, np.frombuffer(b"".join(packed), np.uint8))
 
+    @classmethod
+    def joined(cls, strings: Sequence[Any]) -> "Text | None":
+        """Pack many of Python's strings, joined and taken apart again.
+
+        That takes half the time of Arrow's builder, which asks each of them what it is.
+
+        Parameters
+        ----------
+        strings : sequence
+            At least one.
+
+        Returns
+        -------
+        Text or None
+            None if anything but strings is among them, or a zero byte.
+        """
+        n, end = len(strings), 0
+        try:
+            parts = [
+                np.frombuffer("\0".join(strings[at : at + STEP]).encode(), np.uint8)
+                for at in range(0, n, STEP)
+            ]
+        except (TypeError, UnicodeEncodeError):
+            return None
+        n_bytes = sum(map(len, parts))
+        if n_bytes - sum(map(np.count_nonzero, parts)) != n - len(parts):
+            return None
+        offsets, data = np.empty(n + 1, np.int64), np.empty(n_bytes + 8, np.uint8)
+        for at, part in enumerate(parts):
+            end = split_text(part, offsets[at * STEP : (at + 1) * STEP + 1], data, end)
+        for own in (offsets, data):
+            own.flags.writeable = False  # as Arrow's are: the same compiled functions
+        return cls(offsets, data[:end])
+
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
@@ -94,6 +136,22 @@ class Text:
     def is_factored(self) -> bool:
         """Whether the distinct strings are known already."""
         return "factor" in self.__dict__
+
+    @property
+    def is_utf8(self) -> bool:
+        """Whether each string is UTF-8: their whole is, and none starts within a character.
+
+        Returns
+        -------
+        bool
+            False if any of them is not.
+        """
+        begins, end = self.offsets[:-1][np.diff(self.offsets) > 0], self.offsets[-1]
+        try:
+            self.data[self.offsets[0] : end].tobytes().decode()
+        except UnicodeDecodeError:
+            return False
+        return not ((self.data[begins] & 0xC0) == 0x80).any()
 
     def take(self, rows: np.ndarray) -> "Text":
         """Some rows.
@@ -130,6 +188,17 @@ class Text:
         """
         return self.data[self.offsets[row] : self.offsets[row + 1]].tobytes()
 
+    def pieces(self) -> list[bytes]:
+        """All strings as bytes, missing ones as empty.
+
+        Returns
+        -------
+        list of bytes
+            As they stand.
+        """
+        whole = self.data.tobytes()
+        return [whole[a:b] for a, b in itertools.pairwise(self.offsets.tolist())]
+
     def strings(self) -> list[str]:
         """All strings, missing ones as empty.
 
@@ -143,9 +212,7 @@ class Text:
         UnicodeDecodeError
             For bytes that are not UTF-8.
         """
-        whole = self.data.tobytes()
-        offsets = self.offsets.tolist()
-        return [whole[a:b].decode() for a, b in itertools.pairwise(offsets)]
+        return [piece.decode() for piece in self.pieces()]
 
 
 @dataclass(frozen=True)

@@ -72,3 +72,31 @@ def splitmix_bucket(words, seed, n_buckets):
     for word in words:
         running = splitmix(running ^ (word % 2**64))
     return ((running >> 32) * n_buckets) >> 32
+
+
+def added(batches):
+    """{level: sum of its numbers} over batches of (level, number)."""
+    sums = {}
+    for batch in batches:
+        for level, number in batch:
+            sums[level] = sums.get(level, 0) + number
+    return sums
+
+
+def falling(counts):
+    """Levels by falling count, then by value; text by its bytes."""
+    return sorted(counts, key=lambda own: (-counts[own], _in_bytes(own)))
+
+
+def _in_bytes(level):
+    return level.encode() if isinstance(level, str) else level
+
+
+def is_utf8(pieces):
+    """Whether each piece can be decoded."""
+    for piece in pieces:
+        try:
+            piece.decode()
+        except UnicodeDecodeError:
+            return False
+    return True

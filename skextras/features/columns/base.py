@@ -60,6 +60,7 @@ class Rows(Protocol):
 
     n_rows: int
     weights: np.ndarray | None
+    made: dict[Any, Any]
 
     def __getitem__(self, name: str) -> Values: ...
 
@@ -272,6 +273,11 @@ class FittedCategorical(Fitted):
     """
 
     is_onehot: ClassVar[bool] = False
+
+    @property
+    def is_stateless(self) -> bool:
+        """Whether the codes follow from the declaration, whatever was learned."""
+        return False
 
     @property
     @abstractmethod

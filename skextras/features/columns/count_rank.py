@@ -78,13 +78,10 @@ class CountRank(OverCategories):
 
     def learn_own(self, state: LevelCounts) -> Learned:
         """Levels by count, and the counts."""
-        learned = self._inner.learn(state)
-        is_text = learned["kind"] == "text"
-        keys = [level.encode() if is_text else level for level in learned["levels"]]
-        counts = [state.counts[key] for key in keys]
+        learned, places = self._inner.listed(state)
         return {
             "vocabulary": learned,
-            "counts": counts,
+            "counts": state.counts[places],
             "n_missing": state.n_missing,
             "n_rows": state.n_rows,
         }

@@ -17,7 +17,7 @@ from skextras.features.columns.base import (
 )
 from skextras.features.columns.bucketized import OUTPUTS
 from skextras.features.columns.composite import Composite
-from skextras.features.columns.hash_bucket import MAX_BUCKETS, HashBucket, digits
+from skextras.features.columns.hash_bucket import MAX_BUCKETS, HashBucket, hashable
 from skextras.features.columns.policies import MISSING_OF_CATEGORIES, with_own_bucket
 from skextras.features.kernels.farmhash import CROSS_SEED, fingerprints, join, placed
 from skextras.features.values import Factor, Text
@@ -135,7 +135,12 @@ class FittedCrossed(FittedCategorical):
         for part, own in zip(column.parts, inner, strict=True):
             if not isinstance(own, FittedCategorical):
                 column.refuse("columns", "names or categorical column types", part)
-        self.inner = inner
+        self.inner: list[Any] = inner
+
+    @property
+    def is_stateless(self) -> bool:
+        """Whether all parts are hashed."""
+        return all(part.is_stateless for part in self.inner)
 
     @cached_property
     def levels(self) -> list[str]:
@@ -173,7 +178,7 @@ class FittedCrossed(FittedCategorical):
             )
         factor: Factor = values.factor
         if not isinstance(factor.levels, Text):
-            digits(self.column, factor.levels)  # refuses fractions
+            hashable(self.column, values)  # refuses fractions
             return factor.levels.values.view(np.uint64), factor.codes
         words = np.empty(len(factor.levels), np.uint64)
         fingerprints(factor.levels.offsets, factor.levels.data, words)

@@ -77,7 +77,7 @@ class HashBucket(Column):
         self, state: Nothing, table: Rows, target: Target | None, pass_number: int = 0
     ) -> None:
         """Look whether the column can be hashed."""
-        hashable_text(self, table[self.name])
+        hashable(self, table[self.name])
         refuse_missing(self, table[self.name])
 
     def learn(self, state: Nothing) -> Learned:
@@ -89,8 +89,8 @@ class HashBucket(Column):
         return FittedHashBucket(self, learned)
 
 
-def hashable_text(column: Column, values: Any) -> Text:
-    """The text whose fingerprints are taken: of all rows, or of the distinct values.
+def hashable(column: Column, values: Any) -> Text | Numbers:
+    """What is hashed of a column: all rows, or the distinct values.
 
     Parameters
     ----------
@@ -101,8 +101,9 @@ def hashable_text(column: Column, values: Any) -> Text:
 
     Returns
     -------
-    Text
-        Of the rows if text comes row by row, else of the levels of ``values.factor``.
+    Text or Numbers
+        Of the rows if text comes row by row, else the levels of ``values.factor``; numbers are
+        whole.
     """
     if isinstance(values, Lists):
         values = values.items
@@ -110,37 +111,22 @@ def hashable_text(column: Column, values: Any) -> Text:
         return values
     if values.kind not in ("text", "number", "none"):
         column.refuse_values("text or whole numbers", values.kind, "Use DateTime for times.")
-    levels = values.factor.levels
-    if isinstance(levels, Text):
-        return levels
-    return digits(column, levels)
-
-
-def digits(column: Column, levels: Numbers) -> Text:
-    """Whole numbers as text.
-
-    Parameters
-    ----------
-    column : Column
-        Whose errors they are.
-    levels : Numbers
-        Of a factor.
-
-    Returns
-    -------
-    Text
-        Decimal digits.
-    """
-    if levels.values.dtype != np.int64 and len(levels):
+    levels: Text | Numbers = values.factor.levels
+    if isinstance(levels, Numbers) and levels.values.dtype != np.int64 and len(levels):
         strange = levels.values[levels.values != np.trunc(levels.values)][:3].tolist()
         column.refuse_values(
             "text or whole numbers", f"{strange}", "Use Bucketized, or round the numbers."
         )
-    return Text.of([str(level) for level in levels.values.tolist()])
+    return levels
 
 
 class FittedHashBucket(FittedCategorical):
     """Nothing but the declaration."""
+
+    @property
+    def is_stateless(self) -> bool:
+        """Yes: nothing is learned."""
+        return True
 
     @cached_property
     def levels(self) -> list[str]:
@@ -158,7 +144,9 @@ class FittedHashBucket(FittedCategorical):
         return codes_of_items(table[self.column.name], self._codes)
 
     def _codes(self, values: Any) -> Codes:
-        text = hashable_text(self.column, values)
+        text = hashable(self.column, values)
+        if isinstance(text, Numbers):
+            text = Text.of([str(level) for level in text.values.tolist()])
         codes = np.empty(len(text), np.int32)
         buckets(text.offsets, text.data, self.column.n_buckets, codes)
         if text is values:

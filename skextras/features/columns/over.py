@@ -24,7 +24,7 @@ from skextras.features.values import Numbers, Values, none_missing
 
 
 class CodedRows:
-    """Rows of which each has one category, as a number.
+    """Rows of which each has one category, as a number; found once for all that ask for it.
 
     Parameters
     ----------
@@ -39,19 +39,33 @@ class CodedRows:
         Those of the table.
     weights : ndarray of float64 of shape (n_rows,) or None
         Those of the table.
+    made : dict
+        What was made of the table.
     """
 
     def __init__(self, part: FittedCategorical, table: Rows) -> None:
-        found = part.codes(table)
-        if not isinstance(found, Codes):
-            part.column.refuse_values("one category a row", "lists", "Use Embedding for lists.")
-        is_missing = found.codes < 0
-        missing = is_missing if is_missing.any() else none_missing()
-        self.n_rows, self.weights = table.n_rows, table.weights
-        self._values = Numbers(np.maximum(found.codes, 0).astype(np.int64), missing)
+        self.n_rows, self.weights, self.made = table.n_rows, table.weights, table.made
+        if not part.is_stateless:
+            self._values = _numbers(part, table)
+            return
+        if part.column not in table.made:
+            table.made[part.column] = _numbers(part, table)
+        self._values = table.made[part.column]
 
     def __getitem__(self, name: str) -> Values:
         return self._values
+
+
+def _numbers(part: FittedCategorical, table: Rows) -> Numbers:
+    """The category of each row."""
+    found = part.codes(table)
+    if not isinstance(found, Codes):
+        part.column.refuse_values("one category a row", "lists", "Use Embedding for lists.")
+    if found.is_full:
+        return Numbers(found.codes)
+    is_missing = found.codes < 0
+    missing = is_missing if is_missing.any() else none_missing()
+    return Numbers(np.maximum(found.codes, 0), missing)
 
 
 class OverState(Parts):

@@ -25,6 +25,7 @@ from skextras.features.columns.policies import (
 )
 from skextras.features.kernels.farmhash import buckets
 from skextras.features.kernels.levels import START, text_lookup, text_table
+from skextras.features.level_table import LevelList, by_count
 from skextras.features.lists import Lists, item_weights
 from skextras.features.states import LevelCounts
 from skextras.features.values import Factor, Numbers, Text
@@ -130,14 +131,23 @@ class Vocabulary(Column):
             values = values.items
         if values.kind not in ("text", "number", "none"):
             self.refuse_values("text or numbers", values.kind, "Use DateTime for times.")
-        self._check_kind(values.kind, state.kind)
+        self.check_kind(values.kind, state.kind)
         refuse_missing(self, values)
         if values.kind != "none":
             state.kind = values.kind
         if self.vocabulary is None:
             state.add(values.factor, weights)
 
-    def _check_kind(self, kind: str, wanted: str) -> None:
+    def check_kind(self, kind: str, wanted: str) -> None:
+        """Refuse values of another kind than those before them.
+
+        Parameters
+        ----------
+        kind : str
+            Of the values; "none" is of any.
+        wanted : str
+            Of those that were seen, or "".
+        """
         if self.vocabulary is not None and not wanted:
             wanted = "text" if isinstance(self.vocabulary[0], str) else "number"
         if wanted and kind not in (wanted, "none"):
@@ -150,15 +160,36 @@ class Vocabulary(Column):
         if self.vocabulary is not None:
             is_text = isinstance(self.vocabulary[0], str)
             return {"kind": "text" if is_text else "number", "levels": list(self.vocabulary)}
-        enough = [item for item in state.counts.items() if item[1] >= self.min_count]
-        enough.sort(key=lambda item: (-item[1], item[0]))
-        levels = [level for level, _ in enough[: self.max_size]]
-        kind = state.kind or "text"
-        return {"kind": kind, "levels": self._decoded(levels) if kind == "text" else levels}
+        return self.listed(state)[0]
 
-    def _decoded(self, levels: list[bytes]) -> list[str]:
+    def listed(self, state: Any) -> tuple[Learned, np.ndarray]:
+        """The list as it is learned, and where its levels are found.
+
+        Parameters
+        ----------
+        state : LevelCounts
+            Or what else has levels, their counts and their kind.
+
+        Returns
+        -------
+        learned : dict
+            The list.
+        places : ndarray of int64
+            Of each member among the levels of the state.
+        """
+        levels, counts = state.levels, state.counts
+        order = by_count(levels, counts)
+        places = order[counts[order] >= self.min_count][: self.max_size]
+        own = levels.take(places)
+        if isinstance(own, Text):
+            self._refuse_bytes(own)
+        return {"kind": state.kind or "text", "levels": LevelList(own)}, places
+
+    def _refuse_bytes(self, levels: Text) -> None:
+        """Refuse what is not UTF-8."""
         try:
-            return [level.decode() for level in levels]
+            if not levels.is_utf8:
+                levels.strings()
         except UnicodeDecodeError as error:
             self.refuse_values(
                 "UTF-8", repr(error.object), "Decode the bytes first, or use HashBucket."
@@ -195,24 +226,34 @@ class FittedVocabulary(FittedCategorical):
         """Whether the categories are text."""
         return self.learned["kind"] == "text"
 
+    @property
+    def n_levels(self) -> int:
+        """How many there are, without their names."""
+        own = len(self.learned["levels"]) + self.column.n_oov_buckets
+        return own + (self.column.missing == "bucket")
+
     @cached_property
-    def _text(self) -> Text:
-        return Text.of(self.learned["levels"])
+    def _known(self) -> Any:
+        """The list, as text or numbers."""
+        own = self.learned["levels"]
+        if isinstance(own, LevelList) and len(own):  # an empty one does not know its kind
+            return own.values
+        return Text.of(own) if self.is_text else Numbers(np.array(own))
 
     @cached_property
     def _table(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Places, keys and numbers of the levels."""
-        n = len(self._text)
+        n = len(self._known)
         places = np.empty(max(START, 1 << (2 * n + 1).bit_length()), np.int32)
         keys = np.empty(n, np.uint64)
-        text_table(self._text.offsets, self._text.data, places, keys)
+        text_table(self._known.offsets, self._known.data, places, keys)
         return places, keys, np.arange(n)
 
     @cached_property
     def _order(self) -> tuple[np.ndarray, np.ndarray]:
         """Numbers in order, and their codes."""
-        own = np.array(self.learned["levels"])
-        codes = np.argsort(own, kind="stable")
+        own = self._known.values
+        codes = np.argsort(own)
         return own[codes], codes.astype(np.int32)
 
     def codes(self, table: Rows) -> Any:
@@ -220,7 +261,7 @@ class FittedVocabulary(FittedCategorical):
         return codes_of_items(table[self.column.name], self._codes)
 
     def _codes(self, values: Any) -> Codes:
-        self.column._check_kind(values.kind, self.learned["kind"])
+        self.column.check_kind(values.kind, self.learned["kind"])
         if isinstance(values, Text) and not values.is_factored:
             codes = self._looked_up(values)
             if not len(codes) or codes.min() >= 0:
@@ -242,16 +283,19 @@ class FittedVocabulary(FittedCategorical):
         codes = np.empty(len(text), np.int32)
         places, keys, members = self._table
         strings = (text.offsets, text.data, text.missing)
-        known = (self._text.offsets, self._text.data, members)
+        known = (self._known.offsets, self._known.data, members)
         text_lookup(strings, known, (places, keys), codes)
         return codes
 
     def _searched(self, levels: Numbers) -> np.ndarray:
-        known, codes = self._order
-        if not len(known):
+        if not len(levels) or not len(self._known):
             return np.full(len(levels), UNKNOWN, np.int32)
-        at = np.minimum(np.searchsorted(known, levels.values), len(known) - 1)
-        return np.where(known[at] == levels.values, codes[at], np.int32(UNKNOWN))
+        known, codes = self._order
+        order = np.argsort(levels.values)  # of numbers in order, each starts where the last ended
+        wanted, found = levels.values[order], np.empty(len(levels), np.int32)
+        at = np.minimum(np.searchsorted(known, wanted), len(known) - 1)
+        found[order] = np.where(known[at] == wanted, codes[at], np.int32(UNKNOWN))
+        return found
 
     def _placed(
         self, codes: np.ndarray, values: Text | Numbers, is_used: np.ndarray | None = None

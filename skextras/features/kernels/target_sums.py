@@ -11,7 +11,7 @@ def fold_sums(
     folds: np.ndarray,
     weights: np.ndarray,
     y: np.ndarray,
-    found: tuple[np.ndarray, np.ndarray],
+    sums: np.ndarray,
 ) -> None:
     """Count rows, and add up targets and their squares.
 
@@ -25,22 +25,20 @@ def fold_sums(
         How often each row counts; empty for once.
     y : ndarray of float64 of shape (n, k)
         Targets.
-    found : tuple of ndarray of float64
-        Counts of shape (n_folds, n_levels), and sums of targets and of their squares of shape
-        (n_folds, n_levels, k, 2); 0, and filled.
+    sums : ndarray of float64 of shape (n_folds, n_levels, 1 + 2k)
+        Zeros; gets the rows, and for each output the sum of the targets and that of their squares.
     """
-    counts, sums = found
     has_weights = len(weights) > 0
-    last, k = counts.shape[1] - 1, y.shape[1]
+    last, k = sums.shape[1] - 1, y.shape[1]
     for row in range(len(codes)):
         code, fold = codes[row], folds[row]
-        level = last if code < 0 else np.int64(code)
+        own = sums[fold, np.uint64(last if code < 0 else code)]
         weight = weights[row] if has_weights else 1.0
-        counts[fold, level] += weight
+        own[0] += weight
         for output in range(k):
             value = y[row, output]
-            sums[fold, level, output, 0] += weight * value
-            sums[fold, level, output, 1] += weight * value * value
+            own[1 + 2 * output] += weight * value
+            own[2 + 2 * output] += weight * value * value
 
 
 @compiled
