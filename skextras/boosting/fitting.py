@@ -29,9 +29,8 @@ from skextras.trees.canonical import Canonical, row_keys, sample_of
 from skextras.trees.sampling import SAMPLE
 from skextras.trees.threads import Threads
 
-VALUES_OF_A_THREAD = (
-    1 << 17
-)  # of the table: beside fewer, handing over work costs more than it saves
+# Of the table: beside fewer, handing over work costs more than it saves
+VALUES_OF_A_THREAD = 1 << 17
 MAX_SCORED = 10_000  # training rows that a scorer sees each round, as scikit-learn's
 
 

@@ -88,6 +88,26 @@ class Tree:
                     f"got shape {shape}."
                 )
 
+    @classmethod
+    def of(cls, columns: dict[str, np.ndarray]) -> "Tree":
+        """Make one of arrays that are as they should be: of few rows, looking at them takes long.
+
+        Parameters
+        ----------
+        columns : dict of str to ndarray
+            All attributes, of their types and shapes, C-contiguous; they become read-only.
+
+        Returns
+        -------
+        Tree
+            With these very arrays.
+        """
+        tree = object.__new__(cls)
+        for array in columns.values():
+            array.setflags(write=False)
+        tree.__dict__.update(columns)
+        return tree
+
     @property
     def n_nodes(self) -> int:
         """Number of nodes.

@@ -145,12 +145,10 @@ class Grown:
         sets = np.empty((n // 2, SET_WORDS), np.uint64)
         floats = self.records.view(np.float64)
         n_sets = _write(self.records, floats, self.edges, sets, tuple(columns.values()))
-        return Tree(
-            **columns,
-            left_categories=sets[:n_sets].copy(),
-            value=np.array(values, np.float64).reshape(-1, 1),
-            weight=self.counts if weights is None else weights,
-        )
+        columns["left_categories"] = sets[:n_sets].copy()
+        columns["value"] = np.array(values, np.float64).reshape(-1, 1)
+        columns["weight"] = np.array(columns["count"] if weights is None else weights, np.float64)
+        return Tree.of(columns)
 
 
 _WRITTEN = (
