@@ -103,17 +103,6 @@ class Grown:
         return bounds if np.isfinite(bounds).any() else None
 
     @property
-    def counts(self) -> np.ndarray:
-        """Rows of each node.
-
-        Returns
-        -------
-        ndarray of int64 of shape (n_nodes,)
-            How many.
-        """
-        return self.records[:, at.END] - self.records[:, at.START]
-
-    @property
     def splits(self) -> list[tuple[int, int]]:
         """Nodes that have children.
 
