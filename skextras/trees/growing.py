@@ -152,7 +152,7 @@ class Grower:
         space.hold(at.GRADIENT, gradient)
         space.hold(at.HESSIAN, hessian)
         scale = fixed_point(totals[0], n, bits=31)
-        h_scale = 1.0 if has_constant_hessian else fixed_point(totals[1], n, bits=32)
+        h_scale = 1.0 if has_constant_hessian else fixed_point(totals[1], n, bits=31)
         space.facts[..., splitting.GRADIENT_SCALE] = scale
         space.facts[..., splitting.HESSIAN_SCALE] = h_scale
         order = space.order

@@ -108,7 +108,8 @@ def _unit(facts: Any) -> float:
 def _rough_gains(halves: Any, n: int, total: int, facts: Any, rough: Any) -> None:
     """The same of all places in single precision, off by less than NEAR / 2 of its last digits.
 
-    halves: hessian and gradient of the sums on the left, in turn.
+    halves: hessian and gradient of the sums on the left, in turn; both are within 31 bits, since
+    only signed numbers become single precision by one instruction.
     """
     scale = facts[HESSIAN_SCALE]
     l2, least = np.float32(min(facts[L2] * scale, MOST_L2)), np.int64(np.ceil(facts[FLOOR] * scale))
@@ -118,7 +119,7 @@ def _rough_gains(halves: Any, n: int, total: int, facts: Any, rough: Any) -> Non
         h_right, g_right = np.int32(hessian - h_left), np.int32(gradient - g_left)
         is_allowed = np.uint32(h_left - least) <= np.uint32(room)
         g, r = np.float32(g_left), np.float32(g_right)
-        a, c = np.float32(np.uint32(h_left)) + l2, np.float32(np.uint32(h_right)) + l2
+        a, c = np.float32(h_left) + l2, np.float32(h_right) + l2
         gain = (g * g * c + r * r * a) / (a * c)
         rough[b] = gain if is_allowed else np.float32(NOT_ALLOWED)
 
