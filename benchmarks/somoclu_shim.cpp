@@ -29,5 +29,5 @@ extern "C" void somoclu_train(float *dense, const long long *indptr, const int *
     som map = {(unsigned)n_across, (unsigned)n_down, (unsigned)d, (unsigned)n,     "planar",
                "rectangular",      distance,         nullptr,     codebook, bmus};
     train(0, dense, rows.data(), map, n, n_epochs, radius0, radiusN, "exponential", 1.0f, 1.0f,
-          "linear", dense ? DENSE_CPU : SPARSE_CPU, false, true, 1.0f, 0);
+          "exponential", dense ? DENSE_CPU : SPARSE_CPU, false, true, 1.0f, 0);
 }
