@@ -15,9 +15,10 @@ from rlextras.core.descent import descend, fused, held
 from rlextras.core.deterministic import bellman_target, critic_loss, follow, smoothed
 from rlextras.core.layout import channels_last
 from rlextras.offpolicy import COMMON_RULES, OffPolicy, OffPolicyOptions
+from rlextras.offpolicy.calls import Storage
 from rlextras.offpolicy.network import AdamCounts, SharedActorCritic
 from rlextras.offpolicy.prioritized import Prioritized
-from rlextras.offpolicy.sampling import Storage, as_storage, can_be_read, read_in_place
+from rlextras.offpolicy.sampling import as_storage, drawn_rows
 from rlextras.validation import Rule, number, whole
 
 
@@ -175,7 +176,7 @@ class DDPG(OffPolicy):
         if isinstance(self.replay_buffer, Prioritized):
             parts = [self._update_by_priority(network, batch_size) for _ in range(n_updates)]
             return _joined(parts, 0), _joined(parts, 1)
-        drawn = self._drawn(n_updates, batch_size)
+        drawn = self._drawn(network, n_updates, batch_size)
         return self._update_by_kernels(network, counts, *drawn)[:2]
 
     def _update_by_kernels(
@@ -202,11 +203,12 @@ class DDPG(OffPolicy):
         buffer.reprioritize(leaves, errors[0])
         return losses[0], losses[1]
 
-    def _drawn(self, n_updates: int, batch_size: int) -> Any:
+    def _drawn(self, network: SharedActorCritic, n_updates: int, batch_size: int) -> Any:
         """Transitions for some updates, as the kernels read them."""
         buffer, normalizer = self.replay_buffer, self._vec_normalize_env
-        if can_be_read(buffer, normalizer):
-            return read_in_place(buffer, n_updates, batch_size)
+        storage = network.reader.storage(buffer, normalizer)
+        if storage is not None:
+            return storage, drawn_rows(buffer, n_updates, batch_size)
         return as_storage([buffer.sample(batch_size, env=normalizer) for _ in range(n_updates)])
 
     def _target_noise(self, indices: np.ndarray) -> np.ndarray:

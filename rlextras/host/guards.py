@@ -1,5 +1,6 @@
 """What an environment or a policy gave, refused in one line where it cannot be used."""
 
+import math
 import threading
 import traceback
 from collections.abc import Iterator, Sequence
@@ -139,6 +140,8 @@ def is_finite(array: np.ndarray) -> bool:
     bool
         Whether none is NaN or infinite.
     """
+    if array.size == 1:
+        return math.isfinite(array.item())
     if array.size > _SMALL:
         return bool(np.isfinite(array).all())
     return float(np.vdot(array, _ZEROS[: array.size])) == 0.0

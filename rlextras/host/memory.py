@@ -122,13 +122,14 @@ class SharedMemory:
             if len(counts) != 1:
                 return None
             self._share(optimizer, parameters)
-        counts = set(self._counts[self._places_of(parameters)].tolist())
+            moments = self._moments[id(optimizer)]
+        counts = set(self._counts[moments.places].tolist())
         return int(counts.pop()) if len(counts) == 1 else None
 
     def _share(self, optimizer: torch.optim.Adam, parameters: Sequence[Tensor]) -> None:
         """Put the state of some parameters here, and note where it is."""
-        homes = []
-        for i in self._places_of(parameters):
+        homes, places = [], self._places_of(parameters)
+        for i in places:
             state = optimizer.state[self.parameters[i]]
             here = {
                 "step": self._steps[i],
@@ -142,7 +143,7 @@ class SharedMemory:
                     home.copy_(state[name])
                 state[name] = home
             homes.append(here)
-        self._moments[id(optimizer)] = _Moments(optimizer, parameters, homes)
+        self._moments[id(optimizer)] = _Moments(optimizer, parameters, homes, places)
 
     def count_adam_steps(self, n_steps: float, parameters: Sequence[Tensor]) -> None:
         """Tell the optimiser how many steps the kernels have done.
@@ -168,12 +169,15 @@ class _Moments:
         optimizer: torch.optim.Adam,
         parameters: Sequence[Tensor],
         homes: Sequence[dict[str, Tensor]],
+        places: Sequence[int],
     ) -> None:
+        self.places = np.array(places)
         self._optimizer, self._parameters = optimizer, list(parameters)
-        self._states = [optimizer.state[parameter] for parameter in parameters]
+        states = [optimizer.state[parameter] for parameter in parameters]
+        self._states = list(optimizer.state.values())  # compared without a look at each key
         rows = [
             (state, name, home)
-            for state, here in zip(self._states, homes, strict=True)
+            for state, here in zip(states, homes, strict=True)
             for name, home in here.items()
         ]
         self._owners, self._names, self._homes = zip(*rows, strict=True)
@@ -184,7 +188,8 @@ class _Moments:
             optimizer is self._optimizer
             and len(parameters) == len(self._parameters)
             and all(map(is_, parameters, self._parameters))
-            and all(map(is_, map(optimizer.state.get, parameters), self._states))
+            and len(optimizer.state) == len(self._states)
+            and all(map(is_, optimizer.state.values(), self._states))
             and all(map(is_, map(dict.get, self._owners, self._names), self._homes))
         )
 

@@ -21,10 +21,11 @@ from rlextras.kernels.actor_critic import (
     UNIT,
     WEIGHT,
 )
-from rlextras.kernels.compiler import MATRIX, NUMBERS, TABLE, VECTOR, entry, kernel
+from rlextras.kernels.compiler import BLOCK, MATRIX, NUMBERS, TABLE, VECTOR, entry, kernel
 from rlextras.kernels.panels import PANEL, add_product
 from rlextras.kernels.passes import (
     backward,
+    columns_of,
     copy_rows,
     forward,
     forward_row,
@@ -32,7 +33,7 @@ from rlextras.kernels.passes import (
     keep_inputs,
 )
 from rlextras.kernels.row_steps import rates_of, step_rows
-from rlextras.kernels.teams import claim, finish, wait
+from rlextras.kernels.teams import CLOSED, HELP, begin, claim, end, finish, wait
 from rlextras.kernels.tiles import FEW
 
 GAMMA, TAU, NOISE_CLIP, DELAY, N_BEFORE = range(5)
@@ -44,7 +45,7 @@ N_SETTINGS = 15
 CRITIC_LOSS, ACTOR_LOSS = 0, 1
 """What is told of each panel of an update."""
 
-_ZERO, _ONE = np.float32(0.0), np.float32(1.0)
+_ZERO, _HALF, _ONE, _TWO = (np.float32(x) for x in (0.0, 0.5, 1.0, 2.0))
 
 N_PHASES = 5
 """Of an update; one net at a time passes all panels, so that its weights stay in the cache."""
@@ -78,9 +79,9 @@ def _targets(
     start, n = span
     rows = matrices[NEXT_OBSERVATIONS]
     n_seen, n_actions = rows.shape[1], table[ends[0] - 1, N_OUT]
-    none, half = np.int64(0), np.int64(work.size // 2)
+    none, half, n_columns = np.int64(0), np.int64(work.size // 2), columns_of(n)
     gather(rows, indices, span, work, none)
-    forward(theta, table, (none, ends[0]), work, none)
+    forward(theta, table, (none, ends[0]), work, (none, n_columns))
     acted = table[ends[0] - 1, UNIT]
     if noise.shape[0] > 0:
         clip = np.float32(settings[NOISE_CLIP])
@@ -92,7 +93,7 @@ def _targets(
     copy_rows(work, none, half, n_seen)
     copy_rows(work, acted, half + n_seen * PANEL, n_actions)
     for c in range(1, len(ends)):
-        forward(theta, table, (ends[c - 1], ends[c]), work, half)
+        forward(theta, table, (ends[c - 1], ends[c]), work, (half, n_columns))
         q = half + table[ends[c] - 1, UNIT]
         for b in range(n):
             if c == 1 or work[q + b] < y[start + b]:
@@ -120,7 +121,7 @@ def _judge(
     indices = batch
     panel, n, batch_size = piece
     deltas, inputs, work, y, delta_at = room
-    none, start = np.int64(0), panel * PANEL
+    none, start, n_columns = np.int64(0), panel * PANEL, columns_of(n)
     n_seen = matrices[OBSERVATIONS].shape[1]
     gather(matrices[OBSERVATIONS], indices, (start, n), work, none)
     gather(matrices[ACTIONS], indices, (start, n), work, n_seen * PANEL)
@@ -129,8 +130,8 @@ def _judge(
         y[b], errors[start + b] = errors[start + b], _ZERO
     for c in range(1, len(ends)):
         layers = (ends[c - 1], ends[c])
-        forward(theta, table, layers, work, none)
-        keep_inputs(table, layers, work, none, (inputs, panel))
+        forward(theta, table, layers, work, (none, n_columns))
+        keep_inputs(table, layers, work, none, (inputs, panel, n_columns))
         q, to = table[ends[c] - 1, UNIT], delta_at + table[ends[c] - 1, DELTA]
         for b in range(PANEL):
             deltas[to + b] = _ZERO
@@ -140,7 +141,7 @@ def _judge(
             total += weight * error * error
             errors[start + b] += abs(error) / (len(ends) - 1)
             deltas[to + b] = np.float32(2.0 / batch_size) * weight * error
-        backward(theta, table, layers, work, deltas, (none, delta_at))
+        backward(theta, table, layers, work, deltas, (none, delta_at, n_columns))
     told[panel, CRITIC_LOSS] = total / batch_size
 
 
@@ -153,16 +154,16 @@ def _climb(
     panel, n, batch_size = piece
     deltas, inputs, work, _, delta_at = room
     none, half, one = np.int64(0), np.int64(work.size // 2), np.int64(1)
-    wide = np.int64(PANEL)
+    wide, n_columns = np.int64(PANEL), columns_of(n)
     n_seen, n_actions = observations.shape[1], table[ends[0] - 1, N_OUT]
     actor, critic = (none, ends[0]), (ends[0], ends[1])
     gather(observations, batch, (panel * PANEL, n), work, none)
-    forward(theta, table, actor, work, none)
-    keep_inputs(table, actor, work, none, (inputs, panel))
+    forward(theta, table, actor, work, (none, n_columns))
+    keep_inputs(table, actor, work, none, (inputs, panel, n_columns))
     acted = table[ends[0] - 1, UNIT]
     copy_rows(work, none, half, n_seen)
     copy_rows(work, acted, half + n_seen * PANEL, n_actions)
-    forward(theta, table, critic, work, half)
+    forward(theta, table, critic, work, (half, n_columns))
     q, total = half + table[ends[1] - 1, UNIT], 0.0
     last = delta_at + table[ends[1] - 1, DELTA]
     for b in range(PANEL):
@@ -170,7 +171,7 @@ def _climb(
     for b in range(n):
         total -= work[q + b]
     told[panel, ACTOR_LOSS] = total / batch_size
-    backward(theta, table, critic, work, deltas, (half, delta_at))
+    backward(theta, table, critic, work, deltas, (half, delta_at, n_columns))
     to, n_in, n_out = (
         delta_at + table[ends[0] - 1, DELTA],
         table[ends[0], N_IN],
@@ -179,11 +180,11 @@ def _climb(
     deltas[to : to + n_actions * PANEL] = _ZERO
     where = (to, table[ends[0], WEIGHT] + n_seen, delta_at + table[ends[0], DELTA])
     steps = (wide, one, n_in, none, wide, none)
-    add_product(deltas, theta, deltas, where, steps, (n_actions, wide, n_out, one))
+    add_product(deltas, theta, deltas, where, steps, (n_actions, n_columns, n_out, one))
     kind, slope = table[ends[0] - 1, ACTIVATION], from_bits(table[ends[0] - 1, SLOPE])
     actions = work[acted : acted + n_actions * PANEL]
     scale_by_derivative(deltas[to : to + n_actions * PANEL], actions, kind, slope)
-    backward(theta, table, actor, work, deltas, (none, delta_at))
+    backward(theta, table, actor, work, deltas, (none, delta_at, n_columns))
 
 
 _MATRICES = types.UniTuple(MATRIX, 3)
@@ -191,6 +192,61 @@ _COLUMNS = types.UniTuple(VECTOR, 5)
 _INDICES = types.int64[:, ::1]
 _NOISE = types.float32[:, :, ::1]
 _TOLD = types.float64[:, :, ::1]
+
+
+@kernel()
+def _add_up(told: np.ndarray) -> None:
+    """Add what is told of all panels of each update to what is told of its first."""
+    for u in range(told.shape[0]):
+        for panel in range(1, told.shape[1]):
+            for k in range(told.shape[2]):
+                told[u, 0, k] += told[u, panel, k]
+
+
+@kernel()
+def _prepare(nets: tuple, data: tuple, field: tuple, words: np.ndarray, at: tuple) -> None:
+    """Run the targets of an update, and what backpropagates from them."""
+    memory, table, ends = nets
+    storage, batch, noise, settings, told, errors = data
+    deltas, inputs, work, n_panels, stride = field
+    number, phase = at
+    size, batch_size = memory.size // 4, np.int64(batch.size)
+    theta, target = memory[:size], memory[size : 2 * size]
+    y, room = work[work.size - PANEL :], work[: work.size - PANEL]
+    panel = claim(words, at, n_panels)
+    while panel < n_panels:
+        span = (panel * PANEL, min(np.int64(PANEL), batch_size - panel * PANEL))
+        _targets((target, table, ends), storage, (batch, noise), span, settings, room, errors)
+        finish(words, at)
+        panel = claim(words, at, n_panels)
+    wait(words, at, n_panels)
+    at = (number, phase + 1)
+    panel = claim(words, at, n_panels)
+    while panel < n_panels:
+        piece = (panel, min(np.int64(PANEL), batch_size - panel * PANEL), batch_size)
+        here = (deltas, inputs, room, y, panel * stride)
+        _judge((theta, table, ends), storage, batch, piece, here, told, errors)
+        finish(words, at)
+        panel = claim(words, at, n_panels)
+    wait(words, at, n_panels)
+
+
+@kernel()
+def _rise(nets: tuple, data: tuple, field: tuple, words: np.ndarray, at: tuple) -> None:
+    """Run what backpropagates through the critic into the actor."""
+    memory, table, ends = nets
+    observations, batch, told = data
+    deltas, inputs, work, n_panels, stride = field
+    batch_size, theta = np.int64(batch.size), memory[: memory.size // 4]
+    y, room = work[work.size - PANEL :], work[: work.size - PANEL]
+    panel = claim(words, at, n_panels)
+    while panel < n_panels:
+        piece = (panel, min(np.int64(PANEL), batch_size - panel * PANEL), batch_size)
+        here = (deltas, inputs, room, y, panel * stride)
+        _climb((theta, table, ends), observations, batch, piece, here, told)
+        finish(words, at)
+        panel = claim(words, at, n_panels)
+    wait(words, at, n_panels)
 
 
 @entry(
@@ -207,6 +263,7 @@ _TOLD = types.float64[:, :, ::1]
         types.int64[::1],
         _TOLD,
         MATRIX,
+        types.int64,
     )
 )
 def update(
@@ -222,6 +279,7 @@ def update(
     words: np.ndarray,
     told: np.ndarray,
     errors: np.ndarray,
+    role: int,
 ) -> None:
     """Do all updates of a call; several threads may do them together, each with a work of its own.
 
@@ -244,69 +302,65 @@ def update(
     field : tuple of ndarray of float32
         Deltas and inputs, which the threads share, and this thread's work.
     words : ndarray of int64
-        ``N_PHASES`` of ``teams`` for each update.
+        Of ``teams``, for ``N_PHASES`` of each update.
     told : ndarray of float64, shape (updates, panels, 2)
-        Becomes the losses of each panel.
+        Becomes the losses of each update, in the place of its first panel; zero at first.
     errors : ndarray of float32, shape (updates, B)
         Becomes the mean of |Q_i - y| over the critics.
+    role : int
+        ALONE or LEAD; or HELP, which stays for the calls that follow, as long as they do so soon.
+        What the arguments hold may change between two calls.
     """
     deltas, inputs, work = field
-    size, batch_size = memory.size // 4, indices.shape[1]
-    n_panels = (batch_size + PANEL - 1) // PANEL
+    n_panels = np.int64((indices.shape[1] + PANEL - 1) // PANEL)
     stride = np.int64(deltas.size // n_panels)
-    y = work[work.size - PANEL :]
-    room_of = work[: work.size - PANEL]
-    theta, target = memory[:size], memory[size : 2 * size]
-    grid = (deltas, inputs, np.int64(n_panels), stride)
-    n_actor_steps = settings[ACTOR_ADAM + 4]
-    for u in range(len(indices)):
-        phase, batch = np.int64(N_PHASES * u), indices[u]
-        does_actor = (settings[N_BEFORE] + u + 1) % settings[DELAY] == 0
-        panel = claim(words, phase)
-        while panel < n_panels:
-            span = (panel * PANEL, min(np.int64(PANEL), batch_size - panel * PANEL))
-            nets, storage = (target, table, ends), (matrices, columns)
-            _targets(nets, storage, (batch, noise[u]), span, settings, room_of, errors[u])
-            finish(words, phase)
-            panel = claim(words, phase)
-        wait(words, phase, np.int64(n_panels))
-        panel = claim(words, phase + 1)
-        while panel < n_panels:
-            piece = (panel, min(np.int64(PANEL), batch_size - panel * PANEL), batch_size)
-            room = (deltas, inputs, room_of, y, panel * stride)
-            nets, storage = (theta, table, ends), (matrices, columns)
-            _judge(nets, storage, batch, piece, room, told[u], errors[u])
-            finish(words, phase + 1)
-            panel = claim(words, phase + 1)
-        wait(words, phase + 1, np.int64(n_panels))
-        rates = rates_of(settings, CRITIC_ADAM, settings[CRITIC_ADAM + 4] + u + 1)
-        tau = np.float32(settings[TAU]) if does_actor else _ZERO
-        layers = (ends[0], np.int64(len(table)))
-        step_rows(memory, table, layers, grid, rates, tau, work, words, phase + 2)
-        if not does_actor:
-            continue
-        panel = claim(words, phase + 3)
-        while panel < n_panels:
-            n = min(np.int64(PANEL), batch_size - panel * PANEL)
-            room = (deltas, inputs, room_of, y, panel * stride)
-            piece = (panel, n, batch_size)
-            _climb((theta, table, ends), matrices[OBSERVATIONS], batch, piece, room, told[u])
-            finish(words, phase + 3)
-            panel = claim(words, phase + 3)
-        wait(words, phase + 3, np.int64(n_panels))
-        n_actor_steps += 1.0
-        rates = rates_of(settings, ACTOR_ADAM, n_actor_steps)
-        layers = (np.int64(0), ends[0])
-        step_rows(memory, table, layers, grid, rates, tau, work, words, phase + 4)
+    last = columns_of(indices.shape[1] - (n_panels - 1) * PANEL)
+    grid, ours = (deltas, inputs, (n_panels, last), stride), (*field, n_panels, stride)
+    nets, storage = (memory, table, ends), (matrices, columns)
+    n_phases = np.int64(N_PHASES * len(indices))
+    number = begin(words, role, n_phases, np.int64(0))
+    while number != CLOSED:
+        n_actor_steps = settings[ACTOR_ADAM + 4]
+        for u in range(len(indices)):
+            phase, batch = np.int64(N_PHASES * u), indices[u]
+            does_actor = (settings[N_BEFORE] + u + 1) % settings[DELAY] == 0
+            data = (storage, batch, noise[u], settings, told[u], errors[u])
+            _prepare(nets, data, ours, words, (number, phase))
+            rates = rates_of(settings, CRITIC_ADAM, settings[CRITIC_ADAM + 4] + u + 1)
+            tau = np.float32(settings[TAU]) if does_actor else _ZERO
+            layers, at = (ends[0], np.int64(len(table))), (number, phase + 2)
+            step_rows(memory, table, layers, grid, rates, tau, work, words, at)
+            if does_actor:
+                seen = (matrices[OBSERVATIONS], batch, told[u])
+                _rise(nets, seen, ours, words, (number, phase + 3))
+                n_actor_steps += 1.0
+                rates = rates_of(settings, ACTOR_ADAM, n_actor_steps)
+                layers, at = (np.int64(0), ends[0]), (number, phase + 4)
+                step_rows(memory, table, layers, grid, rates, tau, work, words, at)
+        if role != HELP:
+            end(words, n_phases)
+            _add_up(told)
+            break
+        number = begin(words, role, n_phases, number)
 
 
-@entry(types.void(VECTOR, TABLE, types.int64, MATRIX, MATRIX, VECTOR))
+@kernel(fastmath=False)
+def _write_actions(mu: np.float32, bounds: np.ndarray, out: np.ndarray, b: int, j: int) -> None:
+    """Write one number of an action in three forms, rounded where the host rounds."""
+    low, width = bounds[0, j], bounds[1, j] - bounds[0, j]
+    out[0, b, j] = low + (_HALF * (mu + _ONE)) * width
+    out[1, b, j] = _TWO * ((out[0, b, j] - low) / width) - _ONE
+    out[2, b, j] = low + (_HALF * (out[1, b, j] + _ONE)) * width
+
+
+@entry(types.void(VECTOR, TABLE, types.int64, MATRIX, MATRIX, BLOCK, VECTOR))
 def act(
     memory: np.ndarray,
     table: np.ndarray,
     end: int,
     observations: np.ndarray,
-    actions: np.ndarray,
+    bounds: np.ndarray,
+    out: np.ndarray,
     work: np.ndarray,
 ) -> None:
     """Run the actor.
@@ -321,8 +375,11 @@ def act(
         Row after the actor's last one.
     observations : ndarray of float32, shape (n, n_in)
         What is seen.
-    actions : ndarray of float32, shape (n, A)
-        Becomes μ(s).
+    bounds : ndarray of float32, shape (2, A)
+        Lowest and highest actions.
+    out : ndarray of float32, shape (3, n, A)
+        Becomes μ(s) within the bounds, these scaled to [-1, 1], and those within the bounds again:
+        what the host predicts, stores and steps with, which may differ in the last digit.
     work : ndarray of float32
         Room for the units of a panel.
     """
@@ -332,14 +389,14 @@ def act(
             for d in range(observations.shape[1]):
                 work[d] = observations[b, d]
             forward_row(memory, table, (none, end), work)
-            for j in range(actions.shape[1]):
-                actions[b, j] = work[at + j]
+            for j in range(out.shape[2]):
+                _write_actions(work[at + j], bounds, out, b, j)
         return
     order = np.arange(len(observations))
     for start in range(0, len(observations), PANEL):
         n: Any = min(np.int64(PANEL), len(observations) - start)
         gather(observations, order, (start, n), work, none)
-        forward(memory, table, (none, end), work, none)
+        forward(memory, table, (none, end), work, (none, columns_of(n)))
         for b in range(n):
-            for j in range(actions.shape[1]):
-                actions[start + b, j] = work[at + j * PANEL + b]
+            for j in range(out.shape[2]):
+                _write_actions(work[at + j * PANEL + b], bounds, out, start + b, j)

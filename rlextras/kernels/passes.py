@@ -23,8 +23,25 @@ _ZERO = np.float32(0.0)
 
 
 @kernel()
+def columns_of(n: np.int64) -> np.int64:
+    """Tell how many columns of a panel its samples take.
+
+    Parameters
+    ----------
+    n : int64
+        Samples.
+
+    Returns
+    -------
+    int64
+        The next multiple of ``LANES``.
+    """
+    return np.int64((n + LANES - 1) // LANES * LANES)
+
+
+@kernel()
 def forward(
-    theta: np.ndarray, table: np.ndarray, layers: tuple, units: np.ndarray, start: np.int64
+    theta: np.ndarray, table: np.ndarray, layers: tuple, units: np.ndarray, at: tuple
 ) -> None:
     """Compute the units of a network in a panel.
 
@@ -37,21 +54,23 @@ def forward(
     layers : tuple of (int, int)
         Rows of the network in the table.
     units : ndarray of float32, one dimension
-        Its input is set at ``start``; its units follow.
-    start : int64
-        Where they begin.
+        Its input is set; its units follow.
+    at : tuple of (int64, int64)
+        Where they begin, and the columns that hold samples, a multiple of ``LANES``; what stands in
+        the others means nothing.
     """
     first, end = layers
+    start, n_columns = at
     one, none, wide = np.int64(1), np.int64(0), np.int64(PANEL)
     x_at = start
     for i in range(first, end):
         n_in, n_out, bias = table[i, N_IN], table[i, N_OUT], table[i, BIAS]
         out_at = start + table[i, UNIT]
         for r in range(n_out):
-            for k in range(out_at + r * PANEL, out_at + (r + 1) * PANEL):
+            for k in range(out_at + r * PANEL, out_at + r * PANEL + n_columns):
                 units[k] = theta[bias + r]
-        at, steps = (out_at, table[i, WEIGHT], x_at), (wide, n_in, one, none, wide, none)
-        add_product(units, theta, units, at, steps, (n_out, wide, n_in, one))
+        where, steps = (out_at, table[i, WEIGHT], x_at), (wide, n_in, one, none, wide, none)
+        add_product(units, theta, units, where, steps, (n_out, n_columns, n_in, one))
         outputs = units[out_at : out_at + n_out * PANEL]
         activate(outputs, table[i, ACTIVATION], from_bits(table[i, SLOPE]))
         x_at = out_at
@@ -105,11 +124,11 @@ def backward(
         What ``forward`` computed.
     deltas : ndarray of float32, one dimension
         Gradients by what stands before each activation.
-    at : tuple of (int64, int64)
-        Where units and deltas of this panel begin.
+    at : tuple of (int64, int64, int64)
+        Where units and deltas of this panel begin, and its columns, as for ``forward``.
     """
     first, end = layers
-    start, delta_at = at
+    start, delta_at, n_columns = at
     one, none, wide = np.int64(1), np.int64(0), np.int64(PANEL)
     for i in range(end - 1, first, -1):
         n_in, n_out = table[i, N_IN], table[i, N_OUT]
@@ -118,7 +137,7 @@ def backward(
         deltas[below:below_end] = _ZERO
         steps = (wide, one, n_in, none, wide, none)
         where = (below, table[i, WEIGHT], here)
-        add_product(deltas, theta, deltas, where, steps, (n_in, wide, n_out, one))
+        add_product(deltas, theta, deltas, where, steps, (n_in, n_columns, n_out, one))
         from_unit = start + table[i - 1, UNIT]
         outputs = units[from_unit : from_unit + n_in * PANEL]
         kind, slope = table[i - 1, ACTIVATION], from_bits(table[i - 1, SLOPE])
@@ -141,20 +160,20 @@ def keep_inputs(
         What ``forward`` computed.
     start : int64
         Where it begins.
-    at : tuple of (ndarray, int64)
-        Where to, and the number of the panel.
+    at : tuple of (ndarray, int64, int64)
+        Where to, the number of the panel, and its columns, as for ``forward``.
     """
     first, end = layers
-    inputs, panel = at
+    inputs, panel, n_columns = at
     x_at, wide = start, np.int64(PANEL)
     for i in range(first, end):
         n_in, ld = table[i, N_IN], table[i, LD]
         to = table[i, INPUTS] + panel * PANEL * ld
         whole = n_in - n_in % LANES
-        for b in range(0, PANEL, LANES):
+        for b in range(0, n_columns, LANES):
             for r in range(0, whole, LANES):
                 turn(inputs, units, (to + b * ld + r, ld, x_at + r * PANEL + b, wide))
-        for b in range(PANEL):
+        for b in range(n_columns):
             for r in range(whole, n_in):
                 inputs[to + b * ld + r] = units[x_at + r * PANEL + b]
         x_at = start + table[i, UNIT]
@@ -180,14 +199,13 @@ def gather(
         Where in it.
     """
     start, n = span
-    for b in range(PANEL):
-        if b < n:
-            k = indices[start + b]
-            for d in range(rows.shape[1]):
-                units[at + d * PANEL + b] = rows[k, d]
-        else:
-            for d in range(rows.shape[1]):
-                units[at + d * PANEL + b] = _ZERO
+    for b in range(n):
+        k = indices[start + b]
+        for d in range(rows.shape[1]):
+            units[at + d * PANEL + b] = rows[k, d]
+    for d in range(rows.shape[1]):
+        for b in range(n, PANEL):
+            units[at + d * PANEL + b] = _ZERO
 
 
 @kernel()

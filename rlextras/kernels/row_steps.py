@@ -34,33 +34,41 @@ def _descend(
 ) -> None:
     """Gradient of some rows of a layer, their step of Adam, and the targets' step towards them."""
     layer, first, n_rows = rows
-    deltas, inputs, n_panels, stride = field
+    deltas, inputs, (n_panels, last), stride = field
     adam, weights = rates
     n_in, ld = table[layer, N_IN], table[layer, LD]
     delta_at = table[layer, DELTA] + first * PANEL
     work[: n_rows * ld] = _ZERO
-    wide = np.int64(PANEL)
-    steps = (ld, wide, np.int64(1), stride, ld, wide * ld)
-    where = (np.int64(0), delta_at, table[layer, INPUTS])
-    add_product(work, deltas, inputs, where, steps, (n_rows, ld, wide, n_panels))
+    wide, one = np.int64(PANEL), np.int64(1)
+    steps = (ld, wide, one, stride, ld, wide * ld)
+    n_whole = n_panels if last == PANEL else n_panels - 1
+    for is_last in range(1 if last == PANEL else 2):  # full panels together, then the last one
+        n_before, n_samples, n_outer = (n_whole, last, one) if is_last else (0, wide, n_whole)
+        where = (
+            np.int64(0),
+            delta_at + n_before * stride,
+            table[layer, INPUTS] + n_before * wide * ld,
+        )
+        add_product(work, deltas, inputs, where, steps, (n_rows, ld, n_samples, n_outer))
     at, bias = table[layer, WEIGHT] + first * n_in, table[layer, BIAS] + first
-    n_together = n_rows if ld == n_in else np.int64(1)  # rows without a gap are one
-    for r in range(0, n_rows, n_together):
-        n, gradient = n_together * n_in, work[r * ld : r * ld + n_together * n_in]
-        _step_towards(memory, at + r * n_in, n, gradient, adam, weights, tau)
+    if ld > n_in:  # rows without a gap are one
+        for r in range(1, n_rows):
+            for k in range(n_in):
+                work[r * n_in + k] = work[r * ld + k]
+    _step_towards(memory, at, n_rows * n_in, work[: n_rows * n_in], adam, weights, tau)
     gradient = work[n_rows * ld : n_rows * ld + n_rows]
     for r in range(n_rows):
-        gradient[r] = _sum(deltas, delta_at + r * PANEL, n_panels, stride)
+        gradient[r] = _sum(deltas, delta_at + r * PANEL, (n_panels, last), stride)
     _step_towards(memory, bias, n_rows, gradient, adam, weights, tau)
 
 
 @kernel(fastmath={"contract", "reassoc"})
-def _sum(deltas: np.ndarray, start: np.int64, n_panels: np.int64, stride: np.int64) -> np.float32:
+def _sum(deltas: np.ndarray, start: np.int64, panels: tuple, stride: np.int64) -> np.float32:
     """Sum of a row over all panels, in any order."""
-    total = _ZERO
+    total, (n_panels, last) = _ZERO, panels
     for p in range(n_panels):
         here = start + p * stride
-        for k in range(here, here + PANEL):
+        for k in range(here, here + (PANEL if p < n_panels - 1 else last)):
             total += deltas[k]
     return total
 
@@ -120,7 +128,7 @@ def step_rows(
     tau: np.float32,
     work: np.ndarray,
     words: np.ndarray,
-    phase: np.int64,
+    phase: tuple,
 ) -> None:
     """Run the pieces of a phase by rows of weights.
 
@@ -133,7 +141,8 @@ def step_rows(
     layers : tuple of (int, int)
         Those that are meant.
     field : tuple
-        Deltas, inputs, the number of panels, and the numbers in one of deltas.
+        Deltas, inputs, the number of panels and the columns of the last, and the numbers in one of
+        deltas.
     rates : tuple
         Of ``rates_of``.
     tau : float32
@@ -142,14 +151,14 @@ def step_rows(
         Room for a few rows.
     words : ndarray of int64
         Of ``teams``.
-    phase : int64
-        Which phase this is.
+    phase : tuple of (int64, int64)
+        Round and phase.
     """
     first, end = layers
     n_pieces = np.int64(0)
     for i in range(first, end):
         n_pieces += (table[i, N_OUT] + MAX_ROWS - 1) // MAX_ROWS
-    piece = claim(words, phase)
+    piece = claim(words, phase, n_pieces)
     while piece < n_pieces:
         layer, left = first, piece
         while left >= (table[layer, N_OUT] + MAX_ROWS - 1) // MAX_ROWS:
@@ -158,5 +167,5 @@ def step_rows(
         n_rows = min(np.int64(MAX_ROWS), table[layer, N_OUT] - left * MAX_ROWS)
         _descend(memory, table, (layer, left * MAX_ROWS, n_rows), field, rates, tau, work)
         finish(words, phase)
-        piece = claim(words, phase)
+        piece = claim(words, phase, n_pieces)
     wait(words, phase, n_pieces)

@@ -14,6 +14,7 @@ from rlextras.host.callbacks import listens
 from rlextras.host.guards import StepGuard, check_computed, check_finite, note_the_environment
 from rlextras.host.phases import PhaseClock
 from rlextras.host.resume import MIDWAY
+from rlextras.host.stepping import step
 from rlextras.offpolicy.bias import Episodes
 from rlextras.offpolicy.compiled import CompiledPath
 from rlextras.offpolicy.replay import end_trajectories, final_observations, write_step
@@ -138,7 +139,7 @@ class Collection(CompiledPath):
     def _step(self, env: VecEnv, actions: np.ndarray) -> Any:
         """Observations, rewards, dones and infos of one step."""
         try:
-            given = env.step(actions)
+            given = step(env, actions)
         except Exception as error:
             note_the_environment(type(self).__name__, self.num_timesteps, error)
             raise
@@ -152,7 +153,16 @@ class Collection(CompiledPath):
         if self.num_timesteps < learning_starts:
             chosen = np.array([self.action_space.sample() for _ in range(n_envs)])
         else:
-            chosen, _ = self.predict(self._last_obs)
+            is_ours = self._predicts_itself()
+            actions = self._act(self._last_obs) if is_ours else None
+            if actions is not None and action_noise is None:
+                check_computed(type(self).__name__, actions[1])
+                return actions[2], actions[1]
+            if actions is not None:
+                chosen = actions[0]
+            else:  # by torch, or by whoever put another predict in the place of ours
+                owner: Any = super(CompiledPath, self) if is_ours else self
+                chosen, _ = owner.predict(self._last_obs)
         scaled = self.policy.scale_action(chosen)
         if action_noise is not None:
             scaled = np.minimum(np.maximum(scaled + action_noise(), -1), 1)
@@ -177,8 +187,8 @@ class Collection(CompiledPath):
         next_obs = final_observations(new_obs_, dones, infos, normalizer)
         if next_obs is not new_obs_:
             check_finite(type(self).__name__, "terminal_observation", next_obs)
-        step = (self._last_original_obs, next_obs, buffer_action, reward_, dones, infos)
-        write_step(replay_buffer, step)
+        transition = (self._last_original_obs, next_obs, buffer_action, reward_, dones, infos)
+        write_step(replay_buffer, transition)
         if self._episodes is not None:
             self._episodes.note(self._last_obs, buffer_action, reward, dones, infos)
         self._last_obs = new_obs

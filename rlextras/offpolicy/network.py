@@ -1,9 +1,7 @@
 """Actor, critics and targets of a policy of the host, on memory shared with the kernels."""
 
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -16,6 +14,8 @@ from rlextras.host.layers import layers_of
 from rlextras.host.memory import SharedMemory
 from rlextras.kernels.room import cleared
 from rlextras.offpolicy.backend import activations, linear_layers, networks
+from rlextras.offpolicy.calls import Call, Pace, Storage
+from rlextras.offpolicy.sampling import Reader
 
 FEW_PRODUCTS = 20_000_000
 """Products of a batch below which a second thread costs more than it brings."""
@@ -68,11 +68,16 @@ class SharedActorCritic(SharedMemory):
     def __init__(self, policy: TD3Policy) -> None:
         super().__init__(_parameters(policy), _parameters(policy, "_target"))
         self._kernels = load("deterministic")
-        self.n_actor = len(list(policy.actor.parameters()))
+        n_actor = len(list(policy.actor.parameters()))
+        self._own = self.parameters[:n_actor], self.parameters[n_actor:]
         self._layers = [
             layers_of(linear_layers(each), activations(each)) for each in networks(policy)
         ]
         self._rooms: dict[int, Any] = {}  # by the size of the batch
+        self._call: Call | None = None  # the last one
+        self.reader = Reader()
+        space: Any = policy.action_space
+        self._bounds = np.stack([space.low.ravel(), space.high.ravel()])
         self._known: list[Any] = []  # of each optimiser: itself, its attributes, its settings
 
     def fits(self, policy: Any) -> bool:
@@ -118,6 +123,17 @@ class SharedActorCritic(SharedMemory):
         """
         return self._known == [_settled(optimizer) for optimizer in optimizers]
 
+    @property
+    def has_single_actions(self) -> bool:
+        """Whether actions are float32, as those of the kernels.
+
+        Returns
+        -------
+        bool
+            Others are computed by the host.
+        """
+        return self._bounds.dtype == np.float32
+
     def act(self, observations: np.ndarray) -> np.ndarray:
         """Run the actor.
 
@@ -128,18 +144,18 @@ class SharedActorCritic(SharedMemory):
 
         Returns
         -------
-        ndarray of float32, shape (n, A)
-            Actions, scaled to [-1, 1].
+        ndarray of float32, shape (3, n, A)
+            Actions within their bounds, scaled to [-1, 1], and scaled back.
         """
-        plan, _, works, _ = self._room(1)
-        actions = np.empty((len(observations), plan.table[plan.ends[0] - 1, 1]), np.float32)
-        vector = self.memory.reshape(-1)
-        self._kernels.act(vector, plan.table, plan.ends[0], observations, actions, works[0])
-        return actions
+        plan, _, works, *_ = self._room(1)
+        out = np.empty((3, len(observations), self._bounds.shape[1]), np.float32)
+        given: Any = (self.memory.reshape(-1), plan.table, plan.ends[0], observations)
+        self._kernels.act(*given, self._bounds, out, works[0])
+        return out
 
     def update(
         self,
-        storage: tuple[tuple[np.ndarray, ...], tuple[np.ndarray, ...]],
+        storage: Storage,
         indices: np.ndarray,
         noise: np.ndarray,
         options: Sequence[float],
@@ -165,27 +181,23 @@ class SharedActorCritic(SharedMemory):
         told : ndarray of shape (updates, 2)
             Losses of critics and actor.
         errors : ndarray of float32, shape (updates, B)
-            How far the critics were from their targets.
+            How far the critics were from their targets; the next call writes over them.
         """
-        n_updates, n = indices.shape
-        plan, field, works, n_products = self._room(n)
-        settings = np.array([*options, *counts.settings], np.float64)
-        told = np.zeros((n_updates, plan.n_panels, 2))
-        errors = np.empty((n_updates, n), np.float32)
-        words = np.zeros(n_updates * self._kernels.N_PHASES * load("teams").WORDS, np.int64)
-        vector = self.memory.reshape(-1)
-        given: Any = (vector, plan.table, plan.ends, *storage, indices, noise, settings)
-        n_threads = min(torch.get_num_threads(), plan.n_panels) if n_products > FEW_PRODUCTS else 1
-        calls: list[Any] = [
-            (*given, (*field, self._work(works, i)), words, told, errors) for i in range(n_threads)
-        ]
-        helpers = [_pool().submit(self._kernels.update, *call) for call in calls[1:]]
-        self._kernels.update(*calls[0])
-        for helper in helpers:
-            helper.result()
+        *_, n_products, _ = self._room(indices.shape[1])
+        n_threads = torch.get_num_threads() if n_products > FEW_PRODUCTS else 1
+        call = self._call_of(storage, (indices.shape, noise.shape), n_threads)
+        call.indices[...], call.noise[...], call.told[...] = indices, noise, 0.0
+        call.settings[...] = (*options, *counts.settings)
+        call.run(n_threads)
+        n_updates = len(indices)
         n_before, delay = int(options[4]), int(options[3])
         self._note(counts, n_updates, (n_before + n_updates) // delay - n_before // delay)
-        return told.sum(axis=1), errors
+        return call.told[:, 0].copy(), call.errors
+
+    def close(self) -> None:
+        """Let the threads go that stand by for the next update."""
+        if self._call is not None:
+            self._call.close()
 
     def count_steps(self, actor: Any, critic: Any) -> AdamCounts | None:
         """Share the moments of both optimisers.
@@ -200,8 +212,7 @@ class SharedActorCritic(SharedMemory):
         AdamCounts or None
             How far they are; None, and torch has to go on, if their parameters differ in that.
         """
-        parts = self.parameters[: self.n_actor], self.parameters[self.n_actor :]
-        pairs = zip((actor, critic), parts, strict=True)
+        pairs = zip((actor, critic), self._own, strict=True)
         steps = [self.n_adam_steps(optimizer, own) for optimizer, own in pairs]
         if steps[0] is None or steps[1] is None:
             return None
@@ -209,11 +220,27 @@ class SharedActorCritic(SharedMemory):
 
     def _note(self, counts: AdamCounts, n_critic: int, n_actor: int) -> None:
         """Tell the optimisers how many steps they have done."""
-        self.count_adam_steps(counts.n_actor + n_actor, self.parameters[: self.n_actor])
-        self.count_adam_steps(counts.n_critic + n_critic, self.parameters[self.n_actor :])
+        n_first = len(self._own[0])
+        self._counts[:n_first] = counts.n_actor + n_actor
+        self._counts[n_first:] = counts.n_critic + n_critic
+
+    def _call_of(
+        self, storage: Storage, shapes: tuple[tuple[int, ...], tuple[int, ...]], n_threads: int
+    ) -> Call:
+        """The last call, if it was of this kind, or one with arguments of its own."""
+        call = self._call
+        if call is not None and call.fits(storage, shapes, n_threads):
+            return call
+        self.close()
+        plan, field, works, _, pace = self._room(shapes[0][1])
+        for _ in range(len(works), min(n_threads, plan.n_panels)):
+            works.append(cleared(works[0].size, np.float32))
+        networks_ = (self.memory.reshape(-1), plan.table, plan.ends)
+        call = self._call = Call(networks_, storage, shapes, (field, works), pace)
+        return call
 
     def _room(self, n: int) -> Any:
-        """Blueprint, shared field, works of the threads and products for batches of n."""
+        """Blueprint, shared field, works of threads, products and pace of batches of n."""
         found = self._rooms.get(n)
         if found is None:
             maker = load("actor_critic")
@@ -221,19 +248,9 @@ class SharedActorCritic(SharedMemory):
             sizes = (plan.n_deltas * plan.n_panels, plan.n_inputs)
             field = tuple(cleared(size, np.float32) for size in sizes)
             n_products = n * int((plan.table[:, 0] * plan.table[:, 1]).sum())
-            found = self._rooms[n] = (plan, field, [cleared(plan.n_work, np.float32)], n_products)
+            works = [cleared(plan.n_work, np.float32)]
+            found = self._rooms[n] = (plan, field, works, n_products, Pace())
         return found
-
-    def _work(self, works: list[np.ndarray], i: int) -> np.ndarray:
-        while len(works) <= i:
-            works.append(cleared(works[0].size, np.float32))
-        return works[i]
-
-
-@cache
-def _pool() -> ThreadPoolExecutor:
-    """Threads that help; they are made when the first one is needed."""
-    return ThreadPoolExecutor(thread_name_prefix="rlextras")
 
 
 def _settled(optimizer: Any) -> tuple[Any, ...]:

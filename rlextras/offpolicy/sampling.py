@@ -1,58 +1,82 @@
 """Transitions as the kernels read them: where they lie in the buffer, or as it hands them out."""
 
 from collections.abc import Sequence
+from operator import is_
 from typing import Any
 
 import numpy as np
 import torch
 from stable_baselines3.common.buffers import ReplayBuffer
 
+from rlextras.offpolicy.calls import Storage
 from rlextras.validation import OptionError
 
-Storage = tuple[tuple[np.ndarray, ...], tuple[np.ndarray, ...]]
 _NONE = np.empty(0, np.float32)
 
 
-def can_be_read(buffer: ReplayBuffer, normalizer: Any) -> bool:
-    """Whether transitions can be taken from where they lie, and mean what the host's would.
+class Reader:
+    """Reads the transitions of a plain buffer of float32 where they lie."""
+
+    def __init__(self) -> None:
+        self._arrays: tuple[np.ndarray, ...] = ()
+        self._storage: Storage | None = None
+
+    def storage(self, buffer: ReplayBuffer, normalizer: Any) -> Storage | None:
+        """Find the transitions of a buffer.
+
+        Parameters
+        ----------
+        buffer : ReplayBuffer
+            Of any class.
+        normalizer : VecNormalize or None
+            What the host would apply to them.
+
+        Returns
+        -------
+        tuple or None
+            Matrices and columns: all of the buffer, not copied, and the same tuple as long as it
+            has the same arrays; None if they do not mean what the host's ``sample`` would return.
+        """
+        is_plain = type(buffer) is ReplayBuffer and not buffer.optimize_memory_usage
+        if not is_plain or normalizer is not None:
+            return None
+        if "sample" in vars(buffer) or "_get_samples" in vars(buffer):
+            return None
+        rows = (buffer.observations, buffer.actions, buffer.next_observations)
+        arrays = (*rows, buffer.rewards, buffer.dones, buffer.timeouts)
+        if not (len(self._arrays) and all(map(is_, arrays, self._arrays))):
+            self._arrays, self._storage = arrays, _in_place(arrays)
+        return self._storage
+
+
+def _in_place(arrays: tuple[np.ndarray, ...]) -> Storage | None:
+    """Views of a buffer's arrays, one row a transition."""
+    if not all(each.dtype == np.float32 and each.flags.c_contiguous for each in arrays):
+        return None
+    n = arrays[3].size
+    matrices = tuple(each.reshape(n, -1) for each in arrays[:3])
+    return matrices, (*(each.reshape(-1) for each in arrays[3:]), _NONE, _NONE)
+
+
+def drawn_rows(buffer: ReplayBuffer, n_updates: int, batch_size: int) -> np.ndarray:
+    """Draw transitions with the numbers that the host would draw.
 
     Parameters
     ----------
     buffer : ReplayBuffer
-        Of any class.
-    normalizer : VecNormalize or None
-        What the host would apply to them.
-
-    Returns
-    -------
-    bool
-        For a plain buffer of float32.
-    """
-    if type(buffer) is not ReplayBuffer or buffer.optimize_memory_usage or normalizer is not None:
-        return False
-    is_original = not {"sample", "_get_samples"} & vars(buffer).keys()
-    arrays = (buffer.observations, buffer.next_observations, buffer.actions, buffer.rewards)
-    return is_original and all(each.dtype == np.float32 for each in arrays)
-
-
-def read_in_place(
-    buffer: ReplayBuffer, n_updates: int, batch_size: int
-) -> tuple[Storage, np.ndarray]:
-    """Draw transitions with the numbers that the host would draw, and say where they are.
-
-    Parameters
-    ----------
-    buffer : ReplayBuffer
-        One that can be read.
+        One that can be read in place.
     n_updates, batch_size : int
         How many batches, and how large.
 
     Returns
     -------
-    storage : tuple
-        Matrices and columns: all of the buffer, not copied.
-    indices : ndarray of int64, shape (n_updates, batch_size)
-        Its rows.
+    ndarray of int64, shape (n_updates, batch_size)
+        Rows of the storage.
+
+    Raises
+    ------
+    ValueError
+        If the buffer is empty.
     """
     n_rows, n_envs = buffer.size(), buffer.n_envs
     if n_rows == 0:
@@ -62,13 +86,10 @@ def read_in_place(
     indices = np.empty((n_updates, batch_size), np.int64)
     for row in indices:  # one draw after the other, as the host's buffer makes them
         row[:] = np.random.randint(0, n_rows, size=batch_size)  # noqa: NPY002
-        row *= n_envs
-        row += np.random.randint(0, n_envs, size=batch_size)  # noqa: NPY002
-    n = len(buffer.rewards) * n_envs
-    rows = (buffer.observations, buffer.actions, buffer.next_observations)
-    columns = (buffer.rewards, buffer.dones, buffer.timeouts)
-    matrices = tuple(each.reshape(n, -1) for each in rows)
-    return (matrices, (*(each.reshape(-1) for each in columns), _NONE, _NONE)), indices
+        if n_envs > 1:  # among one there is nothing to draw, and the host's generator rests
+            row *= n_envs
+            row += np.random.randint(0, n_envs, size=batch_size)  # noqa: NPY002
+    return indices
 
 
 def as_storage(batches: Sequence[Any], weights: Any = None) -> tuple[Storage, np.ndarray]:

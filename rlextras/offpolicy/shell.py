@@ -257,6 +257,8 @@ class OffPolicy(Filed):
             raise
         finally:
             self._stand, self._is_under_way = None, False
+            if self._shared is not None:
+                self._shared.close()
 
     @staticmethod
     def _wrap_env(env: Any, verbose: int = 0, monitor_wrapper: bool = True) -> VecEnv:

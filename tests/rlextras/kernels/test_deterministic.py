@@ -1,8 +1,10 @@
 """The kernels of DDPG beside autograd, on random networks and data."""
 
 from itertools import pairwise
+from threading import Thread
 
 import numpy as np
+import pytest
 import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -11,7 +13,7 @@ from torch.testing import assert_close
 from rlextras.kernels import deterministic
 from rlextras.kernels.actor_critic import blueprint
 from rlextras.kernels.plan import IDENTITY, TANH, Layer
-from rlextras.kernels.teams import WORDS
+from rlextras.kernels.teams import ALONE, BELL, CLOSED, HELP, LEAD, WORDS
 from tests.oracles.rlextras_deterministic import run, twin_of_updates
 
 SLOPE, N_ROWS, NONE = 0.3, 60, np.empty(0, np.float32)
@@ -72,11 +74,11 @@ def test_three_updates_are_those_of_autograd(
     told, errors = np.zeros((3, plan.n_panels, 2)), np.empty((3, size), np.float32)
     sizes = (plan.n_deltas * plan.n_panels, plan.n_inputs, plan.n_work)
     field = tuple(np.zeros(n, np.float32) for n in sizes)
-    words = np.zeros(3 * deterministic.N_PHASES * WORDS, np.int64)
-    given_ = (*storage, indices, noise, settings_, field, words, told, errors)
+    words = np.zeros((1 + 3 * deterministic.N_PHASES) * WORDS, np.int64)
+    given_ = (*storage, indices, noise, settings_, field, words, told, errors, ALONE)
     deterministic.update(memory.reshape(-1), plan.table, plan.ends, *given_)
     assert_close(torch.from_numpy(memory[:2]), expected, atol=2e-5, rtol=1e-4)
-    assert_close(told.sum(axis=1), losses, atol=1e-4, rtol=1e-3)
+    assert_close(told[:, 0], losses, atol=1e-4, rtol=1e-3)
     assert_close(errors, far, atol=1e-4, rtol=1e-3)
 
 
@@ -96,7 +98,77 @@ def test_the_actor_is_its_twin_for_few_rows_and_for_panels(hidden, activation, n
     n_parameters = sum(layer.n_out * (layer.n_in + 1) for layer in (*actor, *critic))
     theta = (0.5 * rng.normal(size=n_parameters)).astype(np.float32)
     seen = rng.normal(size=(n, n_seen)).astype(np.float32)
-    actions, work = np.empty((n, 2), np.float32), np.full(plan.n_work, np.nan, np.float32)
-    deterministic.act(theta, plan.table, plan.ends[0], seen, actions, work)
+    bounds = np.sort(rng.normal(size=(2, 2)), axis=0).astype(np.float32) + np.float32([[0], [0.5]])
+    out, work = np.empty((3, n, 2), np.float32), np.full(plan.n_work, np.nan, np.float32)
+    deterministic.act(theta, plan.table, plan.ends[0], seen, bounds, out, work)
     expected = run(torch.from_numpy(theta), 0, actor, torch.from_numpy(seen), SLOPE)
-    assert_close(torch.from_numpy(actions), expected, atol=2e-5, rtol=2e-5)
+    low, high = torch.from_numpy(bounds)
+    assert_close(torch.from_numpy(out[1]), expected, atol=2e-5, rtol=2e-5)
+    expected = low + (0.5 * (expected + 1.0) * (high - low))
+    assert_close(torch.from_numpy(out[0]), expected, atol=1e-4, rtol=1e-4)
+    scaled = 2.0 * ((out[0] - bounds[0]) / (bounds[1] - bounds[0])) - 1.0  # the host's order
+    np.testing.assert_array_equal(out[1], scaled)
+    again = bounds[0] + (0.5 * (scaled + 1.0) * (bounds[1] - bounds[0]))
+    np.testing.assert_array_equal(out[2], again)
+
+
+def a_task(n_updates=2, size=150, delay=2):
+    """Arguments of ``update`` but the work and the role, and how much work a thread needs."""
+    rng = np.random.default_rng(3)
+    actor, critic = layers([3, 40, 30, 2], 2, TANH), layers([5, 40, 30, 1], 2, IDENTITY)
+    plan = blueprint(actor, [critic], size)
+    n_parameters = sum(layer.n_out * (layer.n_in + 1) for layer in (*actor, *critic))
+    memory = np.zeros((4, n_parameters), np.float32)
+    memory[:2] = 0.3 * rng.normal(size=(2, n_parameters))
+    storage = drawn_storage(rng, 3, 2, is_full=False)
+    indices = rng.integers(N_ROWS, size=(n_updates, size))
+    settings_ = np.array([0.9, 0.1, 0.4, delay, 0, *OF_ACTOR, *OF_CRITICS])
+    shared = [np.zeros(n, np.float32) for n in (plan.n_deltas * plan.n_panels, plan.n_inputs)]
+    words = np.zeros((1 + n_updates * deterministic.N_PHASES) * WORDS, np.int64)
+    told, errors = np.zeros((n_updates, plan.n_panels, 2)), np.empty((n_updates, size), np.float32)
+    noise = np.empty((n_updates, 0, 0), np.float32)
+
+    def call(role):
+        field = (*shared, np.zeros(plan.n_work, np.float32))
+        given_ = (*storage, indices, noise, settings_, field, words, told, errors, role)
+        deterministic.update(memory.reshape(-1), plan.table, plan.ends, *given_)
+
+    return call, memory, settings_, words
+
+
+def test_helpers_change_no_bit_of_any_call():
+    results = []
+    for n_helpers in (0, 1, 3):
+        call, memory, settings_, words = a_task()
+        helpers = [Thread(target=call, args=(HELP,)) for _ in range(n_helpers)]
+        for helper in helpers:
+            helper.start()
+        for n_before in range(0, 60, 2):
+            settings_[deterministic.N_BEFORE] = n_before
+            settings_[deterministic.ACTOR_ADAM + 4] = n_before // 2
+            settings_[deterministic.CRITIC_ADAM + 4] = n_before
+            call(LEAD if n_helpers else ALONE)
+        words[BELL] = CLOSED
+        for helper in helpers:
+            helper.join()
+        results.append(memory.copy())
+    for result in results[1:]:
+        np.testing.assert_array_equal(result, results[0])
+
+
+@pytest.mark.parametrize("delay", [1, 2, 3])
+def test_who_comes_late_finds_nothing_to_do(delay):
+    call, memory, settings_, _ = a_task(delay=delay)
+    call(LEAD)
+    before = memory.copy()
+    settings_[deterministic.N_BEFORE] += 1  # now the actor would be due in other updates
+    settings_[deterministic.ACTOR_ADAM :: 5] = 1.0  # and all steps would be large
+    call(HELP)  # in the round that is over; returns when it has waited for the next one
+    np.testing.assert_array_equal(memory, before)
+
+
+def test_a_helper_leaves_when_it_is_told_to():
+    call, memory, _, words = a_task()
+    before, words[BELL] = memory.copy(), CLOSED
+    call(HELP)
+    np.testing.assert_array_equal(memory, before)

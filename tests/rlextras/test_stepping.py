@@ -1,0 +1,60 @@
+"""Steps without needless copies are those of the host's own class."""
+
+import gymnasium
+import numpy as np
+import pytest
+from gymnasium import spaces
+from stable_baselines3.common.vec_env import DummyVecEnv
+from torch.testing import assert_close
+
+from rlextras.host.stepping import step
+
+
+class Told(gymnasium.Env):
+    """Tells all sorts of things, in a dict and an array that it writes over at each step."""
+
+    observation_space = spaces.Box(-9, 9, (2,), np.float32)
+    action_space = spaces.Box(-1, 1, (1,), np.float32)
+
+    def __init__(self, length):
+        self.length, self.info, self.seen = length, {"list": [0]}, np.zeros(2, np.float32)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.t, self.seen[:] = 0, 0.0
+        return self.seen, {"fresh": True}
+
+    def step(self, action):
+        self.t += 1
+        self.seen += action
+        self.info["list"][0] = self.t
+        self.info["number"], self.info["array"] = np.float64(self.t), self.seen
+        return self.seen, float(action[0]), self.t == self.length, self.t % 3 == 0, self.info
+
+
+@pytest.mark.parametrize("lengths", [(4,), (2, 5)])
+def test_steps_are_those_of_the_host(lengths):
+    ours, theirs = (DummyVecEnv([lambda n=n: Told(n) for n in lengths]) for _ in range(2))
+    ours.reset(), theirs.reset()
+    rng, kept = np.random.default_rng(0), []
+    for _ in range(12):
+        actions = rng.random((len(lengths), 1)).astype(np.float32)
+        kept.append((step(ours, actions), theirs.step(actions)))
+        assert ours.reset_infos == theirs.reset_infos
+    for one, other in kept:  # at the end: what was returned is not written over
+        assert_close(one[:3], other[:3], atol=0, rtol=0)
+        np.testing.assert_equal(one[3], other[3])
+
+
+def test_a_class_or_a_method_of_the_users_own_is_called():
+    class Louder(DummyVecEnv):
+        def step_wait(self):
+            seen, rewards, dones, infos = super().step_wait()
+            return seen, rewards + 5, dones, infos
+
+    derived, patched = Louder([lambda: Told(4)]), DummyVecEnv([lambda: Told(4)])
+    patched.step_wait = lambda: "patched"
+    derived.reset(), patched.reset()
+    action = np.full((1, 1), 0.5, np.float32)
+    assert step(derived, action)[1] == 5.5
+    assert step(patched, action) == "patched"
