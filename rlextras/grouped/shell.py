@@ -11,11 +11,11 @@ from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.vec_env import VecEnv
 
 from rlextras.grouped.episodes import NOBODY, Cast, Episodes, Logbook
-from rlextras.grouped.resting import can_rest, step_some
 from rlextras.grouped.snapshots import snapshot_of
 from rlextras.grouped.starts import RandomStarts, SameStarts, Starts
 from rlextras.grouped.wrappers import Outcome, group_wrappers
 from rlextras.host.guards import check_finite
+from rlextras.host.stepping import can_rest, step
 from rlextras.onpolicy import OnPolicy
 from rlextras.onpolicy.actor import (
     ActorCnnPolicy,
@@ -201,7 +201,7 @@ class Grouped(OnPolicy):
         if not can_rest(env) or is_playing.all():
             given, n_steps = self._step(env, actions), env.num_envs
         else:
-            given, n_steps = self._asked(step_some, env, actions, is_playing), is_playing.sum()
+            given, n_steps = self._asked(step, env, actions, is_playing), is_playing.sum()
             self._guard.check(given)
         self.num_timesteps += int(n_steps)
         return given

@@ -10,7 +10,26 @@ _PLAIN = {bool, int, float, str, type(None), np.float32, np.float64, np.bool_}
 _METHODS = ("step", "step_async", "step_wait", "_save_obs", "_obs_from_buf")
 
 
-def step(env: Any, actions: np.ndarray) -> Any:
+def can_rest(env: Any) -> bool:
+    """Whether some environments may take a step without the others.
+
+    Parameters
+    ----------
+    env : VecEnv
+        As the algorithm has it: a wrapper would see what the others did not do.
+
+    Returns
+    -------
+    bool
+        True for the host's own ``DummyVecEnv``, whose environments are at hand.
+    """
+    if type(env) is not DummyVecEnv or env.keys != [None]:
+        return False
+    own = vars(env)
+    return not any(name in own for name in _METHODS)
+
+
+def step(env: Any, actions: np.ndarray, who: np.ndarray | None = None) -> Any:
     """Step environments.
 
     The host's ``DummyVecEnv`` takes deep copies of all that it returns, half of the time of a small
@@ -20,19 +39,25 @@ def step(env: Any, actions: np.ndarray) -> Any:
     Parameters
     ----------
     env : VecEnv
-        Any; one that is not of that very class steps by itself.
+        Any; one that cannot rest steps by itself.
     actions : ndarray of shape (N, ...)
         One for each environment.
+    who : ndarray of bool, shape (N,), optional
+        Which take a step, of environments that can rest; all if None. The others see what they saw,
+        get no reward, do not end and have nothing to say.
 
     Returns
     -------
     tuple
         Observations, rewards, dones and infos.
     """
-    if type(env) is not DummyVecEnv or env.keys != [None] or not _is_original(env):
+    if not can_rest(env):
         return env.step(actions)
     env.actions = actions
     for i, each in enumerate(env.envs):
+        if who is not None and not who[i]:
+            env.buf_rews[i], env.buf_dones[i], env.buf_infos[i] = 0.0, False, {}
+            continue
         seen, env.buf_rews[i], is_terminated, is_truncated, info = each.step(actions[i])
         env.buf_infos[i], env.buf_dones[i] = info, is_terminated or is_truncated
         info["TimeLimit.truncated"] = is_truncated and not is_terminated
@@ -43,11 +68,6 @@ def step(env: Any, actions: np.ndarray) -> Any:
     infos = [_copied(info) for info in env.buf_infos]
     [seen] = env.buf_obs.values()
     return seen.copy(), env.buf_rews.copy(), env.buf_dones.copy(), infos
-
-
-def _is_original(env: DummyVecEnv) -> bool:
-    own = vars(env)
-    return not any(name in own for name in _METHODS)
 
 
 def _copied(info: dict[str, Any]) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from rlextras.host.guards import (
 from rlextras.host.phases import PhaseClock
 from rlextras.host.resume import MIDWAY, taken_down
 from rlextras.host.stacking import stack
+from rlextras.host.stepping import step
 from rlextras.onpolicy.choices import Choices
 from rlextras.onpolicy.compiled import CompiledPath
 from rlextras.onpolicy.ledger import has_host_advantages, write_advantages, write_step
@@ -171,7 +172,7 @@ class Rollouts(CompiledPath):
 
     def _step(self, env: VecEnv, actions: np.ndarray) -> Any:
         """Observations, rewards, dones and infos of one step, and the masks that go with them."""
-        given, reader = self._asked(env.step, actions), self._mask_reader
+        given, reader = self._asked(step, env, actions), self._mask_reader
         self._guard.check(given)
         if reader is not None:
             self._masks = reader.checked(self._asked(reader.given, given[3], given[2]))

@@ -7,34 +7,16 @@ from stable_baselines3.common.vec_env import VecNormalize
 
 from rlextras import GRPO
 from rlextras.grouped import shell
-from rlextras.grouped.resting import can_rest, step_some
+from rlextras.host.stepping import can_rest, step
 
 N = 5
-
-
-def test_a_step_of_all_is_that_of_the_host():
-    ours, host = (make_vec_env("CartPole-v1", n_envs=N, seed=3) for _ in range(2))
-    np.testing.assert_array_equal(ours.reset(), host.reset())
-    random, n_ended = np.random.default_rng(0), 0
-    for _ in range(60):
-        actions = random.integers(2, size=N)
-        *arrays, infos = step_some(ours, actions, np.ones(N, bool))
-        *expected, their_infos = host.step(actions)
-        for one, other in zip(arrays, expected, strict=True):
-            np.testing.assert_array_equal(one, other)
-            assert one.dtype == other.dtype
-        n_ended += arrays[2].sum()
-        for info, theirs in zip(infos, their_infos, strict=True):
-            assert info.keys() == theirs.keys()
-            assert info["TimeLimit.truncated"] == theirs["TimeLimit.truncated"]
-    assert n_ended > 0
 
 
 def test_those_who_rest_stay_where_they_are():
     env = make_vec_env("CartPole-v1", n_envs=N, seed=3)
     before, who = env.reset(), np.array([True, False, True, False, False])
     states = [np.array(each.unwrapped.state) for each in env.envs]
-    seen, rewards, dones, infos = step_some(env, np.zeros(N, int), who)
+    seen, rewards, dones, infos = step(env, np.zeros(N, int), who)
     moved = [
         bool(np.any(each.unwrapped.state != state))
         for each, state in zip(env.envs, states, strict=True)
