@@ -28,3 +28,19 @@ def make(name, **options):
 
 def noise(*shape, seed=0, dtype=torch.float32):
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=dtype)
+
+
+def assert_same_weights(one, other):
+    """Bit for bit. What models then say may differ in its last digits: where a file's numbers lie
+    in memory decides in which order some processors add.
+    """
+    ours, theirs = one.state_dict(), other.state_dict()
+    assert ours.keys() == theirs.keys()
+    for name, weight in ours.items():
+        assert torch.equal(weight, theirs[name]), name
+
+
+def assert_close_answers(one, other):
+    """To single precision, relative to the largest."""
+    size = float(other.detach().abs().max())
+    torch.testing.assert_close(one, other, rtol=0, atol=1e-5 * size)
