@@ -30,7 +30,7 @@ from skextras.trees.sampling import SAMPLE
 from skextras.trees.threads import Threads
 
 # Of the table: beside fewer, handing over work costs more than it saves
-VALUES_OF_A_THREAD = 1 << 16
+VALUES_OF_A_THREAD = 1 << 17
 MAX_SCORED = 10_000  # training rows that a scorer sees each round, as scikit-learn's
 
 
