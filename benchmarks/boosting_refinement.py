@@ -31,7 +31,7 @@ def contests() -> Iterator[Contest]:
     )
     own = partial(ours, 31, N_THREADS)
     models = {
-        "skextras, 350 trees, refined": own(max_iter=350, **REFINED),
+        "skextras, 650 trees, refined": own(max_iter=650, **REFINED),
         "skextras, 100 trees": own(),
         "skextras, 100 trees, 3 leaf iterations": own(leaf_iterations=3),
         "skextras, 100 trees, refined, 3 leaf iterations": own(leaf_iterations=3, **REFINED),
