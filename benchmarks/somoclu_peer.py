@@ -5,6 +5,7 @@ here through ``somoclu_shim.cpp``, on one thread.
 """
 
 import ctypes
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -26,6 +27,8 @@ def library() -> ctypes.CDLL:
     """The compiled code, which is built where it is not there yet."""
     built = FOLDER / "somoclu.so"
     if not built.exists():
+        if shutil.which("g++") is None:
+            raise RuntimeError("somoclu_peer: g++ must be there to build somoclu. Install it.")
         fetch = ["download", "--quiet", "--no-deps", "--no-build-isolation", "--no-binary=:all:"]
         command = [sys.executable, "-m", "pip", *fetch, f"--dest={FOLDER}", f"somoclu=={VERSION}"]
         subprocess.run(command, check=True)

@@ -86,6 +86,29 @@ class LevelTable:
         self._parts, self._n_waiting = [(factor.levels, values)], 0
 
 
+class LevelState:
+    """A state that keeps numbers beside the levels that were seen.
+
+    Attributes
+    ----------
+    table : LevelTable
+        The levels and the numbers.
+    """
+
+    table: LevelTable
+
+    @property
+    def levels(self) -> Levels:
+        """Those that were seen.
+
+        Returns
+        -------
+        Text or Numbers
+            Distinct, in no order that counts.
+        """
+        return self.table.levels
+
+
 def _joined(parts: Sequence[Any]) -> Levels:
     """Several lists of levels, one after the other."""
     if isinstance(parts[0], Numbers):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from skextras.features.level_table import LevelTable
+from skextras.features.level_table import LevelState, LevelTable
 from skextras.features.values import Factor, Numbers, Text
 
 
@@ -19,7 +19,7 @@ class Nothing:
         """
 
 
-class LevelCounts:
+class LevelCounts(LevelState):
     """How often each level was seen: exact, whatever the batches.
 
     Attributes
@@ -35,17 +35,6 @@ class LevelCounts:
     def __init__(self) -> None:
         self.table = LevelTable()
         self.kind, self.n_rows, self.n_missing = "", 0.0, 0.0
-
-    @property
-    def levels(self) -> Text | Numbers:
-        """Those that were seen.
-
-        Returns
-        -------
-        Text or Numbers
-            Distinct, in no order that counts.
-        """
-        return self.table.levels
 
     @property
     def counts(self) -> np.ndarray:

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from skextras.features.kernels.target_sums import fold_sums
-from skextras.features.level_table import LevelTable
+from skextras.features.level_table import LevelState, LevelTable
 from skextras.features.states import seen_levels
-from skextras.features.values import Factor, Numbers, Text
+from skextras.features.values import Factor
 
 NO_WEIGHTS = np.zeros(0)
 
@@ -95,7 +95,7 @@ def sums_by_fold(factor: Factor, folds: np.ndarray, y: Centred) -> np.ndarray:
     return sums
 
 
-class LevelSums:
+class LevelSums(LevelState):
     """Sums of the targets by level; those of batches add up.
 
     Attributes
@@ -116,17 +116,6 @@ class LevelSums:
         self.table, self.kind = LevelTable(), ""
         self.missing, self.shift = np.zeros(0), np.zeros(0)
         self.classes = list[str]()
-
-    @property
-    def levels(self) -> Text | Numbers:
-        """Those that were seen.
-
-        Returns
-        -------
-        Text or Numbers
-            Distinct, in no order that counts.
-        """
-        return self.table.levels
 
     @property
     def counts(self) -> np.ndarray:

@@ -27,7 +27,7 @@ from skextras.trees.prediction_slots import (
     MARK_WORDS,
     STRIP,
 )
-from skextras.trees.prediction_tables import Columns, left_sets, places
+from skextras.trees.prediction_tables import Columns, column_of_features, left_sets, ranks
 
 U = np.uint64
 MOST_LEAVES = 256
@@ -114,8 +114,7 @@ def mark_tables(ensemble: Ensemble, columns: Columns, rank: np.ndarray | None = 
         In the order of the trees.
     """
     nodes = ensemble.joined()
-    column, found = places(nodes, columns)
-    rank = found if rank is None else rank
+    rank = ranks(nodes, columns) if rank is None else rank
     offset, left = nodes.offset, nodes.left
     n_below, first = np.zeros(len(left), np.int64), np.zeros(len(left), np.int64)
     _number(left, offset, n_below, first)
@@ -124,7 +123,7 @@ def mark_tables(ensemble: Ensemble, columns: Columns, rank: np.ndarray | None = 
     step = n_below[offset[tree[inner_nodes]] + left[inner_nodes]]
     own = rank[inner_nodes].astype(U) | first[inner_nodes].astype(U) << U(8)
     own |= step.astype(U) << U(16) | nodes.missing_left[inner_nodes].astype(U) << U(24)
-    own |= column[inner_nodes].astype(U) << U(25)
+    own |= column_of_features(columns)[nodes.feature[inner_nodes]].astype(U) << U(25)
     n_own = np.bincount(tree[inner_nodes], minlength=len(offset) - 1)
     word_offset = np.concatenate([[0], np.cumsum(n_own + n_own % 2)])
     start_of_own = np.cumsum(n_own) - n_own

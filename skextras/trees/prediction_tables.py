@@ -207,6 +207,33 @@ class PackedNodes:
     set_offset: np.ndarray
 
 
+def ranks(nodes: Nodes, columns: Columns) -> np.ndarray:
+    """Last bin that goes left, of each numeric split.
+
+    Parameters
+    ----------
+    nodes : Nodes
+        Of all trees.
+    columns : Columns
+        The features in use.
+
+    Returns
+    -------
+    ndarray of uint8
+        For each node; 0 where it says nothing.
+    """
+    rank = np.zeros(len(nodes.feature), np.uint8)
+    numeric = np.flatnonzero((nodes.feature >= 0) & (nodes.category_set < 0))
+    own = column_of_features(columns)[nodes.feature[numeric]]
+    order = np.argsort(own, kind="stable")
+    numeric, own = numeric[order], own[order]
+    bounds = np.searchsorted(own, np.arange(len(columns.feature) + 1))
+    for place in range(len(columns.feature)):
+        some = numeric[bounds[place] : bounds[place + 1]]
+        rank[some] = np.searchsorted(columns.cuts[place], nodes.threshold[some])
+    return rank
+
+
 def places(nodes: Nodes, columns: Columns) -> tuple[np.ndarray, np.ndarray]:
     """Column of each node's feature, and the last bin that goes left (numeric splits).
 
@@ -222,16 +249,26 @@ def places(nodes: Nodes, columns: Columns) -> tuple[np.ndarray, np.ndarray]:
     tuple of ndarray
         For each node; 0 where it says nothing.
     """
-    column = np.searchsorted(columns.feature, np.maximum(nodes.feature, columns.feature[0]))
-    rank = np.zeros(len(column), np.uint8)
-    numeric = np.flatnonzero((nodes.feature >= 0) & (nodes.category_set < 0))
-    own, order = column[numeric], np.argsort(column[numeric], kind="stable")
-    numeric, own = numeric[order], own[order]
-    bounds = np.searchsorted(own, np.arange(len(columns.feature) + 1))
-    for place in range(len(columns.feature)):
-        some = numeric[bounds[place] : bounds[place + 1]]
-        rank[some] = np.searchsorted(columns.cuts[place], nodes.threshold[some])
-    return column.astype(np.int64), rank
+    column = column_of_features(columns)[np.maximum(nodes.feature, columns.feature[0])]
+    return column, ranks(nodes, columns)
+
+
+def column_of_features(columns: Columns) -> np.ndarray:
+    """Column of each feature that is in use.
+
+    Parameters
+    ----------
+    columns : Columns
+        The features in use.
+
+    Returns
+    -------
+    ndarray of int64 of shape (greatest feature + 1,)
+        0 for those that are not.
+    """
+    column_of = np.zeros(columns.feature[-1] + 1, np.int64)
+    column_of[columns.feature] = np.arange(len(columns.feature))
+    return column_of
 
 
 @compiled
@@ -266,10 +303,9 @@ def pack(nodes: Nodes, columns: Columns, rank: np.ndarray | None = None) -> Pack
     PackedNodes
         In the order of the trees.
     """
-    rank = places(nodes, columns)[1] if rank is None else rank
+    rank = ranks(nodes, columns) if rank is None else rank
     feature, offset = nodes.feature, nodes.offset
-    column_of = np.zeros(columns.feature[-1] + 1, np.int64)
-    column_of[columns.feature] = np.arange(len(columns.feature))
+    column_of = column_of_features(columns)
     words = np.empty(len(feature), np.uint64)
     _pack_words(feature, rank, nodes.missing_left, nodes.left, offset, column_of, words)
     has_set = nodes.category_set >= 0
