@@ -23,7 +23,7 @@ from accelerate import Accelerator
 from diffusers.optimization import get_scheduler
 from diffusers.training_utils import EMAModel
 from sklearn.datasets import load_digits
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import mse_loss
 from torch.utils.data import DataLoader, TensorDataset
 from tqdm.auto import tqdm
@@ -33,6 +33,7 @@ from benchmarks.harness import Contest, Contestant, Table, hold
 from genextras.denoisers import DiT
 from genextras.training import EMAModel as OurEMAModel
 from genextras.training import Trainer
+from genextras.training import loop as training_loop
 
 RATE, WARMUP, DECAY = 1e-3, 20, 0.95
 
@@ -182,7 +183,7 @@ def shares() -> Table:
     parts = {
         "forward": (loop.network, "module"),
         "backward": (loop.accelerator, "backward"),
-        "clipping": (nn.utils, "clip_grad_norm_"),
+        "clipping": (training_loop, "clip"),
         "AdamW": (loop.optimizer, "step"),
         "average of weights": (loop.ema, "step"),
         "levels, noise, data, loss": (loop, "take"),  # all, less the others

@@ -90,7 +90,12 @@ def save(path: Path, state: dict[str, Any]) -> None:
     OSError
         If it cannot be written; the old one is kept.
     """
-    write_whole(path, lambda partial: torch.save({"format": FORMAT, **state}, partial))
+    write_whole(path, lambda partial: _dump({"format": FORMAT, **state}, partial))
+
+
+def _dump(state: dict[str, Any], path: Path) -> None:
+    with path.open("wb") as file:  # by its own writer torch would not say what failed
+        torch.save(state, file)
 
 
 def load(path: Path, *, mmap: bool = False) -> dict[str, Any]:

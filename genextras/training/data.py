@@ -4,14 +4,16 @@ The order has no state, so that a resumed run reads on where the unbroken one wo
 several processes takes its share of the same batch.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import inf
+from numbers import Real
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, default_collate
+from torch.utils.data import DataLoader, IterableDataset
 
+from genextras.training.fetching import as_tensor, fetched, parted
 from genextras.training.pipeline import sample_shape
 from genextras.validation import message
 
@@ -89,19 +91,22 @@ class TensorData:
     def __len__(self) -> int:
         return len(self.x)
 
-    def batches(self, rows: Iterator[Tensor]) -> Iterator[Batch]:
+    def batches(self, rows: Iterator[Tensor], *, seed: int = 0, first: int = 0) -> Iterator[Batch]:
         """Examples of given rows.
 
         Parameters
         ----------
         rows : iterator of LongTensor of shape (B,)
             One for each batch.
+        seed, first : int, default=0
+            Not read: nothing is drawn.
 
         Yields
         ------
         x, classes : Tensor of shape (B, ...), LongTensor of shape (B,) or None
             Copies.
         """
+        del seed, first
         for each in rows:
             chosen = each.to(self.x.device, non_blocking=True)
             classes = None if self.classes is None else self.classes[chosen]
@@ -114,26 +119,35 @@ class StoredData:
     Parameters
     ----------
     dataset : Dataset
-        Its items are x, (x, class), or dicts of ``x`` or ``images`` and ``class_labels``.
+        Its items are x, (x, class), or dicts with names of ``DATA`` and ``CLASSES``.
+    classes : LongTensor of shape (n,) or None
+        Labels of the items that were looked at.
     device : torch.device
         Where batches are sent.
     n_workers : int
         Processes that fetch; 0 for none.
     """
 
-    def __init__(self, dataset: Any, device: torch.device, n_workers: int) -> None:
-        self.dataset, self.device, self.n_workers = dataset, device, n_workers
+    def __init__(
+        self, dataset: Any, classes: Tensor | None, device: torch.device, n_workers: int
+    ) -> None:
+        self.dataset, self.classes = dataset, classes
+        self.device, self.n_workers = device, n_workers
 
     def __len__(self) -> int:
         return len(self.dataset)
 
-    def batches(self, rows: Iterator[Tensor]) -> Iterator[Batch]:
+    def batches(self, rows: Iterator[Tensor], *, seed: int = 0, first: int = 0) -> Iterator[Batch]:
         """Examples of given rows.
 
         Parameters
         ----------
         rows : iterator of LongTensor of shape (B,)
             One for each batch.
+        seed : int, default=0
+            Of what a dataset draws in other processes.
+        first : int, default=0
+            Number of the first batch, which with the seed decides those draws.
 
         Yields
         ------
@@ -141,45 +155,20 @@ class StoredData:
             Of these rows.
         """
         lists = (each.tolist() for each in rows)
-        items: Any
-        if self.n_workers:
-            items = DataLoader(
-                self.dataset,
-                batch_sampler=lists,
-                num_workers=self.n_workers,
-                pin_memory=self.device.type == "cuda",
-                generator=torch.Generator(),  # the global one is left alone
-            )
-        else:
-            items = (default_collate([self.dataset[i] for i in each]) for each in lists)
-        for item in items:
-            x, classes = parted(item)
-            classes = None if classes is None else classes.to(self.device, non_blocking=True)
+        for x, classes in fetched(
+            self.dataset,
+            lists,
+            n_workers=self.n_workers,
+            is_pinned=self.device.type == "cuda",
+            seed=seed,
+            first=first,
+        ):
+            if classes is not None:
+                classes = classes.to(self.device, torch.int64, non_blocking=True)
             yield x.to(self.device, torch.float32, non_blocking=True), classes
 
 
 Examples = TensorData | StoredData
-
-
-def parted(item: Any) -> tuple[Any, Any]:
-    """Data and classes of a batch as a dataset gives it.
-
-    Parameters
-    ----------
-    item : Tensor, sequence or mapping
-        x, (x, class), or a mapping.
-
-    Returns
-    -------
-    x, classes : object
-        The latter may be None.
-    """
-    if isinstance(item, dict):
-        key = next((name for name in ("x", "images", "pixel_values") if name in item), None)
-        return item[key] if key else item, item.get("class_labels")
-    if isinstance(item, Sequence) and not isinstance(item, str):
-        return item[0], item[1] if len(item) > 1 else None
-    return item, None
 
 
 def as_examples(
@@ -220,41 +209,67 @@ def as_examples(
     ValueError
         If they are of the wrong shape or range.
     """
-    is_stored = hasattr(data, "__getitem__") and hasattr(data, "__len__")
-    if is_stored and not hasattr(data, "shape") and not isinstance(data, str):
+    _check_kind(data)
+    if not hasattr(data, "__array__") and not _is_nested(data):
         if not len(data):
             _refuse("not empty", "no example", "Check the path of the dataset.")
-        check_data(_some(data), model, limit=limit)
+        x, labels = _some(data)
+        check_data(x, model, limit=limit)
         if classes is not None:
             cure = "Let the dataset's items be (x, class)."
             _refuse("a Tensor where classes are given", type(data).__name__, cure, TypeError)
-        return StoredData(data, device, n_workers)
-    x = _as_tensor(data)
+        _check_labels(labels, (len(x),))
+        return StoredData(data, labels, device, n_workers)
+    x = as_tensor(data)
     check_data(x, model, limit=limit)
-    labels = None if classes is None else torch.as_tensor(classes)
-    if labels is not None and (labels.shape != (len(x),) or labels.is_floating_point()):
-        got = f"{labels.dtype} of shape {tuple(labels.shape)}"
-        text = f"whole numbers of shape ({len(x)},)"
-        raise ValueError(message("Trainer", "classes", text, got, "Pass one for each example."))
+    labels = None if classes is None else as_tensor(classes)
+    _check_labels(labels, (len(x),))
     return TensorData(x, None if labels is None else labels.long(), device)
 
 
-def _some(data: Any) -> Tensor:
-    """Some items of a dataset."""
+def _check_kind(data: Any) -> None:
+    """Refuse what has no items by number, which an order that resumes needs."""
+    kind, allowed = type(data).__name__, "a Tensor or a dataset"
+    if isinstance(data, DataLoader):
+        cure = "Pass its dataset; batches and their order are the trainer's."
+        _refuse(allowed, kind, cure, TypeError)
+    if isinstance(data, Mapping):
+        names = ", ".join(map(repr, list(data)[:5]))
+        _refuse(allowed, f"{kind} of {names}", "Pass one of its parts.", TypeError)
+    has_items = hasattr(data, "__getitem__") and hasattr(data, "__len__")
+    if isinstance(data, IterableDataset) or (isinstance(data, Iterable) and not has_items):
+        cure = "Items are asked for by number, so that a run can resume: pass list(data), say."
+        _refuse(allowed, kind, cure, TypeError)
+    if isinstance(data, str | bytes) or not (has_items or hasattr(data, "__array__")):
+        _refuse(allowed, kind, "Pass (N, ...) numbers, or a dataset of Tensors.", TypeError)
+
+
+def _is_nested(data: Any) -> bool:
+    """Whether data are lists of lists of numbers."""
+    while isinstance(data, Sequence) and len(data) and not isinstance(data, str):
+        data = data[0]
+    return isinstance(data, Real)
+
+
+def _some(data: Any) -> tuple[Tensor, Tensor | None]:
+    """Some items of a dataset, and their classes."""
     rows = sorted({round(i) for i in torch.linspace(0, len(data) - 1, LOOKED_AT).tolist()})
-    items = [_as_tensor(parted(data[i])[0]) for i in rows]
-    shapes = sorted({tuple(each.shape) for each in items})
+    items = [parted(data[i]) for i in rows]
+    x = [as_tensor(each) for each, _ in items]
+    shapes = sorted({tuple(each.shape) for each in x})
     if len(shapes) > 1:
         _refuse("examples of one shape", ", ".join(map(str, shapes)), "Crop them, or pad them.")
-    return torch.stack(items)
+    labels = [as_tensor(each) for _, each in items if each is not None]
+    if labels and len(labels) < len(x):
+        _refuse("with a class for every example, or none", "some without", "Give each a class.")
+    return torch.stack(x), torch.stack(labels) if labels else None
 
 
-def _as_tensor(x: Any) -> Tensor:
-    try:
-        return torch.as_tensor(x)
-    except (TypeError, ValueError, RuntimeError) as error:
-        got, cure = type(x).__name__, "Pass (N, ...) numbers, or a dataset of Tensors."
-        raise TypeError(message("Trainer", "data", "a Tensor or a dataset", got, cure)) from error
+def _check_labels(labels: Tensor | None, shape: tuple[int]) -> None:
+    if labels is not None and (labels.shape != shape or labels.is_floating_point()):
+        got = f"{labels.dtype} of shape {tuple(labels.shape)}"
+        text = f"whole numbers of shape {shape}"
+        raise ValueError(message("Trainer", "classes", text, got, "Pass one for each example."))
 
 
 def check_data(x: Tensor, model: Any, *, limit: float | None) -> None:
@@ -277,8 +292,11 @@ def check_data(x: Tensor, model: Any, *, limit: float | None) -> None:
         If they are empty, not finite, of the wrong shape or the wrong range.
     """
     shape = tuple(x.shape)
+    if x.layout is not torch.strided:
+        _refuse("dense", str(x.layout), "Pass x.to_dense().", TypeError)
     if not x.is_floating_point():
-        found = f"{x.dtype}, {_range(x)}" if x.numel() else str(x.dtype)
+        is_ordered = x.numel() and not x.is_complex()
+        found = f"{x.dtype}, {_range(x)}" if is_ordered else str(x.dtype)
         _refuse("floats", found, "Bytes become data by x.float() / 127.5 - 1.", TypeError)
     if x.ndim < 2 or not x.numel():
         _refuse("of shape (N, ...)", f"shape {shape}", "Stack the examples along dimension 0.")

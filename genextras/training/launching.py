@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch.multiprocessing.spawn import spawn
 
+from genextras.training.interruption import StopRequest
 from genextras.validation import check_integer, message
 
 __all__ = ["launch"]
@@ -20,7 +21,8 @@ def launch(
 
     Each process trains on a GPU of its own where there are enough, else on its part of the CPU's
     cores; ``Trainer`` inside the function does the rest. ``accelerate launch`` does the same from
-    the command line.
+    the command line. Ctrl-C stops a trainer in each of them, with a checkpoint; what follows this
+    call is not done then.
 
     Parameters
     ----------
@@ -40,6 +42,8 @@ def launch(
         If there are fewer cores or GPUs, or this is itself such a process.
     ProcessRaisedException
         If the function raises in a process; the others are ended.
+    KeyboardInterrupt
+        After Ctrl-C, once all processes have stopped; a second one does not wait for them.
 
     References
     ----------
@@ -74,8 +78,13 @@ def launch(
         "ACCELERATE_USE_CPU": str(n_gpus < num_processes).lower(),
     }
     n_threads = max(n_cores // num_processes, 1)
+    if "OMP_NUM_THREADS" not in os.environ:  # accelerate would warn, and choose by itself
+        shared["OMP_NUM_THREADS"] = str(n_threads)
     given = (function, tuple(arguments), shared, n_threads)
-    spawn(_run, given, nprocs=num_processes)
+    with StopRequest() as stop:  # the processes hear it as well
+        spawn(_run, given, nprocs=num_processes)
+    if stop.is_made:
+        raise KeyboardInterrupt
 
 
 def _run(

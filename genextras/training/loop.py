@@ -4,7 +4,7 @@ Levels, noise and forgotten classes are drawn for the whole batch by every proce
 its own part: what is trained does not depend on how many processes share the work.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
@@ -23,7 +23,7 @@ from genextras.training.objective import Draw, Objective
 from genextras.training.path import TrainingPath
 from genextras.training.randomness import seeded
 
-__all__ = ["Loop", "Share"]
+__all__ = ["Loop", "Share", "clip"]
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,27 @@ class Share:
         """
         start = (self.process * self.n_pieces + piece) * self.piece_size
         return start, start + self.piece_size
+
+
+def clip(parameters: Iterable[nn.Parameter], most: float) -> Tensor:
+    """Cut gradients to a norm, as ``clip_grad_norm_`` does, whose search for devices costs more.
+
+    Parameters
+    ----------
+    parameters : iterable of Parameter
+        On one device; those without a gradient are left out.
+    most : float
+        The largest norm that is left.
+
+    Returns
+    -------
+    Tensor, 0-d
+        The norm before.
+    """
+    gradients = [each.grad for each in parameters if each.grad is not None]
+    norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
+    torch._foreach_mul_(gradients, (most / (norm + 1e-6)).clamp(max=1.0))
+    return norm
 
 
 @dataclass
@@ -127,8 +148,9 @@ class Loop:
             with self._alone(piece):
                 given = (x, noise[start:stop], None if signs is None else signs[start:stop])
                 loss = self._loss(given, classes, draw, (start, stop))
-                self.accelerator.backward(loss / share.n_pieces)
-            total += loss.detach() / share.n_pieces
+                loss = loss if share.n_pieces == 1 else loss / share.n_pieces
+                self.accelerator.backward(loss)
+            total += loss.detach()
         return self._update(total)
 
     def _alone(self, piece: int) -> AbstractContextManager:
@@ -163,8 +185,7 @@ class Loop:
 
     def _update(self, loss: Tensor) -> Tensor:
         if self.max_grad_norm is not None:
-            norm = nn.utils.clip_grad_norm_(self.parameters, self.max_grad_norm, foreach=True)
-            loss = loss + 0 * norm.detach()
+            loss = loss + 0 * clip(self.parameters, self.max_grad_norm)
         self.optimizer.step()
         for weight in self.weights:  # those as well that the optimizer leaves alone
             weight.grad = None
@@ -172,6 +193,17 @@ class Loop:
             if average is not None:
                 average.step(self.weights)
         return loss
+
+    def is_finite(self) -> bool:
+        """Whether no weight is infinite or NaN; the device is waited for.
+
+        Returns
+        -------
+        bool
+            Of all weights, those that are not trained as well.
+        """
+        largest = torch._foreach_norm(self.weights, torch.inf)
+        return bool(torch.stack(largest).isfinite().all())
 
     def learn_levels(self) -> None:
         """Tell the importance sampler which losses all processes saw since the last call.

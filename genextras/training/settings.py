@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from genextras.training.compilation import can_compile
 from genextras.training.loop import Share
 from genextras.validation import (
     check_choice,
@@ -204,8 +205,11 @@ class Settings:
             It shares the weights of ``model``.
         """
         called: Any = model
-        if self.compile:
-            backend = self.compile if isinstance(self.compile, str) else "inductor"
+        backend = self.compile if isinstance(self.compile, str) else "inductor"
+        is_told = accelerator.is_local_main_process
+        if self.compile and (
+            backend != "inductor" or can_compile(accelerator.device, is_told=is_told)
+        ):
             called = torch.compile(model, backend=backend)
         return accelerator.prepare_model(called)
 

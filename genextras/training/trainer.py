@@ -68,7 +68,7 @@ class Trainer(Outcome):
     gradient_checkpointing : bool, default=False
         Whether activations are computed twice to save memory.
     compile : bool or str, default=False
-        Whether the network is compiled, or torch's backend for it.
+        Whether the network is compiled, or torch's backend for it; a warning says where it cannot.
     channels_last : bool, default=False
         Whether images are stored with channels last, which convolutions may prefer.
     folder : str or Path, optional
@@ -203,7 +203,8 @@ class Trainer(Outcome):
         Parameters
         ----------
         data : Tensor of shape (N, ...), array, or map-style dataset
-            x_0. A dataset's items are x, (x, class), or dicts with ``x`` and ``class_labels``.
+            x_0. A dataset's items are x, (x, class), or dicts with ``x`` (or ``images``, ``image``,
+            ``img``, ``pixel_values``) and maybe ``class_labels`` (or ``labels``, ``label``).
         n_steps : int
             Number of the last update.
         classes : LongTensor of shape (N,) or array, optional
@@ -219,7 +220,7 @@ class Trainer(Outcome):
         Raises
         ------
         FloatingPointError
-            If the loss or a gradient is no longer finite; the last good checkpoint is kept.
+            If loss, gradients or weights are not finite; the last good checkpoint is kept.
         OSError
             If a checkpoint cannot be written; the old one is kept.
         TypeError, ValueError
@@ -258,7 +259,8 @@ class Trainer(Outcome):
 
     def _run(self, examples: Examples, n_steps: int, stop: StopRequest) -> None:
         settings, loop = self.settings, self._loop
-        batches = examples.batches(self._rows(n_steps))
+        first = self.n_steps_done * loop.share.n_pieces
+        batches = examples.batches(self._rows(n_steps), seed=settings.seed, first=first)
         records = Records(settings, self.accelerator, self.n_steps_done, n_steps)
         with records:
             while self.n_steps_done < n_steps:
@@ -310,13 +312,17 @@ class Trainer(Outcome):
         if bad:
             step = self.n_steps_done - len(found) + bad[0] + 1
             self.losses += found[: bad[0]]
-            kept = self.checkpoint_path
-            where = f"The last good checkpoint is {kept}" if kept else "No checkpoint was kept"
-            text = f"at update {step}. {where}; look for NaN in the data, or lower learning_rate"
-            raise FloatingPointError(
-                f"{OWNER}: loss and gradients must be finite, got {found[bad[0]]} {text}."
-            )
+            at = f"got {found[bad[0]]} at update {step}. {self._kept()}"
+            cure = "look for NaN in the data, or lower learning_rate."
+            raise FloatingPointError(f"{OWNER}: loss and gradients must be finite, {at}; {cure}")
         self.losses += found
+        if not self._loop.is_finite():
+            at = f"got others by update {self.n_steps_done}. {self._kept()}"
+            raise FloatingPointError(f"{OWNER}: weights must be finite, {at}; lower learning_rate.")
+
+    def _kept(self) -> str:
+        kept = self.checkpoint_path
+        return f"The last good checkpoint is {kept}" if kept else "No checkpoint was kept"
 
     @property
     def checkpoint_path(self) -> Path | None:

@@ -54,10 +54,16 @@ def try_model(
     null = null_class(model)
     if classes is not None:
         if null is None:
-            got, cure = type(model).__name__, "Leave classes out, or set num_class_embeds."
+            got, cure = (
+                type(model).__name__,
+                "Leave classes out of the data, or set num_class_embeds.",
+            )
             raise ValueError(message(OWNER, "model", "one with classes", got, cure))
         known = getattr(examples, "classes", None)
         _check_classes(classes if known is None else known, null, settings.label_dropout)
+    elif null is not None:
+        got, cure = type(model).__name__, "Pass classes, or construct it without num_class_embeds."
+        raise ValueError(message(OWNER, "model", "one without classes, as the data", got, cure))
     _check_output(model, path, x, classes)
     return shape
 

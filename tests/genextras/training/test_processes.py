@@ -1,7 +1,11 @@
 """Two processes train what one does on the same batches; the launcher refuses what cannot be."""
 
+import os
+import signal
+
 import pytest
 import torch
+from torch.utils.data import Dataset
 
 import genextras
 from genextras.training import launch
@@ -23,6 +27,39 @@ def train(folder):
 
 def fail():
     raise ValueError("in a process")
+
+
+class Interrupting(Dataset):
+    """Ctrl-C in a terminal, which every process hears, in the middle of a run."""
+
+    def __init__(self):
+        self.n_asked = 0
+
+    def __len__(self):
+        return 40
+
+    def __getitem__(self, i):
+        self.n_asked += 1
+        if self.n_asked == 100:
+            signal.raise_signal(signal.SIGINT)
+            if not int(os.environ["RANK"]):
+                os.kill(os.getppid(), signal.SIGINT)
+        return cloud(40)[i]
+
+
+def interrupted(folder):
+    torch.set_num_threads(1)
+    trainer = quiet(points(), genextras.FlowMatchScheduler(), folder=folder, log_every=5)
+    trainer.fit(Interrupting(), n_steps=1000)
+    (folder / os.environ["RANK"]).write_text(str(trainer.n_steps_done))
+
+
+def test_ctrl_c_stops_all_processes_with_a_checkpoint(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        launch(interrupted, [tmp_path], num_processes=2)
+    kept = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
+    assert kept["step"] < 100
+    assert {(tmp_path / rank).read_text() for rank in "01"} == {str(kept["step"])}
 
 
 def test_two_processes_train_what_one_does(tmp_path):

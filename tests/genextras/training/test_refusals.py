@@ -139,6 +139,19 @@ def test_a_run_of_another_network_or_optimizer_is_not_resumed(tmp_path):
         quiet(points(width=8), FLOW(), folder=tmp_path).fit(cloud(), n_steps=2, resume=True)
 
 
+def test_a_missing_compiler_is_told_and_the_network_runs_as_it_is(monkeypatch):
+    def lacking(*arguments, **options):
+        raise RuntimeError("No working C++ compiler found\n\nSet TORCHDYNAMO_VERBOSE=1")
+
+    monkeypatch.setattr(torch, "compile", lacking)
+    with pytest.warns(
+        UserWarning, match=r"C\+\+ compiler that works \(No work.*\)\. Training goes"
+    ):
+        trainer = quiet(points(), FLOW(), compile=True)
+    assert trainer._loop.network.module is trainer.model
+    assert trainer.fit(cloud(), n_steps=1).n_steps_done == 1
+
+
 def test_sliced_score_matching_trains_a_network_with_attention():
     model = DiT(8, 1, hidden_size=8, num_layers=1, num_attention_heads=2)
     trainer = quiet(model, genextras.EDMScheduler(), "sliced", batch_size=4)
