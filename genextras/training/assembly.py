@@ -60,6 +60,10 @@ def assemble(  # noqa: PLR0917 - the parts, in the order of Trainer's arguments
         If one cannot do what the options say.
     """
     check_model(model, settings)
+    if objective.matching == "sliced" and settings.compile is not False:
+        allowed = "False with sliced matching"
+        cure = "Torch differentiates what it compiles once, and that takes a second derivative."
+        raise ValueError(message("Trainer", "compile", allowed, settings.compile, cure))
     if settings.gradient_checkpointing:
         model.enable_gradient_checkpointing()
     model.to(accelerator.device)

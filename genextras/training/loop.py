@@ -13,11 +13,12 @@ from typing import Any
 import torch
 from diffusers.training_utils import EMAModel as HostEMAModel
 from torch import Tensor, nn
+from torch.nn.attention import sdpa_kernel
 
 from genextras.training.data import Batch
 from genextras.training.ema import EMAModel
 from genextras.training.levels import LossHistory
-from genextras.training.losses import drop_labels, random_signs
+from genextras.training.losses import TWICE, drop_labels, random_signs
 from genextras.training.network import Network, null_class
 from genextras.training.objective import Draw, Objective
 from genextras.training.path import TrainingPath
@@ -145,7 +146,7 @@ class Loop:
             if classes is not None and forgets is not None:
                 rate, null = self.label_dropout, self.null or 0
                 classes = drop_labels(classes, rate, null=null, draws=forgets[start:stop])
-            with self._alone(piece):
+            with self._alone(piece), self._kernels():
                 given = (x, noise[start:stop], None if signs is None else signs[start:stop])
                 loss = self._loss(given, classes, draw, (start, stop))
                 loss = loss if share.n_pieces == 1 else loss / share.n_pieces
@@ -158,6 +159,10 @@ class Loop:
         if piece == self.share.n_pieces - 1:
             return nullcontext()
         return self.accelerator.no_sync(self.network.module)
+
+    def _kernels(self) -> AbstractContextManager:
+        """Checkpoints compute attention again as it was computed at first."""
+        return sdpa_kernel(TWICE) if self.objective.matching == "sliced" else nullcontext()
 
     def _loss(
         self,

@@ -26,6 +26,9 @@ __all__ = [
 ]
 
 
+TWICE = SDPBackend.MATH  # fused attention has no second derivative
+
+
 class Levels(NamedTuple):
     """Noise levels of B samples, Tensors of shape (B,)."""
 
@@ -119,7 +122,8 @@ def sliced_score_loss(
     """Sliced score matching with variance reduction: b² (vᵀ ∂s/∂x v + ‖s‖²/2) / d ([1]_, eq. 8).
 
     It needs no x_0, and has the same gradient on average as denoising score matching at the same
-    levels. Its least value on Gaussian data of variance V at a level is -b² / 2V.
+    levels. Its least value on Gaussian data of variance V at a level is -b² / 2V. If the network
+    keeps checkpoints, call ``backward`` under ``sdpa_kernel(SDPBackend.MATH)``, as ``Trainer``.
 
     Parameters
     ----------
@@ -156,11 +160,11 @@ def sliced_score_loss(
     [-0.5, -0.5, -0.5]
     """
     x = x.detach().requires_grad_()
-    with sdpa_kernel(SDPBackend.MATH):  # fused attention has no second derivative
-        output = network(x)
-    scaled = -mix(x, output, *solve(prediction, levels.a, levels.b, sigma_data)[2:])  # b s = -ε
     v = random_signs(x, generator) if directions is None else directions
-    slope = torch.autograd.grad((scaled * v).sum(), x, create_graph=True)[0]
+    with sdpa_kernel(TWICE):
+        output = network(x)
+        scaled = -mix(x, output, *solve(prediction, levels.a, levels.b, sigma_data)[2:])  # b s = -ε
+        slope = torch.autograd.grad((scaled * v).sum(), x, create_graph=True)[0]
     curvature = levels.b * (slope * v).flatten(1).mean(1)  # b² vᵀ ∂s/∂x v
     return curvature + 0.5 * scaled.square().flatten(1).mean(1)
 

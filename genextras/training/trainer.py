@@ -40,7 +40,7 @@ class Trainer(Outcome):
     model : Module
         Called as ``model(x, label)``, or with ``class_labels=`` where data have classes.
     scheduler : DiffusionScheduler
-        Of this package: it decides the levels, and what the network predicts.
+        Of this package: it decides levels, and by ``prediction_type`` what the network predicts.
     objective : str or Objective, default="prediction"
         "prediction", "epsilon", "sample", "v", "flow", "score", "sliced", "edm", or an object.
     batch_size : int, default=128

@@ -13,6 +13,7 @@ from torch.utils.data import Dataset, TensorDataset
 import genextras
 from genextras.denoisers import DiT, MLPDenoiser
 from genextras.training import EMAModel
+from tests.genextras.networks import seeded
 from tests.genextras.training.networks import (
     cloud,
     equal_weights,
@@ -158,6 +159,21 @@ def test_sliced_score_matching_trains_a_network_with_attention():
     before = model.blocks[0].to_qkv.weight.detach().clone()
     trainer.fit(pictures(), n_steps=4)  # (gates open first)
     assert not torch.equal(before, model.blocks[0].to_qkv.weight)
+
+
+def test_sliced_score_matching_takes_checkpoints_and_refuses_to_be_compiled():
+    def network():
+        with seeded():
+            return DiT(8, 1, hidden_size=8, num_layers=4, num_attention_heads=2)
+
+    models = []
+    for options in ({}, {"gradient_checkpointing": True}):
+        trainer = quiet(network(), FLOW(), "sliced", batch_size=4, **options)
+        models.append(trainer.fit(pictures(), n_steps=3).model)
+    for plain, kept in zip(*(model.parameters() for model in models), strict=True):
+        torch.testing.assert_close(kept, plain, rtol=1e-4, atol=1e-5)
+    with pytest.raises(ValueError, match="compile must be False with sliced matching, got True"):
+        quiet(network(), FLOW(), "sliced", compile=True)
 
 
 def test_a_network_that_diffusers_cannot_load_is_not_saved(tmp_path):
