@@ -28,7 +28,7 @@ from skextras.som.passes import (
 )
 from skextras.som.stored import StoredRows
 from skextras.som.stored_passes import measure_found_stored, measure_stored, search_stored
-from skextras.som.tiles import LANES, PANEL, ROWS
+from skextras.som.tiles import PANEL, ROWS
 
 METRICS = {
     "euclidean": EUCLIDEAN,
@@ -91,11 +91,11 @@ def is_missing(values: np.ndarray) -> bool:
     Returns
     -------
     bool
-        Whether there is NaN; one sum where there is none.
+        Whether there is NaN: squares and their sums are infinite at most, so it is what they show.
     """
+    flat = values.ravel()
     with np.errstate(over="ignore", invalid="ignore"):
-        is_suspect = np.isnan(values.sum())
-    return bool(is_suspect and np.isnan(values).any())
+        return bool(np.isnan(np.dot(flat, flat)))
 
 
 def aligned(n: int) -> np.ndarray:
@@ -111,7 +111,7 @@ def aligned(n: int) -> np.ndarray:
     ndarray of float32 of shape (n,)
         Zeros, that begin where a line does: a vector on two lines takes twice the time.
     """
-    room = np.zeros(n + LANES, np.float32)
+    room = np.zeros(n + LINE // 4, np.float32)
     first = -room.ctypes.data % LINE // room.itemsize
     return room[first : first + n]
 
@@ -297,27 +297,33 @@ class Codebook:
             measure_rows(X, self.kind, self.columns, True, scores)
             pick_rows(scores, found)
             return
-        packed = self._masked if is_missing(X) else self._plain
-        chunk = max(CELLS // packed.width // BLOCK, 1) * BLOCK
-        for start in range(0, len(X), chunk):
-            self._search(X[start : start + chunk], packed, found[start : start + chunk])
+        few = -(-CELLS // (self.n_features * BLOCK)) * BLOCK
+        for start in range(0, len(X), few):
+            rows = slice(start, start + few)
+            if not self._search(X[rows], self._plain, found[rows]):
+                self._search(X[rows], self._masked, found[rows])
 
-    def _search(self, X: np.ndarray, packed: _Packed, found: np.ndarray) -> None:
+    def _search(self, X: np.ndarray, packed: _Packed, found: np.ndarray) -> bool:
+        """Find the units of a few rows; False where values are missing but not provided for."""
         width, n = packed.width, len(X)
-        narrow = np.zeros((-(-n // ROWS) * ROWS, width), np.float32)
+        narrow = np.empty((-(-n // ROWS) * ROWS, width), np.float32)
+        narrow[n:] = 0
         margins, doubts = np.empty(n), np.empty(n, np.int32)
         flat = narrow.ravel()
         narrow_rows(X, self.kind, self._centre, self._scale, self._reach, width, flat, margins)
+        if packed is self._plain and np.isnan(margins).any():
+            return False
         search_narrow(flat, margins, width, packed.panels, packed.bias, found, doubts)
-        if not np.any(doubts):
-            return
         again = np.flatnonzero(doubts)
+        if not len(again):
+            return True
         settled = np.empty((len(again), found.shape[1]), np.int32)
         settle_rows(
             X[again].astype(np.float64), self.kind, narrow[again].ravel(), margins[again],
             doubts[again], packed.rows, packed.bias, self.weights, settled,
         )  # fmt: skip
         found[again] = settled
+        return True
 
     def distances(self, X: np.ndarray | StoredRows) -> np.ndarray:
         """Distances of rows to all units.

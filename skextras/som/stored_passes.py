@@ -20,7 +20,7 @@ from skextras.som.passes import (
     as_distance,
     exact,
     measured,
-    take,
+    take_all,
 )
 from skextras.som.tiles import LANES, PANEL, gather
 from skextras.trees.compiling import compiled, inner
@@ -156,8 +156,9 @@ def search_stored(
                     i * LANES,
                     panel,
                 )
-        for i in range(count):
-            doubts[begin + i] = take(best, second, place, i * LANES, margins[i], found[begin + i])
+        end = begin + count
+        lanes = best, second, place
+        take_all(lanes, margins[:count], found[begin:end], doubts[begin:end])
 
 
 # ------------------------------------------------------------ distances

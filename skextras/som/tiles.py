@@ -5,7 +5,8 @@ distance does. The products of 6 rows with 64 units stay in registers while the 
 then each lane takes its best score so far, the unit, and its second best score. The matrix of
 scores is never written, which is what a product followed by an argmin spends half of its time on.
 
-The code is LLVM's own, see ``skextras.trees.vectors``; vectors have 16 numbers.
+The code is LLVM's own, see ``skextras.trees.vectors``. Vectors are those of the machine: wider ones
+would be cut in pieces, and what each of the lanes remembers be read and written for nothing.
 """
 
 from typing import Any
@@ -17,9 +18,9 @@ from numba.extending import intrinsic
 
 from skextras.trees.vectors import IS_WIDE, WORD, at, loaded, multiply_add, splat
 
-LANES = 16
-ROWS = 6  # accumulators: ROWS x VECTORS registers of 32 (AVX-512), or twice ROWS of 16 (AVX2)
-VECTORS = 4 if IS_WIDE else 1
+LANES = 16 if IS_WIDE else 8
+VECTORS = 4 if IS_WIDE else 2
+ROWS = 6  # accumulators: ROWS x VECTORS registers of 32 (AVX-512), or of 16 (AVX2)
 PANEL = LANES * VECTORS
 
 _FLOATS = ir.VectorType(ir.FloatType(), LANES)
