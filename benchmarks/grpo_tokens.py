@@ -1,13 +1,21 @@
-"""GRPO on tokens: completions a second beside TRL's GRPOTrainer, and the reward on the way.
+"""GRPO on tokens: completions a second beside TRL's GRPOTrainer, and seconds to an equal reward.
 
 The task is to write four digits backwards; the model is a transformer of two layers, width 64 and
-two heads with rotary positions (ours adds learnt ones; the peer's is a Llama of transformers), one
-torch thread, 8 prompts times 8 completions an update, learning rate 1e-3, no divergence penalty,
-one pass, the reward is the share of digits that are right. The peer lives in a virtual environment
-that is made here, and has the same torch. Ours also runs the peer's very model as a
+two heads, one torch thread, 8 prompts times 8 completions an update, learning rate 1e-3 and
+constant, Adam, gradients clipped at 1, no divergence penalty, one pass, sampling at temperature 1;
+the reward is the share of digits that are right, place by place. The peer lives in a virtual
+environment that is made here, and has the same torch. Ours also runs the peer's very model as a
 `HuggingFacePolicy`. Runs take turns; seconds are from the first reward to the last and leave out
-set-up. `at 0.5` is the second at which the mean reward of twenty updates first is 0.5. Fair is
-what ends with a reward no lower than the peer's.
+set-up and kernels, which are compiled beforehand.
+
+The peer's model is a GPT-2 without dropout, whose places are learnt, as ours are beside its rotary
+ones. It had been a Llama: with rotary positions alone either algorithm ends at a reward of 0.3
+after 300 updates, TRL's and ours, and with a GPT-2 either ends at 0.99. The peer's reward
+looks at token ids, because a decoded text leaves out special tokens and moves what follows them;
+nothing else slows it: no logging, no saving, no progress bar, float32, prompts of one length.
+
+`equal reward` is the second at which the mean reward of twenty updates first is 0.8, which both
+reach. Fair is what ends with a reward no lower than the peer's.
 """
 
 import json
@@ -30,7 +38,7 @@ from rlextras import GRPO
 from rlextras.envs import Reverse, TokenVecEnv
 
 N_DIGITS, GROUP_SIZE, N_GROUPS, N_UPDATES, LEARNING_RATE = 4, 8, 8, 300, 1e-3
-SEEDS, N_MEAN, THRESHOLD, N_TOKENS = range(3), 20, 0.5, 16
+SEEDS, N_MEAN, THRESHOLD, N_TOKENS = range(3), 20, 0.8, 16
 PEER = ("trl>=1.0", "datasets", "accelerate")
 FOLDER = Path(tempfile.gettempdir()) / f"mlextras-trl-{sys.version_info[0]}.{sys.version_info[1]}"
 
@@ -74,19 +82,22 @@ def peer(seed: int) -> dict[str, list[float]]:
 class Watch(BaseCallback):
     """Note the mean reward of each update, and the clock."""
 
-    def __init__(self) -> None:
+    def __init__(self, n_updates: int) -> None:
         super().__init__()
+        self.n_updates = n_updates
         self.told: list[tuple[float, float]] = []
 
     def _on_step(self) -> bool:
-        return len(self.told) < N_UPDATES
+        return len(self.told) < self.n_updates
 
     def _on_rollout_end(self) -> None:
         returns = self.model._episodes.returns
         self.told.append((time.perf_counter(), float(returns.mean())))
 
 
-def trained(seed: int, policy: str, policy_kwargs: dict[str, Any]) -> dict[str, list[float]]:
+def trained(
+    seed: int, policy: str, policy_kwargs: dict[str, Any], n_updates: int = N_UPDATES
+) -> dict[str, list[float]]:
     """Train with ours."""
     env = TokenVecEnv(Reverse(N_DIGITS), n_envs=GROUP_SIZE * N_GROUPS, seed=seed)
     model = GRPO(
@@ -102,8 +113,8 @@ def trained(seed: int, policy: str, policy_kwargs: dict[str, Any]) -> dict[str, 
         device="cpu",
         policy_kwargs=policy_kwargs,
     )
-    watch = Watch()
-    model.learn((N_UPDATES + 1) * GROUP_SIZE * N_GROUPS * N_DIGITS, callback=watch)
+    watch = Watch(n_updates)
+    model.learn((n_updates + 1) * GROUP_SIZE * N_GROUPS * N_DIGITS, callback=watch)
     clock = [each for each, _ in watch.told]
     return {
         "seconds": [each - clock[0] for each in clock],
@@ -111,25 +122,29 @@ def trained(seed: int, policy: str, policy_kwargs: dict[str, Any]) -> dict[str, 
     }
 
 
-def ours(seed: int) -> dict[str, list[float]]:
+def ours(seed: int, n_updates: int = N_UPDATES) -> dict[str, list[float]]:
     """Our transformer."""
-    return trained(seed, "CausalTransformerPolicy", {"width": 64, "n_layers": 2, "n_heads": 2})
+    shape = {"width": 64, "n_layers": 2, "n_heads": 2}
+    return trained(seed, "CausalTransformerPolicy", shape, n_updates)
 
 
 def wrapped(seed: int) -> dict[str, list[float]]:
     """The peer's model in our algorithm."""
-    from transformers import LlamaConfig, LlamaForCausalLM
+    from transformers import GPT2Config, GPT2LMHeadModel
 
-    def make() -> LlamaForCausalLM:
-        config = LlamaConfig(
+    def make() -> GPT2LMHeadModel:
+        config = GPT2Config(
             vocab_size=N_TOKENS,
-            max_position_embeddings=4 * N_DIGITS,
-            hidden_size=64,
-            intermediate_size=256,
-            num_hidden_layers=2,
-            num_attention_heads=2,
+            n_positions=4 * N_DIGITS,
+            n_embd=64,
+            n_layer=2,
+            n_head=2,
+            **dict.fromkeys(("resid_pdrop", "embd_pdrop", "attn_pdrop"), 0.0),
+            tie_word_embeddings=False,
+            bos_token_id=0,
+            eos_token_id=0,
         )
-        return LlamaForCausalLM(config)
+        return GPT2LMHeadModel(config)
 
     return trained(seed, "HuggingFacePolicy", {"make_model": make})
 
@@ -145,6 +160,7 @@ def tables() -> Iterator[Table]:
     """One table; the contestants take turns, seed by seed."""
     torch.set_num_threads(1)
     peer_python()
+    ours(seed=0, n_updates=2)  # compiles the kernels where there is no cache
     load = OtherLoad()
     runs: dict[str, list[dict[str, list[float]]]] = {name: [] for name in CONTESTANTS}
     for seed in SEEDS:
@@ -152,16 +168,18 @@ def tables() -> Iterator[Table]:
             runs[name].append(run(seed))
     rates = {name: statistics.median(map(rate, each)) for name, each in runs.items()}
     final = {name: float(np.mean([last(run) for run in each])) for name, each in runs.items()}
+    reached = {name: [at_threshold(run) for run in each] for name, each in runs.items()}
     theirs, head = "trl.GRPOTrainer", f"reverse {N_DIGITS} digits, {N_UPDATES} updates"
     lines = [
-        f"| {head} | completions/s | to the peer | at {THRESHOLD:g}, s | reward in the end |",
-        "|---|---|---|---|---|",
+        f"| {head} | completions/s | to the peer | equal reward, s | to the peer | final reward |",
+        "|---|---|---|---|---|---|",
     ]
-    for name, each in runs.items():
-        reached = " ".join(f"{second:.1f}" for second in map(at_threshold, each))
-        ratio = rates[name] / rates[theirs]
+    median = {name: statistics.median(each) for name, each in reached.items()}
+    for name in runs:
+        seconds = " ".join(f"{second:.1f}" for second in reached[name])
         lines.append(
-            f"| {name} | {rates[name]:,.0f} | {ratio:.1f} | {reached} | {final[name]:.2f} |"
+            f"| {name} | {rates[name]:,.0f} | {rates[name] / rates[theirs]:.1f} | {seconds} "
+            f"| {median[theirs] / median[name]:.1f} | {final[name]:.2f} |"
         )
     lines += ["", f"{len(SEEDS)} seeds, other work on {load.cores():.1f} cores."]
     is_fair = final["rlextras.GRPO, CausalTransformerPolicy"] >= final[theirs] - 0.05

@@ -1,6 +1,6 @@
 """The peer of `grpo_tokens`, run by the virtual environment that it makes: TRL's GRPOTrainer.
 
-Reads its settings as JSON from the first argument, trains a Llama of two layers, width 64 and two
+Reads its settings as JSON from the first argument, trains a GPT-2 of two layers, width 64 and two
 heads to write digits backwards, and prints the mean reward and the clock after every update as
 JSON. A completion has as many tokens as there are digits, 64 completions are one update.
 """
@@ -19,7 +19,7 @@ import numpy as np  # noqa: E402  # the environment comes first
 import torch  # noqa: E402
 from datasets import Dataset  # noqa: E402
 from tokenizers import Tokenizer, models, pre_tokenizers  # noqa: E402
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast  # noqa: E402
+from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast  # noqa: E402
 from trl import GRPOConfig, GRPOTrainer  # noqa: E402
 
 SPECIAL = {"<b>": 11, "<e>": 12, "<p>": 13, "<u>": 14}
@@ -34,20 +34,21 @@ def tokenizer() -> PreTrainedTokenizerFast:
     return PreTrainedTokenizerFast(tokenizer_object=inner, padding_side="left", **names)
 
 
-def model(n_digits: int) -> LlamaForCausalLM:
-    """Two layers, 64 wide."""
-    config = LlamaConfig(
+def model(n_digits: int) -> GPT2LMHeadModel:
+    """Two layers, 64 wide, no dropout, a head of its own."""
+    config = GPT2Config(
         vocab_size=16,
-        max_position_embeddings=4 * n_digits,
-        hidden_size=64,
-        intermediate_size=256,
-        num_hidden_layers=2,
-        num_attention_heads=2,
+        n_positions=4 * n_digits,
+        n_embd=64,
+        n_layer=2,
+        n_head=2,
+        **dict.fromkeys(("resid_pdrop", "embd_pdrop", "attn_pdrop"), 0.0),
+        tie_word_embeddings=False,
         bos_token_id=SPECIAL["<b>"],
         eos_token_id=SPECIAL["<e>"],
         pad_token_id=SPECIAL["<p>"],
     )
-    return LlamaForCausalLM(config)
+    return GPT2LMHeadModel(config)
 
 
 def main() -> None:
@@ -60,11 +61,11 @@ def main() -> None:
     prompts = [" ".join(map(str, rng.integers(10, size=n_digits))) + " :" for _ in range(4096)]
     told: list[tuple[float, float]] = []
 
-    def reward(prompts: list[str], completions: list[str], **_: object) -> list[float]:
+    def reward(prompts: list[str], completion_ids: list[list[int]], **_: object) -> list[float]:
         found = []
-        for prompt, completion in zip(prompts, completions, strict=True):
-            right = prompt.split()[n_digits - 1 :: -1]
-            pairs = zip(right, completion.split(), strict=False)
+        for prompt, written in zip(prompts, completion_ids, strict=True):
+            right = map(int, prompt.split()[n_digits - 1 :: -1])
+            pairs = zip(right, written, strict=False)
             found.append(sum(one == other for one, other in pairs) / n_digits)
         told.append((time.perf_counter(), float(np.mean(found))))
         return found

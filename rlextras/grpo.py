@@ -107,8 +107,8 @@ class GRPO(GroupedUpdate):
         Options that on-policy algorithms share, with these defaults: ``gamma=0.99``,
         ``stats_window_size=100``, ``tensorboard_log=None``, ``policy_kwargs=None``, ``verbose=0``,
         ``seed=None``, ``device="auto"``, and ``backend="auto"``, which runs small networks of
-        ``MlpPolicy`` by compiled kernels; "torch" does not, "numba" refuses what the kernels do not
-        know. ``model.backend`` says which it is and why.
+        ``MlpPolicy`` and ``CausalTransformerPolicy`` by compiled kernels; "torch" does not, "numba"
+        refuses what the kernels do not know. ``model.backend`` says which it is and why.
 
     Raises
     ------
@@ -248,7 +248,9 @@ class GRPO(GroupedUpdate):
             )
             surrogate = (weights * terms).mean()
         bonus = (weights * (-log_prob if entropy is None else entropy)).mean()  # S
-        loss = -surrogate - self.ent_coef * bonus
+        loss = -surrogate
+        if self.ent_coef:  # otherwise no gradient has to pass through it
+            loss = loss - self.ent_coef * bonus
         away = torch.zeros(())
         if self.beta:
             steps = weights * reference_divergence(

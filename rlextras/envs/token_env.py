@@ -9,7 +9,6 @@ from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs, VecEnvStepR
 
 from rlextras.envs.tasks import TokenTask
 from rlextras.vec_env.batch import BatchVecEnv
-from rlextras.vec_env.rows import row
 
 
 def spaces_of(task: TokenTask) -> tuple[spaces.Dict, spaces.Discrete]:
@@ -136,6 +135,7 @@ class TokenVecEnv(BatchVecEnv):
         self._mask = np.zeros((n_envs, n_places), np.int8)  # (N, T)
         self._n_asked = np.zeros(n_envs, np.int64)  # (N,), of the prompts
         self._rngs: list[Any] = [None] * n_envs
+        self._leaders = np.arange(n_envs)  # (N,), whose generator stands where that of each does
         self.seed(seed)
 
     def reset(self) -> VecEnvObs:
@@ -146,13 +146,17 @@ class TokenVecEnv(BatchVecEnv):
         dict of ndarray
             First observations.
         """
+        self._part([i for i, seed in enumerate(self._seeds) if seed is None])
+        first_with: dict[int, int] = {}
         for i, seed in enumerate(self._seeds):
-            if seed is not None or self._rngs[i] is None:
+            if seed is None and self._rngs[i] is not None:
+                continue
+            self._leaders[i] = i if seed is None else first_with.setdefault(seed, i)
+            if self._leaders[i] == i:
                 sequence = np.random.SeedSequence(seed)
                 self._rngs[i] = np.random.Generator(np.random.PCG64(sequence))  # as Gymnasium does
+        self._ask(np.arange(self.num_envs))
         self._reset_seeds()
-        for i in range(self.num_envs):
-            self._ask(i)
         self._begin_episodes()
         return self._observe()
 
@@ -178,31 +182,52 @@ class TokenVecEnv(BatchVecEnv):
                 {"TimeLimit.truncated": False} for _ in range(self.num_envs)
             ]
             return self._observe(), rewards, dones, nothing
-        for i in np.flatnonzero(dones).tolist():
-            rewards[i] = self._checked(i)
+        ended = np.flatnonzero(dones).tolist()
+        for i, seen, n_asked, n in zip(
+            *(ended, self._tokens[ended].tolist()),
+            *(self._n_asked[ended].tolist(), self.lengths[ended].tolist()),
+            strict=True,
+        ):
+            answer = seen[n_asked : n_asked + n]
+            answer = answer[:-1] if answer[-1] == task.end else answer
+            rewards[i] = task.reward(seen[:n_asked], answer)
         self.returns += rewards
         infos = self._step_infos(dones, dones & ~terminated)
-        final = self._observe()
-        for i in np.flatnonzero(dones).tolist():
-            infos[i]["is_success"] = bool(rewards[i] == 1.0)
-            infos[i]["terminal_observation"] = row(final, i)
-            self._ask(i)
+        final: Any = self._observe()
+        for i, reward in zip(ended, rewards[ended].tolist(), strict=True):
+            infos[i]["is_success"] = reward == 1.0
+            infos[i]["terminal_observation"] = {key: each[i] for key, each in final.items()}
+        self._ask(np.array(ended))
         self._begin_episodes(dones)
         return self._observe(), rewards, dones, infos
 
-    def _ask(self, i: int) -> None:
-        """Begin an episode in one environment."""
-        prompt = self.task.prompt(self._rngs[i])
-        n = self._n_asked[i] = len(prompt)
-        self._tokens[i], self._mask[i] = 0, 0
-        self._tokens[i, :n], self._mask[i, :n] = prompt, 1
+    def _ask(self, which: np.ndarray) -> None:
+        """Begin an episode in some environments.
 
-    def _checked(self, i: int) -> float:
-        """Reward of what one environment wrote."""
-        n, seen = self._n_asked[i], self._tokens[i].tolist()
-        answer = seen[n : n + self.lengths[i]]
-        answer = answer[:-1] if answer[-1] == self.task.end else answer
-        return self.task.reward(seen[:n], answer)
+        Those of one seed draw the same prompts for as long as they begin together: one draws.
+        """
+        is_asked = np.zeros(self.num_envs, bool)
+        is_asked[which] = True
+        self._part(np.flatnonzero(is_asked != is_asked[self._leaders]).tolist())
+        leaders, place = np.unique(self._leaders[which], return_inverse=True)
+        prompts = [self.task.prompt(self._rngs[i]) for i in leaders.tolist()]
+        lengths = np.array([len(prompt) for prompt in prompts])
+        mask = np.arange(self._tokens.shape[1]) < lengths[:, None]
+        tokens = np.zeros(mask.shape, np.int64)
+        tokens[mask] = [token for prompt in prompts for token in prompt]
+        self._tokens[which], self._mask[which] = tokens[place], mask[place]
+        self._n_asked[which] = lengths[place]
+
+    def _part(self, which: list[int]) -> None:
+        """Give generators of their own to environments that go another way than their leaders."""
+        own = np.arange(self.num_envs)
+        torn = {int(self._leaders[i]) for i in which}
+        for leader in torn:
+            state = self._rngs[leader].bit_generator.state if self._rngs[leader] else None
+            for i in np.flatnonzero((self._leaders == leader) & (own != leader)).tolist():
+                self._rngs[i] = np.random.Generator(np.random.PCG64())
+                self._rngs[i].bit_generator.state = state
+                self._leaders[i] = i
 
     def _observe(self) -> VecEnvObs:
         """What is asked and written, as arrays of their own."""

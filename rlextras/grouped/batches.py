@@ -168,4 +168,6 @@ def step_weights(lengths: np.ndarray, is_left_out: np.ndarray, *, average: str) 
 
 def _rows(starts: np.ndarray, lengths: np.ndarray, chosen: list[int]) -> np.ndarray:
     """Steps of some episodes."""
-    return np.concatenate([np.arange(starts[i], starts[i] + lengths[i]) for i in chosen])
+    counts = lengths[chosen]
+    before = np.cumsum(counts) - counts  # steps of the chosen ones so far
+    return np.arange(counts.sum()) + np.repeat(starts[chosen] - before, counts)

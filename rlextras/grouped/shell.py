@@ -23,8 +23,9 @@ from rlextras.onpolicy.actor import (
     ActorPolicy,
     CriticFree,
 )
+from rlextras.onpolicy.network import SharedNetwork
 from rlextras.onpolicy.options import DEFAULTS
-from rlextras.sequences import CausalTransformerPolicy, HuggingFacePolicy
+from rlextras.sequences import CausalTransformerPolicy, HuggingFacePolicy, SequencePolicy
 from rlextras.validation import OptionError
 
 ABSENT = (
@@ -84,6 +85,25 @@ class Grouped(OnPolicy):
         super()._update_current_progress_remaining(num_timesteps, total_timesteps)
         left = self._current_progress_remaining
         self._current_progress_remaining = max(0.0, left)  # the last episodes are finished
+
+    def _obstacle(self) -> str:
+        policy = self.policy
+        if isinstance(policy, SequencePolicy):
+            return policy.obstacle(any_size=self._requested_backend == "numba")
+        return super()._obstacle()
+
+    def _network(self) -> SharedNetwork | None:
+        policy = self.policy
+        if isinstance(policy, SequencePolicy):
+            policy.run_by_kernels(self.backend.name == "numba")
+            return None  # the policy asks its kernels itself
+        return super()._network()
+
+    def _predictor(self, observation: Any) -> Any:
+        if isinstance(self.policy, SequencePolicy):
+            self._network()
+            return None  # the host predicts, by the policy
+        return super()._predictor(observation)
 
     def _find_masks(self, *, is_reset: bool = False) -> None:
         """Masks are not known here."""

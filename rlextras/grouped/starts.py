@@ -201,17 +201,19 @@ class SameStarts:
             if isinstance(inner, VecNormalize):
                 raw = inner.get_original_obs()
             inner = inner.venv
-        for i, g in enumerate(groups.tolist()):
-            if g == NOBODY:
-                continue
-            seen = row(raw, i)
-            if not _same(self._firsts.setdefault(g, seen), seen):
-                raise ValueError(
-                    f"{self._owner}: env must begin in the same state when it is reset with the "
-                    f"same seed, got another first observation from environment {i} than from the "
-                    "one before it. Draw all that is random from self.np_random after "
-                    "super().reset(seed=seed); or set snapshot='deepcopy', or start='random'."
-                )
+        found, first, which = np.unique(groups, return_index=True, return_inverse=True)
+        is_same = _alike(raw, first[which.reshape(-1)]) | (groups == NOBODY)
+        for g, i in zip(found.tolist(), first.tolist(), strict=True):
+            if g != NOBODY:
+                seen = row(raw, i)
+                is_same[i] = _same(self._firsts.setdefault(g, seen), seen)
+        if not is_same.all():
+            raise ValueError(
+                f"{self._owner}: env must begin in the same state when it is reset with the same "
+                f"seed, got another first observation from environment {int(is_same.argmin())} "
+                "than from the one before it. Draw all that is random from self.np_random after "
+                "super().reset(seed=seed); or set snapshot='deepcopy', or start='random'."
+            )
 
     def _restore(self, env: VecEnv, groups: np.ndarray, observations: Any) -> None:
         """Put the state of the first member of each group into the others."""
@@ -261,3 +263,10 @@ def _same(one: Any, other: Any) -> bool:
     if isinstance(one, dict):
         return all(_same(one[key], other[key]) for key in one)
     return np.array_equal(one, other)
+
+
+def _alike(batch: Any, others: np.ndarray) -> np.ndarray:
+    """Whether each observation of a batch is equal to another one of it, (N,)."""
+    if isinstance(batch, dict):
+        return np.logical_and.reduce([_alike(part, others) for part in batch.values()])
+    return (batch == batch[others]).reshape(len(others), -1).all(axis=1)

@@ -90,17 +90,21 @@ class HuggingFacePolicy(SequencePolicy):
             "make_model": self._make_model
         }
 
-    def _read(self, tokens: Tensor, first: int = 0) -> Tensor:
-        return self.model(input_ids=tokens, use_cache=False).logits[:, first:]
+    def _logits_at(self, tokens: Tensor, lengths: Tensor, row: Tensor, place: Tensor) -> Tensor:
+        tokens = tokens[:, : int(lengths.max())]
+        logits = self.model(input_ids=tokens, use_cache=False).logits
+        asked = logits.flatten(0, 1).index_select(0, row * tokens.shape[1] + place)
+        return self._of_actions(asked)
 
-    def _head(self, read: Tensor) -> Tensor:
-        return read[..., : int(self.action_space.n)].float()  # type: ignore[attr-defined]
+    def _of_actions(self, logits: Tensor) -> Tensor:
+        """Those of the tokens that can be chosen."""
+        return logits[:, : int(self.action_space.n)].float()  # type: ignore[attr-defined]
 
-    def _read_on(self, tokens: Tensor, lengths: Tensor, steps: Any) -> Tensor:
+    def _logits_on(self, tokens: Tensor, lengths: Tensor, steps: Any) -> Tensor:
         n_tokens = int(lengths[0])
         if not bool((lengths == n_tokens).all()):
             steps.memory = None
-            return super()._read_on(tokens, lengths, steps)
+            return super()._logits_on(tokens, lengths, steps)
         is_next = (
             steps.memory is not None
             and len(steps.lengths) == len(tokens)
@@ -111,4 +115,4 @@ class HuggingFacePolicy(SequencePolicy):
         past = steps.memory if is_next else None
         done = self.model(input_ids=given, past_key_values=past, use_cache=True)
         steps.memory, steps.tokens, steps.lengths = done.past_key_values, tokens, lengths
-        return done.logits[:, -1]
+        return self._of_actions(done.logits[:, -1])

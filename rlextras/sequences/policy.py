@@ -12,7 +12,8 @@ from stable_baselines3.common.type_aliases import PyTorchObs, Schedule
 from torch import Tensor, nn
 
 from rlextras.onpolicy.actor import CriticFree
-from rlextras.sequences.transformer import CausalTransformer, Memory
+from rlextras.sequences.compiled import CompiledTransformer, Reading, obstacle
+from rlextras.sequences.transformer import CausalTransformer
 
 
 class SequencePolicy(CriticFree):
@@ -87,17 +88,42 @@ class SequencePolicy(CriticFree):
         """Make the network."""
         raise TypeError(f"{type(self).__name__}: a sequence policy has its own network.")
 
-    def _read(self, tokens: Tensor, first: int = 0) -> Tensor:
-        """What whole sequences (n, T) say at each place from some first on, (n, T - first, D)."""
+    def obstacle(self, *, any_size: bool = False) -> str:
+        """Why the kernels cannot run this policy.
+
+        Parameters
+        ----------
+        any_size : bool, default=False
+            Whether large networks are welcome.
+
+        Returns
+        -------
+        str
+            A clause; empty if they can.
+        """
+        return f"the policy is a {type(self).__name__}, not CausalTransformerPolicy"
+
+    def run_by_kernels(self, is_asked: bool) -> None:
+        """Choose what computes from here on.
+
+        Parameters
+        ----------
+        is_asked : bool
+            Whether kernels do, where ``obstacle`` has nothing against it; otherwise torch does.
+        """
+
+    def _logits_at(self, tokens: Tensor, lengths: Tensor, row: Tensor, place: Tensor) -> Tensor:
+        """Logits at some places of sequences (n, T), (B, V)."""
         raise TypeError(f"{type(self).__name__}: a sequence policy has its own network.")
 
-    def _head(self, read: Tensor) -> Tensor:
-        """Logits (..., V) of what was read (..., D)."""
-        raise TypeError(f"{type(self).__name__}: a sequence policy has its own network.")
+    def _logits_on(self, tokens: Tensor, lengths: Tensor, steps: "_Steps") -> Tensor:
+        """Logits at the ends, (n, V), with the help of what was read before."""
+        return self._logits_at_ends(tokens, lengths)
 
-    def _read_on(self, tokens: Tensor, lengths: Tensor, steps: "_Steps") -> Tensor:
-        """What the last tokens say, (n, D), with the help of what was read before."""
-        return _at_ends(self._read(tokens), lengths)
+    def _logits_at_ends(self, tokens: Tensor, lengths: Tensor) -> Tensor:
+        """Logits at the ends, (n, V)."""
+        row = torch.arange(len(tokens), device=tokens.device)
+        return self._logits_at(tokens, lengths, row, lengths - 1)
 
     @contextmanager
     def remembering(self) -> Iterator[None]:
@@ -121,8 +147,8 @@ class SequencePolicy(CriticFree):
         """Logits of the next token, (n, V)."""
         tokens, lengths = _sequences(obs)
         if self._steps is None:
-            return self._head(_at_ends(self._read(tokens), lengths))
-        return self._head(self._read_on(tokens, lengths, self._steps))
+            return self._logits_at_ends(tokens, lengths)
+        return self._logits_on(tokens, lengths, self._steps)
 
     def get_distribution(self, obs: PyTorchObs) -> Distribution:
         """Distribution of the next token.
@@ -192,10 +218,8 @@ class SequencePolicy(CriticFree):
         tokens, places = _sequences(obs)
         last = lengths.cumsum(0) - 1
         episode = torch.arange(len(lengths), device=lengths.device).repeat_interleave(lengths)
-        first, longest = int(places.min()) - 1, int(places.max())
-        read = self._read(tokens[last, :longest], first)
-        rows = episode * read.shape[1] + places - 1 - first
-        log_probs = self._head(read.flatten(0, 1).index_select(0, rows)).log_softmax(dim=-1)
+        logits = self._logits_at(tokens[last], places[last], episode, places - 1)
+        log_probs = logits.log_softmax(dim=-1)
         entropy = -(log_probs.exp() * log_probs).sum(dim=-1)
         return log_probs.gather(1, actions.long()[:, None])[:, 0], entropy
 
@@ -247,6 +271,7 @@ class CausalTransformerPolicy(SequencePolicy):
     ) -> None:
         self._shape = {"width": width, "n_layers": n_layers, "n_heads": n_heads}
         self._has_checkpoints = gradient_checkpointing
+        self._engine: CompiledTransformer | None = None  # None is torch
         super().__init__(
             observation_space,
             action_space,
@@ -271,39 +296,92 @@ class CausalTransformerPolicy(SequencePolicy):
         own = {**self._shape, "gradient_checkpointing": self._has_checkpoints}
         return {name: data[name] for name in kept} | {"lr_schedule": data["lr_schedule"]} | own
 
-    def _read(self, tokens: Tensor, first: int = 0) -> Tensor:
-        return self.transformer(tokens, first)
+    def obstacle(self, *, any_size: bool = False) -> str:
+        """Why the kernels cannot run this policy.
 
-    def _head(self, read: Tensor) -> Tensor:
-        return self.transformer.head(read)
+        Parameters
+        ----------
+        any_size : bool, default=False
+            Whether large networks are welcome.
+
+        Returns
+        -------
+        str
+            A clause; empty if they can.
+        """
+        if type(self) is not CausalTransformerPolicy:
+            return super().obstacle()
+        if self._engine is not None and self._engine.knows(self.transformer):
+            return ""
+        self._engine = None
+        return obstacle(self.transformer, any_size=any_size)
+
+    def run_by_kernels(self, is_asked: bool) -> None:
+        """Choose what computes from here on.
+
+        Parameters
+        ----------
+        is_asked : bool
+            Whether kernels do, where ``obstacle`` has nothing against it; otherwise torch does.
+        """
+        if not is_asked:
+            self._engine = None
+        elif self._engine is None:
+            self._engine = CompiledTransformer(self.transformer)
+
+    def set_training_mode(self, mode: bool) -> None:
+        """Choose between training and evaluation.
+
+        Parameters
+        ----------
+        mode : bool
+            Whether to train.
+        """
+        if self._engine is None:
+            super().set_training_mode(mode)
+        else:
+            self.training = mode  # none of the layers that the kernels know asks for it
+
+    def _logits_at(self, tokens: Tensor, lengths: Tensor, row: Tensor, place: Tensor) -> Tensor:
+        if self._engine is not None:
+            return self._engine.logits(tokens, lengths, row, place)
+        return self.transformer.head(self.transformer.read_places(tokens, lengths, row, place))
+
+    def _logits_on(self, tokens: Tensor, lengths: Tensor, steps: "_Steps") -> Tensor:
+        if self._engine is None:
+            return self.transformer.head(self._read_on(tokens, lengths, steps))
+        if steps.memory is None:
+            self._engine.turn_weights()
+            steps.memory = Reading(self._engine)
+        return steps.memory.next_logits(tokens, lengths)
 
     def _read_on(self, tokens: Tensor, lengths: Tensor, steps: "_Steps") -> Tensor:
+        """What the last tokens say to the head, with the help of what was read before."""
         if steps.memory is None or len(steps.lengths) != len(tokens):
             steps.memory = self.transformer.memory(len(tokens))
             steps.lengths = torch.zeros_like(lengths)
             steps.tokens = torch.zeros_like(tokens)
         is_next = steps.goes_on(tokens, lengths)
-        read = torch.empty(len(tokens), self._shape["width"], device=tokens.device)
         rows = torch.arange(len(tokens), device=tokens.device)
-        fresh = rows[~is_next]
+        fresh, known = rows[~is_next], rows[is_next]
+        parts = []
         if len(fresh):
-            longest = int(lengths[fresh].max())
-            given = tokens[fresh, :longest], lengths[fresh]
-            read[fresh] = self.transformer.begin(*given, steps.memory, fresh)
-        known = rows[is_next]
+            given = tokens[fresh], lengths[fresh]
+            parts.append(self.transformer.begin(*given, steps.memory, fresh))
         if len(known):
             places = lengths[known] - 1
-            last = tokens[known, places]
-            read[known] = self.transformer.go_on(last, places, steps.memory, known)
+            parts.append(self.transformer.go_on(tokens[known, places], places, steps.memory, known))
         steps.tokens, steps.lengths = tokens, lengths
-        return read
+        if len(parts) == 1:
+            return parts[0]
+        return torch.cat(parts).index_select(0, torch.cat([fresh, known]).argsort())
 
 
 class _Steps:
     """What a policy saw last, and remembers of it."""
 
     def __init__(self) -> None:
-        self.memory: Memory | Any = None
+        self.memory: Any = None
         self.tokens = self.lengths = torch.zeros(0, dtype=torch.long)
 
     def goes_on(self, tokens: Tensor, lengths: Tensor) -> Tensor:
@@ -318,9 +396,4 @@ def _sequences(obs: PyTorchObs) -> tuple[Tensor, Tensor]:
     """Tokens (n, T) and lengths (n,)."""
     if not isinstance(obs, dict):
         raise TypeError(f"SequencePolicy: obs must be a dict, got a {type(obs).__name__}.")
-    return obs["tokens"].long(), obs["mask"].long().sum(dim=1)
-
-
-def _at_ends(read: Tensor, lengths: Tensor) -> Tensor:
-    """What was read (n, T, D) at the last token of each sequence, (n, D)."""
-    return read[torch.arange(len(read), device=read.device), lengths - 1]
+    return obs["tokens"].long(), obs["mask"].sum(dim=1, dtype=torch.long)

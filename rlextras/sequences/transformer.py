@@ -7,6 +7,9 @@ from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention, silu
 from torch.utils.checkpoint import checkpoint
 
+from rlextras.sequences.prefixes import Prefixes, prefixes_of
+from rlextras.sequences.rotary import Turned, rotation, with_values
+
 
 class Memory:
     """Keys and values of n sequences in every layer.
@@ -20,55 +23,8 @@ class Memory:
     """
 
     def __init__(self, shape: tuple[int, int, int, int, int], device: torch.device) -> None:
-        self.keys = torch.zeros(shape, device=device)
-        self.values = torch.zeros(shape, device=device)
-
-
-def rotation(n_positions: int, width: int) -> Tensor:
-    """Cosines and sines by which a head is turned at each position.
-
-    cos(m θ_i), sin(m θ_i) with θ_i = 10000^(-2i/d): eq. 15 of [1]_.
-
-    Parameters
-    ----------
-    n_positions : int
-        Positions m.
-    width : int
-        d, of a head; even.
-
-    Returns
-    -------
-    Tensor of shape (2, n_positions, width / 2)
-        Cosines, then sines.
-
-    References
-    ----------
-    .. [1] J. Su et al., "RoFormer: Enhanced Transformer with Rotary Position Embedding", 2021,
-       https://arxiv.org/abs/2104.09864.
-    """
-    rates = 10_000.0 ** (-torch.arange(0, width, 2) / width)
-    angles = torch.arange(n_positions)[:, None] * rates
-    return torch.stack([angles.cos(), angles.sin()])
-
-
-def rotated(heads: Tensor, turn: Tensor) -> Tensor:
-    """Turn pairs of numbers by the angles of their positions: eq. 34 of RoFormer.
-
-    Parameters
-    ----------
-    heads : Tensor of shape (..., T, d)
-        Queries or keys; a pair is a number of the first half, and that of the second.
-    turn : Tensor of shape (2, ..., T, d / 2)
-        Cosines and sines.
-
-    Returns
-    -------
-    Tensor of shape (..., T, d)
-        Of the same lengths; products depend on the distance of positions alone.
-    """
-    cosine, sine = turn.unbind()
-    first, second = heads.chunk(2, dim=-1)
-    return torch.cat([first * cosine - second * sine, second * cosine + first * sine], dim=-1)
+        n_layers, *rest = shape
+        self.heads = torch.zeros(n_layers, 2, *rest, device=device)
 
 
 class Block(nn.Module):
@@ -89,67 +45,81 @@ class Block(nn.Module):
         self.project, self.gather = nn.Linear(width, 3 * width), nn.Linear(width, width)
         self.widen, self.narrow = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
 
-    def projected(self, x: Tensor, turn: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def projected(self, x: Tensor, turn: Tensor) -> Tensor:
         """Queries, keys and values.
 
         Parameters
         ----------
-        x : Tensor of shape (n, T, D)
+        x : Tensor of shape (N, D)
             What comes in.
-        turn : Tensor of shape (2, ..., T, d / 2)
+        turn : Tensor of shape (2, N, 1, 1, d / 2)
             Of its positions.
 
         Returns
         -------
-        tuple of Tensor, each of shape (n, heads, T, d)
+        Tensor of shape (N, 3, heads, d)
             The first two are turned.
         """
-        n, n_positions, width = x.shape
-        shape = n, n_positions, 3, self.n_heads, width // self.n_heads
-        both = self.project(self.before_attention(x)).view(shape).permute(2, 0, 3, 1, 4)
-        queries, keys = rotated(both[:2], turn).unbind()
-        return queries, keys, both[2]
+        n, width = x.shape
+        heads = self.project(self.before_attention(x))
+        heads = heads.view(n, 3, self.n_heads, width // self.n_heads)
+        if torch.is_grad_enabled():
+            return Turned.apply(heads, turn)
+        return with_values(heads, *turn.unbind())
 
     def joined(self, x: Tensor, seen: Tensor) -> Tensor:
         """What goes out.
 
         Parameters
         ----------
-        x : Tensor of shape (n, T, D)
+        x : Tensor of shape (N, D)
             What came in.
-        seen : Tensor of shape (n, heads, T, d)
+        seen : Tensor of shape (N, D)
             What attention found.
 
         Returns
         -------
-        Tensor of shape (n, T, D)
+        Tensor of shape (N, D)
             For the next block.
         """
-        x = x + self.gather(seen.transpose(1, 2).flatten(2))
+        x = x + self.gather(seen)
         return x + self.narrow(silu(self.widen(self.before_layers(x))))
 
-    def forward(self, x: Tensor, turn: Tensor, first: int = 0) -> tuple[Tensor, Tensor, Tensor]:
-        """Read whole sequences.
+    def forward(
+        self, x: Tensor, turn: Tensor, prefixes: Prefixes, asked: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Read prefixes.
 
         Parameters
         ----------
-        x : Tensor of shape (n, T, D)
+        x : Tensor of shape (N, D)
             What comes in.
-        turn : Tensor of shape (2, T, d / 2)
-            Of positions 0 to T - 1.
-        first : int, default=0
-            The first position that anybody asks for.
+        turn : Tensor of shape (2, N, 1, 1, d / 2)
+            Of their places.
+        prefixes : Prefixes
+            Who sees whom.
+        asked : LongTensor of shape (K,), optional
+            Prefixes that anybody asks for; all if None.
 
         Returns
         -------
-        x : Tensor of shape (n, T - first, D)
+        x : Tensor of shape (K, D)
             For the next block.
-        keys, values : Tensor of shape (n, heads, T, d)
-            To be remembered.
+        heads : Tensor of shape (N, 3, heads, d)
+            Queries, keys and values.
         """
-        queries, keys, values = self.projected(x, turn)
-        seen = scaled_dot_product_attention(queries, keys, values, is_causal=True)
-        return self.joined(x[:, first:], seen[:, :, first:]), keys, values
+        heads = self.projected(x, turn)
+        slots = heads.flatten(1).index_select(0, prefixes.slots.flatten())
+        slots = slots.view(*prefixes.slots.shape, *heads.shape[1:])
+        mask, (queries, keys, values) = prefixes.mask, slots.permute(2, 0, 3, 1, 4)
+        seen = scaled_dot_product_attention(
+            queries, keys, values, attn_mask=mask, is_causal=mask is None
+        )
+        homes = prefixes.homes
+        if asked is not None:
+            x, homes = x.index_select(0, asked), homes[asked]
+        seen = seen.transpose(1, 2).reshape(-1, x.shape[1]).index_select(0, homes)
+        return self.joined(x, seen), heads
 
 
 class CausalTransformer(nn.Module):
@@ -235,21 +205,54 @@ class CausalTransformer(nn.Module):
         tokens : LongTensor of shape (n, T)
             Whatever follows the end of a sequence is not seen before it.
         first : int, default=0
-            The first position that anybody asks for: the last block leaves out those before.
+            The first position that anybody asks for.
 
         Returns
         -------
         Tensor of shape (n, T - first, D)
             For the head.
         """
-        turn = self.turn[:, : tokens.shape[1]]  # type: ignore[index]
-        x = self.embed(tokens) + self.place.weight[: tokens.shape[1]]
+        n, n_places = tokens.shape
+        row, place = torch.ones(n, n_places - first, device=tokens.device).nonzero(as_tuple=True)
+        lengths = torch.full((n,), n_places, device=tokens.device)
+        read = self.read_places(tokens, lengths, row, place + first)
+        return read.view(n, n_places - first, -1)
+
+    def read_places(self, tokens: Tensor, lengths: Tensor, row: Tensor, place: Tensor) -> Tensor:
+        """Read sequences, whatever they have in common once, for what they say at some places.
+
+        Parameters
+        ----------
+        tokens : LongTensor of shape (n, T)
+            The sequences.
+        lengths : LongTensor of shape (n,)
+            Of each.
+        row, place : LongTensor of shape (B,)
+            Which sequences are asked, and where.
+
+        Returns
+        -------
+        Tensor of shape (B, D)
+            For the head.
+        """
+        prompts = torch.full_like(lengths, tokens.shape[1])
+        prompts = prompts.scatter_reduce(0, row, place + 1, "amin").minimum(lengths)
+        prefixes = prefixes_of(tokens, lengths, prompts)
+        nodes, which = prefixes.rows[row, place].unique(return_inverse=True)
+        return self._read(prefixes, nodes).index_select(0, which)
+
+    def _read(self, prefixes: Prefixes, asked: Tensor, heads: list[Tensor] | None = None) -> Tensor:
+        """What some prefixes say, (K, D); and heads of all of them, by block."""
+        x = self.embed(prefixes.tokens) + self.place(prefixes.places)
+        turn = self.turn[:, prefixes.places, None, None]  # type: ignore[index]
         for k, block in enumerate(self.blocks):
-            begin = first if k == len(self.blocks) - 1 else 0
+            given = x, turn, prefixes, asked if k == len(self.blocks) - 1 else None
             if self.has_checkpoints and torch.is_grad_enabled():
-                x, _, _ = checkpoint(block, x, turn, begin, use_reentrant=False)
+                x, own = checkpoint(block, *given, use_reentrant=False)
             else:
-                x, _, _ = block(x, turn, begin)
+                x, own = block(*given)
+            if heads is not None:
+                heads.append(own)
         return self.last_norm(x)
 
     def begin(self, tokens: Tensor, lengths: Tensor, memory: Memory, rows: Tensor) -> Tensor:
@@ -273,19 +276,15 @@ class CausalTransformer(nn.Module):
         Tensor of shape (n, D)
             For the head.
         """
-        n_positions = tokens.shape[1]
-        both = torch.cat([tokens, lengths[:, None]], dim=1)
-        unique, which = both.unique(dim=0, return_inverse=True)
-        tokens, lengths = unique[:, :-1], unique[:, -1]
-        turn, first = self.turn[:, :n_positions], int(lengths.min()) - 1  # type: ignore[index]
-        x = self.embed(tokens) + self.place.weight[: tokens.shape[1]]
-        for k, block in enumerate(self.blocks):
-            begin = first if k == len(self.blocks) - 1 else 0
-            x, keys, values = block(x, turn, begin)
-            memory.keys[k, rows, :, :n_positions] = keys[which]
-            memory.values[k, rows, :, :n_positions] = values[which]
-        last = x[torch.arange(len(x), device=x.device), lengths - 1 - first]
-        return self.last_norm(last)[which]
+        prefixes = prefixes_of(tokens, lengths, lengths)
+        heads: list[Tensor] = []
+        last = prefixes.rows.gather(1, lengths[:, None] - 1)[:, 0]
+        nodes, which = last.unique(return_inverse=True)
+        read = self._read(prefixes, nodes, heads)
+        n_places = prefixes.rows.shape[1]
+        for k, own in enumerate(heads):
+            memory.heads[k, :, rows, :, :n_places] = own[prefixes.rows, 1:].permute(2, 0, 3, 1, 4)
+        return read.index_select(0, which)
 
     def go_on(self, tokens: Tensor, places: Tensor, memory: Memory, rows: Tensor) -> Tensor:
         """Read one more token of some sequences.
@@ -307,24 +306,22 @@ class CausalTransformer(nn.Module):
             For the head.
         """
         first, last = int(places.min()), int(places.max())
-        is_all = len(rows) == memory.keys.shape[1]
-        turn = self.turn[:, places][:, :, None, None]  # type: ignore[index]  # (2, n, 1, 1, d / 2)
+        is_all = len(rows) == memory.heads.shape[2]
+        turn = self.turn[:, places, None, None]  # type: ignore[index]
         mask = None
         if first != last:
             mask = torch.arange(last + 1, device=places.device) <= places[:, None]
             mask = mask[:, None, None]  # (n, 1, 1, T)
-        x = (self.embed(tokens) + self.place(places))[:, None]
+        x = self.embed(tokens) + self.place(places)
         for k, block in enumerate(self.blocks):
-            queries, key, value = block.projected(x, turn)  # type: ignore[operator]
-            keys, values = memory.keys[k], memory.values[k]
+            heads = block.projected(x, turn)  # type: ignore[operator]
+            known = memory.heads[k]
             if is_all and mask is None:
-                keys[:, :, last], values[:, :, last] = key[:, :, 0], value[:, :, 0]
+                known[:, :, :, last] = heads[:, 1:].transpose(0, 1)
             else:
-                keys[rows, :, places], values[rows, :, places] = key[:, :, 0], value[:, :, 0]
-                if not is_all:
-                    keys, values = keys[rows], values[rows]
-            seen = scaled_dot_product_attention(
-                queries, keys[:, :, : last + 1], values[:, :, : last + 1], attn_mask=mask
-            )
-            x = block.joined(x, seen)  # type: ignore[operator]
-        return self.last_norm(x[:, 0])
+                known[:, rows, :, places] = heads[:, 1:]
+                known = known if is_all else known[:, rows]
+            keys, values = known[..., : last + 1, :].unbind()
+            seen = scaled_dot_product_attention(heads[:, 0, :, None], keys, values, attn_mask=mask)
+            x = block.joined(x, seen.flatten(1))  # type: ignore[operator]
+        return self.last_norm(x)

@@ -74,6 +74,24 @@ def test_many_in_arrays_are_many_alone(task):
                 assert np.array_equal(last[0]["tokens"], last[1]["tokens"])
 
 
+@pytest.mark.parametrize("task", TASKS, ids=IDS)
+def test_environments_that_share_a_seed_are_many_alone(task):
+    seeds = [4, 9, 4, 4, 9]
+    ours, alone = TokenVecEnv(task, n_envs=5, seed=0), [TokenEnv(task) for _ in seeds]
+    for _ in range(2):  # generators are there the second time
+        ours._seeds = list(seeds)
+        seen = ours.reset()
+        firsts = [env.reset(seed=seed)[0] for env, seed in zip(alone, seeds, strict=True)]
+        for _ in range(3 * task.max_answer):
+            for key in ("tokens", "mask"):
+                assert np.array_equal(seen[key], [first[key] for first in firsts])
+            seen, _, dones, _ = ours.step(np.zeros(5, int))
+            for i, env in enumerate(alone):
+                firsts[i] = env.step(0)[0]
+                if dones[i]:
+                    firsts[i] = env.reset()[0]
+
+
 def test_an_answer_without_its_end_is_truncated():
     env = TokenEnv(Brackets(2))
     env.reset(options={"prompt": env.task.encode("([")})

@@ -9,7 +9,8 @@ from torch.testing import assert_close
 
 from rlextras import GRPO
 from rlextras.envs import Addition, Brackets, Reverse, TokenVecEnv
-from rlextras.sequences.transformer import CausalTransformer, rotated, rotation
+from rlextras.sequences.rotary import rotated, rotation
+from rlextras.sequences.transformer import CausalTransformer
 
 SMALL = {"width": 16, "n_layers": 2, "n_heads": 2}
 
@@ -66,8 +67,9 @@ def shaken(model):
 
 @pytest.mark.parametrize("task", [Reverse(3), Brackets(3)], ids=["equal", "ragged"])
 @pytest.mark.parametrize(("policy", "policy_kwargs"), POLICIES, ids=["own", "gpt", "llama"])
-def test_what_is_kept_while_writing_equals_a_full_evaluation(task, policy, policy_kwargs):
-    model = shaken(make(task, policy, policy_kwargs))
+@pytest.mark.parametrize("backend", ["auto", "torch"])
+def test_what_is_kept_while_writing_equals_a_full_evaluation(task, policy, policy_kwargs, backend):
+    model = shaken(make(task, policy, policy_kwargs, backend=backend))
     model.n_epochs = 1
     torch.manual_seed(0)
     before = model._parameters_now()
@@ -85,8 +87,10 @@ def test_what_is_kept_while_writing_equals_a_full_evaluation(task, policy, polic
     assert (entropy >= 0).all()
 
 
-def test_sequences_may_come_anew_go_on_or_stay():
+@pytest.mark.parametrize("by_kernels", [True, False])
+def test_sequences_may_come_anew_go_on_or_stay(by_kernels):
     policy = shaken(make(Brackets(3))).policy
+    policy.run_by_kernels(by_kernels)
     rng = torch.Generator().manual_seed(1)
     tokens = torch.randint(0, 5, (8, 10), generator=rng)
     lengths = torch.randint(1, 6, (8,), generator=rng)
