@@ -67,6 +67,12 @@ class GaussianHMM(BaseHMM):
     feature_names_in_ : ndarray of shape (n_features,)
         Their names, if X had names that are all strings.
 
+    Notes
+    -----
+    Messages are products, scaled, not logarithms. A state whose share falls below 1e-250 is taken
+    for none; where a transition of probability 0 keeps all others from leading back to it, it is
+    out of that sequence from there on, however well it would explain the rest.
+
     References
     ----------
     .. [1] L. R. Rabiner, "A Tutorial on Hidden Markov Models and Selected Applications in Speech
