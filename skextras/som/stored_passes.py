@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from skextras.som.lanes import take
 from skextras.som.passes import (
     BLOCK,
     COSINE,
@@ -20,7 +21,6 @@ from skextras.som.passes import (
     as_distance,
     exact,
     measured,
-    take_all,
 )
 from skextras.som.tiles import LANES, PANEL, gather
 from skextras.trees.compiling import compiled, inner
@@ -158,7 +158,7 @@ def search_stored(
                 )
         end = begin + count
         lanes = best, second, place
-        take_all(lanes, margins[:count], found[begin:end], doubts[begin:end])
+        take(lanes, margins[:count], found[begin:end], doubts[begin:end])
 
 
 # ------------------------------------------------------------ distances
