@@ -1,26 +1,20 @@
 """Splitting a node: its rows are parted, its children summed, and their splits found."""
 
-import numpy as np
-
-from skextras.trees import splitting
 from skextras.trees import workspace as at
 from skextras.trees.leaves import record_of
 from skextras.trees.memory import call, inner, int64s, operation, word
 from skextras.trees.nodes import (
     give_pair,
     may_split,
-    open_node,
     place_of_next,
     take_pair,
 )
 from skextras.trees.parting import bear, part_node, unite
 from skextras.trees.scans import scan_nodes
 from skextras.trees.sums import (
-    count_bins,
     give_slot,
     state_of,
     sum_children,
-    sum_node,
     take_slot,
 )
 from skextras.trees.threads import run
@@ -45,9 +39,9 @@ def expand(table, node, thread):  # type: ignore[no-untyped-def]
     if has_left or has_right:
         sum_children(table, node)
     if has_left and has_right:
-        scan_nodes(table, left, left + 1, 0.0)
+        scan_nodes(table, left, left + 1)
     elif has_left or has_right:
-        scan_nodes(table, left if has_left else left + 1, -1, 0.0)
+        scan_nodes(table, left if has_left else left + 1, -1)
 
 
 @operation
@@ -118,15 +112,3 @@ def expand_some(table: int, node: int) -> None:
         _settle(table, other)
         if record_of(table, other)[at.LEFT] > 0:
             state_of(table)[at.N_AHEAD] += 1
-
-
-@inner
-def look_again(table: int, node: int) -> None:
-    """A split left too few rows on a side: find the best of those that do not, by exact counts."""
-    record = record_of(table, node)
-    if record[at.SLOT] >= word(table, at.N_SLOTS):
-        sum_node(table, node, take_slot(table, 0))
-    count_bins(table, node)
-    record[splitting.FEATURE], record[at.TURN] = -1, at.WAITS
-    scan_nodes(table, node, -1, np.float64(max(1, word(table, at.MIN_SAMPLES))))
-    open_node(table, node, record[at.NUMBER])

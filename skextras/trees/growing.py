@@ -9,7 +9,8 @@ import numpy as np
 from skextras.trees import splitting
 from skextras.trees import workspace as at
 from skextras.trees.binning import Binned
-from skextras.trees.expanding import expand, expand_lane, expand_some, look_again
+from skextras.trees.counting import look_again
+from skextras.trees.expanding import expand, expand_lane, expand_some
 from skextras.trees.grown import Grown
 from skextras.trees.histogram import fixed_point, total_of
 from skextras.trees.leaves import (
@@ -54,7 +55,7 @@ def _begin(table: int) -> None:
     root = record_of(table, 0)
     root[at.SLOT], root[at.PATH] = first, word(table, at.SEED)
     if may_split(table, 0) and word(table, at.MAX_LEAVES) > 1:
-        scan_nodes(table, 0, -1, 0.0)
+        scan_nodes(table, 0, -1)
         open_node(table, 0, 0)
 
 

@@ -36,6 +36,7 @@ from skextras.trees.splitting import scan_categories, scan_number
 
 BLOCK = 16384  # rows of a chunk where each is touched once
 DENSE = 6  # in a leaf of a sixth of the rows, they share cache lines of a group in one piece
+N_BINS_MOST = 256  # of a column, with that of missing values
 STRIP = 512  # rows whose payloads are gathered at a time; their bins stay in the first cache
 U = np.uint64
 
@@ -44,6 +45,12 @@ U = np.uint64
 def slot(table: int, number: int) -> int:
     """Address of a histogram in the pool."""
     return word(table, at.POOL) + 8 * number * word(table, at.N_GROUPS) * GROUP_STRIDE
+
+
+@view
+def bound_of(sums: int, column: int) -> Any:
+    """What no gain by a column exceeds: a word between its bins and the next column's."""
+    return float64s(sums + 8 * (STRIDE * column + N_BINS_MOST), 1)
 
 
 @inner
@@ -83,9 +90,9 @@ def place_of(table: int, feature: int) -> Any:
 
 
 @view
-def codes_of(table: int, place: Any) -> Any:
+def codes_of(table: int, column: int) -> Any:
     """Bytes of a column: that of row i is number 8 i."""
-    n, column = word(table, at.N_ROWS), place[COLUMN]
+    n = word(table, at.N_ROWS)
     return bytes_(word(table, at.WORDS) + (column >> 3) * n * 8 + (column & 7), 8 * n)
 
 
@@ -123,8 +130,8 @@ def _sum_all(table, start, end, sums):  # type: ignore[no-untyped-def]
 
 
 @inner
-def _sum_places(table, start, end, sums, is_count):  # type: ignore[no-untyped-def]
-    """Add the rows at places start to end of the order; what is summed is a payload, or 1."""
+def _sum_places(table, start, end, sums):  # type: ignore[no-untyped-def]
+    """Add the rows at places start to end of the order."""
     n, n_columns = word(table, at.N_ROWS), word(table, at.N_COLUMNS)
     job = int64s(word(table, at.JOB), at.N_JOB)
     words, step, to_group = word(table, at.WORDS), 1, n
@@ -137,7 +144,7 @@ def _sum_places(table, start, end, sums, is_count):  # type: ignore[no-untyped-d
         order = uint32s(word(table, at.ORDER) + 4 * first, m + AHEAD)
         picked = int64s(word(table, at.PICKED) + 8 * first, m)
         for i in range(U(m)):
-            picked[i] = 1 if is_count else payload[U(order[i])]
+            picked[i] = payload[U(order[i])]
         for group in range(word(table, at.N_GROUPS)):
             bins = uint64s(words + 8 * to_group * group, n * step)
             own = int64s(sums + 8 * GROUP_STRIDE * group, GROUP_STRIDE)
@@ -161,7 +168,7 @@ def sum_part(table, chunk, thread):  # type: ignore[no-untyped-def]
     if job[at.WHAT] == at.ALL_ROWS:
         _sum_all(table, start, end, sums)
     else:
-        _sum_places(table, start, end, sums, job[at.WHAT] == at.COUNTED_ROWS)
+        _sum_places(table, start, end, sums)
 
 
 @view
@@ -200,7 +207,7 @@ def _part_rows(table, record, start, end):  # type: ignore[no-untyped-def]
     n = word(table, at.N_ROWS)
     order, spare = uint32s(word(table, at.ORDER), n + AHEAD), uint32s(word(table, at.SPARE), n)
     place = place_of(table, record[splitting.FEATURE])
-    bins = codes_of(table, place)
+    bins = codes_of(table, place[COLUMN])
     left, right = U(start), U(start)
     if record[splitting.IS_CATEGORICAL]:
         for i in range(U(start), U(end)):
@@ -248,8 +255,11 @@ def move_right(table, chunk, thread):  # type: ignore[no-untyped-def]
 
 
 @inner
-def _scan_group(table, group, child):  # type: ignore[no-untyped-def]
-    """Best split of a leaf over the features whose columns are in a group."""
+def scan_features(table, group, child, column):  # type: ignore[no-untyped-def]
+    """Best split of a leaf over the features of a group, or over those of one column (>= 0).
+
+    Beside each column's sums stands what none of its gains exceeds.
+    """
     n_features, n_groups = word(table, at.N_FEATURES), word(table, at.N_GROUPS)
     job = int64s(word(table, at.JOB), at.N_JOB)
     total = record_of(table, job[at.SCANNED + child])[at.SUM]
@@ -267,11 +277,15 @@ def _scan_group(table, group, child):  # type: ignore[no-untyped-def]
     found[splitting.FEATURE] = -1
     starts = int64s(word(table, at.MEMBER_STARTS), n_groups + 1)
     members = int64s(word(table, at.MEMBERS), n_features)
+    if column < 0:
+        for one in range(8 * group, min(8 * group + 8, word(table, at.N_COLUMNS))):
+            bound_of(sums, one)[0] = 0.0
     for member in range(starts[group], starts[group + 1]):
         feature = members[member]
-        if not allowed[feature]:
-            continue
         place = place_of(table, feature)
+        if not allowed[feature] or (column >= 0 and place[COLUMN] != column):
+            continue
+        bound, before = bound_of(sums, place[COLUMN]), best[0]
         own = int64s(sums + 8 * STRIDE * place[COLUMN], 256)
         count = int64s(counts + 8 * STRIDE * place[COLUMN], 256)
         if place[N_CODES] != ALONE:
@@ -283,12 +297,13 @@ def _scan_group(table, group, child):  # type: ignore[no-untyped-def]
                 unshare(count, place, np.int64(facts[splitting.N_ROWS]), spare)
                 count = spare
         if is_category[feature]:
-            is_better = scan_categories(own, count, n_bins[feature], total, facts, scratch, address)
+            most = scan_categories(own, count, n_bins[feature], total, facts, scratch, address)
         else:
-            is_better = scan_number(
+            most = scan_number(
                 own, count, n_bins[feature], total, facts, monotonic[feature], scratch, address
             )
-        if is_better:
+        bound[0] = max(bound[0], most)
+        if best[0] > before:
             found[splitting.FEATURE] = feature
 
 
@@ -301,7 +316,7 @@ def scan_group(table, group, thread):  # type: ignore[no-untyped-def]
         part = _sums_of_group(slot(table, job[at.PART]), group)
         subtract(whole, part, _bins_of_group(table, group))
     for child in range(job[at.N_SCANNED]):
-        _scan_group(table, group, child)
+        scan_features(table, group, child, -1)
 
 
 @operation
@@ -327,7 +342,7 @@ def leaf_of(table, row):  # type: ignore[no-untyped-def]
         if record[at.LEFT] == 0:
             return node
         place = place_of(table, record[splitting.FEATURE])
-        b = codes_of(table, place)[8 * row]
+        b = codes_of(table, place[COLUMN])[8 * row]
         if record[splitting.IS_CATEGORICAL]:
             goes = (record[splitting.LEFT_SET + (b >> 6)] >> (b & 63)) & 1
         else:

@@ -6,6 +6,7 @@ from skextras.trees import splitting
 from skextras.trees import workspace as at
 from skextras.trees.arrays import MISSING
 from skextras.trees.choice import restrict, seed_children
+from skextras.trees.columns import COLUMN
 from skextras.trees.leaves import codes_of, floats_of, place_of, record_of
 from skextras.trees.memory import inner, int64s, uint32s, word
 from skextras.trees.nodes import set_node
@@ -103,7 +104,7 @@ def _send_missing(table: int, node: int, n_left: int) -> None:
 def _lacks_feature(table: int, node: int) -> bool:
     record, n = record_of(table, node), word(table, at.N_ROWS)
     order = uint32s(word(table, at.ORDER), n)
-    bins = codes_of(table, place_of(table, record[splitting.FEATURE]))
+    bins = codes_of(table, place_of(table, record[splitting.FEATURE])[COLUMN])
     greatest = np.uint8(0)
     for i in range(record[at.START], record[at.END]):
         greatest = max(greatest, bins[np.int64(order[i]) * 8])

@@ -126,12 +126,13 @@ def _rough_gains(halves: Any, n: int, total: int, facts: Any, rough: Any) -> Non
 
 @inner
 def _place_of_plain(n: int, total: int, facts: Any, found: float, scratch: int) -> Any:
-    """First place of the greatest plain gain, or -1; those of about the greatest are compared.
+    """First place of the greatest plain gain, or -1, and what no gain exceeds.
 
-    Most features are far from the best gain ``found`` so far, and done with in single precision.
+    Most features are far from the best gain ``found`` so far, and done with in single precision;
+    places of about the greatest gain are compared.
     """
     if 2 * facts[FLOOR] * facts[HESSIAN_SCALE] > total & LOW:
-        return np.int64(-1)
+        return np.int64(-1), 0.0
     cumulated, halves = int64s(scratch + ROW * SUMS, 256), int32s(scratch + ROW * SUMS, 512)
     rough, patterns = float32s(scratch + ROW * GAINS, 512), int32s(scratch + ROW * GAINS, 512)
     _rough_gains(halves, n, total, facts, rough)
@@ -140,8 +141,9 @@ def _place_of_plain(n: int, total: int, facts: Any, found: float, scratch: int) 
     for b in range(n):
         greatest = max(greatest, patterns[b])
     patterns[256] = greatest  # beside the gains, where it is read as the number that it stands for
-    if rough[256] * SLACK <= found / _unit(facts) + _whole(total, facts):
-        return np.int64(-1)
+    most = (rough[256] * SLACK - _whole(total, facts)) * _unit(facts)
+    if most <= found:
+        return np.int64(-1), most
     least, first, last = np.int32(max(greatest - NEAR, 1)), np.int32(n), np.int32(-1)
     for b in range(np.int32(n)):
         is_near = patterns[b] >= least
@@ -154,7 +156,7 @@ def _place_of_plain(n: int, total: int, facts: Any, found: float, scratch: int) 
             gain = _plain_gain(cumulated[b], total, facts)
             if gain > best:
                 place, best = b, gain
-    return place
+    return place, most
 
 
 @inner
@@ -174,7 +176,7 @@ def two_sided_gain(left: int, total: int, facts: Any, monotonic: int) -> float:
 
 @inner
 def _place_of_penalised(n: int, total: int, facts: Any, monotonic: int, scratch: int) -> Any:
-    """First place of the greatest gain under every penalty and bound, or -1."""
+    """First place of the greatest gain under every penalty and bound, or -1, and that gain."""
     cumulated = int64s(scratch + ROW * SUMS, 256)
     gains, patterns = float64s(scratch + ROW * GAINS, 256), int64s(scratch + ROW * GAINS, 256)
     for b in range(n):
@@ -185,11 +187,11 @@ def _place_of_penalised(n: int, total: int, facts: Any, monotonic: int, scratch:
     for b in range(n):
         greatest = max(greatest, patterns[b])
     if greatest == 0:
-        return np.int64(-1)
+        return np.int64(-1), 0.0
     b = 0
     while patterns[b] != greatest:
         b += 1
-    return b
+    return b, gains[b]
 
 
 @inner
@@ -206,11 +208,14 @@ def _forbid_small(scratch: int, n: int, facts: Any, gains: Any) -> None:
 
 @inner
 def scan_number(sums, counts, n_bins, total, facts, monotonic, scratch, found):  # type: ignore[no-untyped-def]  # noqa: PLR0917
-    """Best threshold of a feature, with missing values on either side; better than ``found``?"""
+    """Best threshold of a feature, with missing values on either side, if better than ``found``.
+
+    Returns what no gain of the feature exceeds.
+    """
     cumulated, counted = int64s(scratch + ROW * SUMS, 256), int64s(scratch + ROW * COUNTS, 256)
     record, best = int64s(found, N_FOUND), float64s(found + 8 * GAIN, 1)
     has_missing = sums[MISSING] != 0
-    is_better = False
+    bound = 0.0
     for missing_left in range(2 if has_missing else 1):
         # All real values left, missing ones right, is a split too.
         n = n_bins if has_missing and not missing_left else n_bins - 1
@@ -221,9 +226,10 @@ def scan_number(sums, counts, n_bins, total, facts, monotonic, scratch, found): 
             start = counts[MISSING] if missing_left else np.int64(0)
             _cumulate(counts, n, start, counted)
         if facts[IS_PLAIN] > 0:
-            b = _place_of_plain(n, total, facts, best[0], scratch)
+            b, most = _place_of_plain(n, total, facts, best[0], scratch)
         else:
-            b = _place_of_penalised(n, total, facts, monotonic, scratch)
+            b, most = _place_of_penalised(n, total, facts, monotonic, scratch)
+        bound = max(bound, most)
         if b < 0:
             continue
         gain = _gain_of(cumulated[b], total, facts, monotonic)
@@ -231,8 +237,7 @@ def scan_number(sums, counts, n_bins, total, facts, monotonic, scratch, found): 
             best[0] = gain
             record[BIN], record[MISSING_LEFT], record[LEFT_SUM] = b, missing_left, cumulated[b]
             record[IS_CATEGORICAL], record[NONE_MISSING] = 0, not has_missing
-            is_better = True
-    return is_better
+    return bound
 
 
 @inner
@@ -283,10 +288,14 @@ def _sorted_categories(sums, n_bins, total, facts, scratch):  # type: ignore[no-
 
 @inner
 def scan_categories(sums, counts, n_bins, total, facts, scratch, found):  # type: ignore[no-untyped-def]  # noqa: PLR0917
-    """Best two-way partition of a feature's categories; better than ``found``?"""
+    """Best two-way partition of a feature's categories, if better than ``found``.
+
+    Returns what no gain of the feature exceeds.
+    """
     n = _sorted_categories(sums, n_bins, total, facts, scratch)
     order, record = int64s(scratch + ROW * ORDER, 256), int64s(found, N_FOUND)
     best, best_n, best_end = float64s(found + 8 * GAIN, 1), 0, 0
+    bound = 0.0
     for from_end in range(2):
         left, count = np.int64(0), np.int64(0)
         for k in range(1, (n + 1) // 2 + 1):
@@ -298,11 +307,12 @@ def scan_categories(sums, counts, n_bins, total, facts, scratch, found):  # type
                 if count < few or facts[N_ROWS] - count < few:
                     continue
             gain = two_sided_gain(left, total, facts, 0)
+            bound = max(bound, gain)
             if gain > best[0] and gain > 0:
                 best[0], best_n, best_end = gain, k, from_end
                 record[LEFT_SUM] = left
     if best_n == 0:
-        return False
+        return bound
     record[IS_CATEGORICAL], record[BIN], record[NONE_MISSING] = 1, 0, sums[MISSING] == 0
     for i in range(4):
         record[LEFT_SET + i] = 0
@@ -310,4 +320,4 @@ def scan_categories(sums, counts, n_bins, total, facts, scratch, found):  # type
         b = order[n - 1 - k] if best_end else order[k]
         record[LEFT_SET + (b >> 6)] |= np.int64(1) << (b & 63)
     record[MISSING_LEFT] = (record[LEFT_SET + 3] >> 63) & 1
-    return True
+    return bound

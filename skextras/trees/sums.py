@@ -92,11 +92,3 @@ def sum_children(table, node):  # type: ignore[no-untyped-def]
         record_of(table, large)[at.SLOT] = inherited
     else:
         sum_node(table, large, take_slot(table, 1))
-
-
-@inner
-def count_bins(table: int, node: int) -> None:
-    """Rows by bin of one leaf, into the last slot: its sums are counts."""
-    record = record_of(table, node)
-    number = word(table, at.N_SLOTS) + 2
-    sum_places(table, number, record[at.START], record[at.END], at.COUNTED_ROWS)

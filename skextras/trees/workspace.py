@@ -48,7 +48,7 @@ BEST_FIRST, DEPTH_WISE, ALL_OF_THEM = range(3)
 # the slots of a histogram and the part to subtract from it first (or -1); where and what is summed.
 (FROM, TO, PARTED, SIZE, PLACE, SCANNED, SCANNED_SLOT) = (0, 1, 2, 3, 4, 5, 7)
 (N_SCANNED, WHOLE, PART, TARGET, WHAT, N_JOB) = range(9, 15)
-ALL_ROWS, LEAF_ROWS, COUNTED_ROWS = range(3)  # what is summed
+ALL_ROWS, LEAF_ROWS = range(2)  # what is summed
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -93,7 +93,7 @@ class SlowTree:
         share = (1.0 if h.sum() == len(h) else EASE) * n_least * h.sum() / len(h)
         if n_least <= 1:
             share = 0.0
-        floor = max(growth.min_hessian, 0 if node.counts_exactly else share)
+        floor = max(growth.min_hessian, share)
         if min(h[left].sum(), h[right].sum()) < max(floor, 0.5):
             return None
         if node.counts_exactly and min(left.sum(), right.sum()) < max(1, n_least):

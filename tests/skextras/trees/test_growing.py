@@ -82,15 +82,25 @@ def test_trees_are_those_of_the_slow_twin(name, seed):
     np.testing.assert_array_equal(scores, oracle.scores(tree, slow.bins).astype(np.float32))
 
 
-@settings(max_examples=15, deadline=None)
-@given(seed=st.integers(0, 2**32 - 1), constant=st.booleans())
-def test_min_samples_leaf_is_exact_though_the_hessian_only_hints_at_counts(seed, constant):
+@settings(max_examples=40, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    constant=st.booleans(),
+    n_features=st.sampled_from([4, 11]),
+    options=st.sampled_from([{}, {"l1": 50.0}, {"monotonic": np.array([0, 1, -1, 0, 0, 1] * 2)}]),
+)
+def test_min_samples_leaf_is_exact_though_the_hessian_only_hints_at_counts(
+    seed, constant, n_features, options
+):
     random = np.random.default_rng(seed)
     n = 250
-    binned = as_table(table(random, n, 4, n_categorical=1), categorical=(0,), max_bins=20)
+    X = table(random, n, n_features, n_categorical=1)
+    binned = as_table(X, categorical=(0,), max_bins=20)
     g = random.integers(-1000, 1001, n).astype(float)
     h = np.ones(n) if constant else 2.0 ** random.integers(0, 10, n)
-    growth = Growth(min_samples_leaf=15, max_leaves=10)
+    if "monotonic" in options:
+        options = {"monotonic": options["monotonic"][:n_features]}
+    growth = Growth(min_samples_leaf=15, max_leaves=10, **options)
     tree, _ = grown(binned, g, h, growth, constant=constant)
     slow = slow_tree(binned, g, h, growth)
     assert_equals_twin(tree, slow)

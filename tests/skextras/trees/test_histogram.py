@@ -26,14 +26,14 @@ def binned_of(bins):
     return Binned(words, BinMapper(edges, np.zeros(n_features, bool)))
 
 
-def histogram_of(bins, payload, rows=None, *, is_count=False):
+def histogram_of(bins, payload, rows=None):
     """What the kernel sums over all rows, or over some."""
     space = Workspace(binned_of(bins), Growth(), Threads(1))
     array = {place: space._arrays[place] for place in (at.PAYLOAD, at.JOB, at.ORDER, at.POOL)}
     array[at.PAYLOAD][:] = payload
     what, n = at.ALL_ROWS, len(bins)
     if rows is not None:
-        what, n = at.COUNTED_ROWS if is_count else at.LEAF_ROWS, len(rows)
+        what, n = at.LEAF_ROWS, len(rows)
         array[at.ORDER][:n] = rows
     job = array[at.JOB]
     job[at.FROM], job[at.TO], job[at.WHAT] = 0, n, what
@@ -58,8 +58,6 @@ def test_a_histogram_is_the_sums_by_bin(seed, n, n_features):
     rows = np.flatnonzero(random.random(n) < 0.6)
     whole = oracle.histogram(bins[rows], payload[rows])
     assert histogram_of(bins, payload, rows) == whole
-    counts = oracle.histogram(bins[rows], np.ones(len(rows), int))
-    assert histogram_of(bins, payload, rows, is_count=True) == counts
 
 
 def test_more_rows_than_are_gathered_at_a_time():

@@ -21,7 +21,7 @@ def grown_with_threads(binned, g, h, growth, n_threads, rows=None):
     facts = [result.tree(result.values), result.order.copy(), result.starts, result.ends]
     n_free = 0  # a split that left too few rows on a side was taken back: its two nodes wait
     while pair > 0:
-        n_free, pair = n_free + 1, grower._space.nodes[pair, at.LEFT]
+        n_free, pair = n_free + 1, grower._space._arrays[at.NODES][pair, at.LEFT]
     return facts, int(n_nodes - 1) // 2 - n_turns - n_free
 
 
