@@ -9,7 +9,10 @@ from collections.abc import Iterator
 from datetime import date
 from importlib.metadata import version
 from itertools import groupby
+from os import cpu_count
 from pathlib import Path
+
+from llvmlite.binding import get_host_cpu_name
 
 from benchmarks.harness import growth, hold
 
@@ -103,7 +106,8 @@ def parts(family: str) -> Iterator[tuple[str, bool]]:
 def machine() -> str:
     """Where and with what the figures were measured."""
     releases = ", ".join(f"{name} {version(name)}" for name in PEERS)
-    return f"{date.today()}, {platform.machine()}, Python {platform.python_version()}, {releases}."
+    cores = f"{cpu_count()} cores of {get_host_cpu_name()} ({platform.machine()})"
+    return f"{date.today()}, {cores}, Python {platform.python_version()}, {releases}."
 
 
 def write(sections: dict[str, str]) -> None:

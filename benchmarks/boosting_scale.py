@@ -2,7 +2,7 @@
 the peak of memory above the imports, in MB, of the process that each fit has of its own; the
 seconds are the whole process's, reading included. Ours reads the file in blocks of 25k rows, twice;
 LightGBM through its ``Sequence``, row by row for the bins and then in the same blocks, and from one
-array; these two run twice only. All end at the same log loss within 0.002, or the contest fails.
+array; these two run twice only. All end at the same log loss within 0.005, or the contest fails.
 """
 
 import importlib
@@ -24,7 +24,7 @@ from benchmarks.harness import Contest, Contestant, with_peak_memory
 N_ROWS, N_TREES, N_THREADS = 10_000_000, 20, 2
 DRAWN, BLOCK = 250_000, 25_000  # rows that are drawn, and read, at once
 N_COLUMNS = 29  # 28 features and the label, single precision
-SAME_LOSS = 0.002
+SAME_LOSS = 0.005  # bins by other samples of the rows move it by as much
 PEER_ROUNDS = 2  # of the contestants that take minutes
 
 

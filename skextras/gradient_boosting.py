@@ -631,8 +631,10 @@ class GradientBoostingClassifier(ClassifierMixin, BaseGradientBoosting):
     def _probabilities(self, raw: np.ndarray) -> np.ndarray:
         if raw.shape[1] > 1:
             return np.ascontiguousarray(self._loss.inverse_link(raw.T).T)
-        second = self._loss.inverse_link(raw[:, 0])
-        return np.stack([1 - second, second], axis=1)
+        both = np.empty((len(raw), 2))
+        both[:, 1] = self._loss.inverse_link(raw[:, 0])
+        np.subtract(1, both[:, 1], out=both[:, 0])
+        return both
 
     def _encode_y(self, y: Any, *, reset: bool) -> np.ndarray:
         y = _check_y(y, estimator=self)

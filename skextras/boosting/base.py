@@ -404,8 +404,10 @@ class BaseGradientBoosting(UnderstandingMixin, BaseEstimator, ABC):
             return self._known_raw
         if "_ensemble" not in known:  # the host's question takes longer than to answer for a row
             check_is_fitted(self)
-        n_threads = self._n_threads()
-        parts = [self._predictor.raw_predict(block, n_threads) for block in self._values_of(X)]
+        predictor, parts = self._predictor, []
+        for block in self._values_of(X):  # to count threads takes longer than to predict a row
+            n_threads = 1 if predictor.is_short(len(block)) else self._n_threads()
+            parts.append(predictor.raw_predict(block, n_threads))
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     def _staged_raw_predict(self, X: Any) -> Iterator[np.ndarray]:

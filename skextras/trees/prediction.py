@@ -67,6 +67,21 @@ class Predictor:
         """
         return columns_of(self.ensemble.joined(), self.bins)
 
+    def is_short(self, n_rows: int) -> bool:
+        """Whether one thread is enough.
+
+        Parameters
+        ----------
+        n_rows : int
+            Rows to predict.
+
+        Returns
+        -------
+        bool
+            True where handing over work costs more than it saves.
+        """
+        return n_rows * len(self.ensemble.trees) < PARALLEL
+
     @cached_property
     def has_marks(self) -> bool:
         """Whether the trees are small enough for marks.
@@ -206,7 +221,7 @@ class Predictor:
         if not double and X.dtype != np.float32:
             raise TypeError(f"Predictor: X must be float32 or float64, got {X.dtype}. Convert it.")
         block, n = int(table[slots.BLOCK]), len(X)
-        if n * len(self.ensemble.trees) < PARALLEL:
+        if self.is_short(n):
             n_threads = 1
         chunk = n
         if n_threads > 1:
@@ -220,11 +235,11 @@ class Predictor:
             size = int(table[slots.ROOM]) or (min(block, n) + 8) * len(self.columns.feature) * 2
             size = -(-size // LINE) * LINE  # threads share no line
             room = np.empty(size * n_threads + LINE, np.uint8)
-            start = -address_of(room) % LINE
-            table[[slots.BINS, slots.ROOM]] = address_of(room) + start, size
+            address = address_of(room)
+            table[slots.BINS], table[slots.ROOM] = address + -address % LINE, size
         table[slots.X] = X.__array_interface__["data"][0]
         table[slots.ROW_STRIDE], table[slots.COLUMN_STRIDE] = X.strides
-        table[[slots.N_ROWS, slots.CHUNK, slots.BLOCK]] = n, chunk, block
+        table[slots.N_ROWS], table[slots.CHUNK], table[slots.BLOCK] = n, chunk, block
         table[slots.IS_DOUBLE], table[slots.OUT] = double, address_of(out)
         if n_threads == 1:
             run(0, kernel.address, address_of(table), 1)
