@@ -122,8 +122,8 @@ def backward(
                 for b in range(0, ld, LANES):
                     turn(work, work, (turned + b * n_in + r, n_in, x_at + r * ld + b, ld))
             memory[to + weight : to + weight + n_out * n_in] = _ZERO
-            shape = (n_out, ld, one, ld, n_in)
-            add_product(memory, work, work, (to + weight, out_at, turned), shape)
+            sizes = (n_out, ld, one, ld, n_in)
+            add_product(memory, work, work, (to + weight, out_at, turned), sizes)
         else:
             outer_product(memory, work, work, (to + weight, out_at, x_at), (n_out, n_in, ld))
         outer_product(memory, work, work, (to + plan[i, BIAS], out_at, ones_at), (n_out, one, ld))
