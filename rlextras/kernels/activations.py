@@ -23,7 +23,6 @@ _LN2_HIGH, _LN2_LOW = np.float32(0.693359375), np.float32(-2.12194440e-4)  # of 
 _C2, _C3, _C4, _C5, _C6, _C7 = (
     np.float32(x) for x in (1 / 2, 1 / 6, 1 / 24, 1 / 120, 1 / 720, 1 / 5040)
 )
-_L945, _L420, _L105, _L15 = (np.float32(x) for x in (945, 420, 105, 15))
 
 
 @_intrinsic
@@ -72,8 +71,20 @@ def _floor(typingctx: Any, x: Any) -> Any:
 
 
 @kernel()
+def _reduced(x: np.float32) -> tuple:
+    """The numbers eʳ - 1 and 2ⁿ of eˣ = 2ⁿ eʳ with |r| ≤ ln 2 / 2, the first by its series to r⁷.
+
+    It is exact to within two last digits of its own, however small r is.
+    """
+    n = _floor(x * _LOG2_E + _HALF)
+    r = x - n * _LN2_HIGH - n * _LN2_LOW
+    tail = _C2 + r * (_C3 + r * (_C4 + r * (_C5 + r * (_C6 + r * _C7))))
+    return r + r * r * tail, _power_of_two(n)
+
+
+@kernel()
 def exp(x: np.float32) -> np.float32:
-    """Exponential function: eˣ = 2ⁿ eʳ with |r| ≤ ln 2 / 2, eʳ by its Taylor series to r⁷.
+    """Exponential function.
 
     Parameters
     ----------
@@ -87,23 +98,18 @@ def exp(x: np.float32) -> np.float32:
     """
     x = _LARGEST if x > _LARGEST else x  # NaN passes
     x = -_LARGEST if x < -_LARGEST else x
-    n = _floor(x * _LOG2_E + _HALF)
-    r = x - n * _LN2_HIGH - n * _LN2_LOW
-    tail = _C2 + r * (_C3 + r * (_C4 + r * (_C5 + r * (_C6 + r * _C7))))
-    return (_ONE + r + r * r * tail) * _power_of_two(n)
+    growth, power = _reduced(x)
+    return (_ONE + growth) * power
 
 
 @kernel()
 def _tanh(x: np.float32) -> np.float32:
-    """(e²ˣ - 1) / (e²ˣ + 1); below 1 Lambert's continued fraction to its fifth level."""
+    """m / (m + 2) with m = e²ˣ - 1 = 2ⁿ (eʳ - 1) + (2ⁿ - 1), which loses no digits for x ≥ 0."""
     size = abs(x)
-    power = exp(_TWO * (_SATURATED if size > _SATURATED else size))
-    z = x * x
-    is_large = size >= _ONE  # NaN is not
-    far = power - _ONE
-    above = (far if x > _ZERO else -far) if is_large else x * (_L945 + z * (_L105 + z))
-    below = power + _ONE if is_large else _L945 + z * (_L420 + z * _L15)
-    return above / below
+    growth, power = _reduced(_TWO * (_SATURATED if size > _SATURATED else size))  # NaN passes
+    m = power * growth + (power - _ONE)
+    tanh = m / (m + _TWO)
+    return -tanh if x < _ZERO else tanh
 
 
 @kernel()

@@ -11,7 +11,7 @@ import numpy as np
 
 from rlextras.kernels.panels import PANEL
 from rlextras.kernels.plan import Layer
-from rlextras.kernels.tiles import padded
+from rlextras.kernels.tiles import LANES, padded
 
 N_IN, N_OUT, WEIGHT, BIAS, ACTIVATION, SLOPE = range(6)
 """Columns of a layer, as in ``plan``."""
@@ -87,10 +87,11 @@ class Blueprint:
         Returns
         -------
         int
-            Units of two networks, or some rows of gradients; and a panel of targets.
+            Units of two networks, or of one and what tiles read behind it, or some rows of
+            gradients; and a panel of targets.
         """
         rows = MAX_ROWS * int(self.table[:, LD].max()) + PANEL
-        return max(2 * self.n_units, rows) + PANEL
+        return max(2 * self.n_units, self.n_units + LANES * PANEL, rows) + PANEL
 
 
 def blueprint(actor: Sequence[Layer], critics: Sequence[Sequence[Layer]], n: int) -> Blueprint:

@@ -31,8 +31,8 @@ def squared_norm(gradient: np.ndarray) -> np.float32:
         The sum.
     """
     total = np.float32(0.0)
-    for each in gradient:
-        total += each * each
+    for i in range(gradient.size):  # an iteration over the array would not become vectors
+        total += gradient[i] * gradient[i]
     return total
 
 

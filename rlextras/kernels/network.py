@@ -17,7 +17,7 @@ from rlextras.kernels.plan import (
     SLOPE,
     WEIGHT,
 )
-from rlextras.kernels.tiles import add_product, outer_product, row_product
+from rlextras.kernels.tiles import LANES, add_product, outer_product, row_product, turn
 
 _ZERO = np.float32(0.0)
 
@@ -77,8 +77,7 @@ def forward(theta: np.ndarray, plan: np.ndarray, layers: tuple, units: np.ndarra
             row_product(units, theta, units, (out_at, weight, bias, x_at), (n_out, n_in))
         else:
             for r in range(n_out):
-                for k in range(out_at + r * ld, out_at + (r + 1) * ld):
-                    units[k] = theta[bias + r]
+                units[out_at + r * ld : out_at + (r + 1) * ld] = theta[bias + r]
             shape = (n_out, n_in, one, n_in, ld)
             add_product(units, theta, units, (out_at, weight, x_at), shape)
         outputs = units[out_at : out_at + n_out * ld]
@@ -117,7 +116,16 @@ def backward(
         n_in, n_out, weight = plan[i, N_IN], plan[i, N_OUT], plan[i, WEIGHT]
         out_at = size + x_at
         x_at -= n_in * ld
-        outer_product(memory, work, work, (to + weight, out_at, x_at), (n_out, n_in, ld))
+        if n_in % LANES == 0 and n_out >= LANES:
+            turned = size + x_at  # the room of deltas that come next, of the same size
+            for r in range(0, n_in, LANES):
+                for b in range(0, ld, LANES):
+                    turn(work, work, (turned + b * n_in + r, n_in, x_at + r * ld + b, ld))
+            memory[to + weight : to + weight + n_out * n_in] = _ZERO
+            sizes = (n_out, ld, one, ld, n_in)
+            add_product(memory, work, work, (to + weight, out_at, turned), sizes)
+        else:
+            outer_product(memory, work, work, (to + weight, out_at, x_at), (n_out, n_in, ld))
         outer_product(memory, work, work, (to + plan[i, BIAS], out_at, ones_at), (n_out, one, ld))
         if i > first:
             deltas = work[size + x_at : out_at]

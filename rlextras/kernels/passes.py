@@ -67,8 +67,7 @@ def forward(
         n_in, n_out, bias = table[i, N_IN], table[i, N_OUT], table[i, BIAS]
         out_at = start + table[i, UNIT]
         for r in range(n_out):
-            for k in range(out_at + r * PANEL, out_at + r * PANEL + n_columns):
-                units[k] = theta[bias + r]
+            units[out_at + r * PANEL : out_at + r * PANEL + n_columns] = theta[bias + r]
         where, steps = (out_at, table[i, WEIGHT], x_at), (wide, n_in, one, none, wide, none)
         add_product(units, theta, units, where, steps, (n_out, n_columns, n_in, one))
         outputs = units[out_at : out_at + n_out * PANEL]
@@ -167,15 +166,11 @@ def keep_inputs(
     inputs, panel, n_columns = at
     x_at, wide = start, np.int64(PANEL)
     for i in range(first, end):
-        n_in, ld = table[i, N_IN], table[i, LD]
+        ld = table[i, LD]
         to = table[i, INPUTS] + panel * PANEL * ld
-        whole = n_in - n_in % LANES
         for b in range(0, n_columns, LANES):
-            for r in range(0, whole, LANES):
+            for r in range(0, ld, LANES):  # beyond n_in of what follows: of no meaning, nor use
                 turn(inputs, units, (to + b * ld + r, ld, x_at + r * PANEL + b, wide))
-        for b in range(n_columns):
-            for r in range(whole, n_in):
-                inputs[to + b * ld + r] = units[x_at + r * PANEL + b]
         x_at = start + table[i, UNIT]
 
 

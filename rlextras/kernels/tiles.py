@@ -7,6 +7,7 @@ LLVM fits the explicit vectors to the machine: two halves on AVX2, four quarters
 """
 
 from collections.abc import Sequence
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,13 @@ HAS_AVX512 = bool(get_host_cpu_features().get("avx512f"))
 WIDE = 32 if HAS_AVX512 else 16  # columns of a tile, where there are as many
 ROWS = 8 if HAS_AVX512 else 4  # sums that stay in registers, enough to hide the latency of a sum
 DOTS = 16 if HAS_AVX512 else 8  # dot products at a time, and lanes of each
+SIDE = 8  # of the squares that are transposed in registers
+_ROUNDS = (  # rows that meet, and which numbers of the two each gets: one instruction with AVX
+    (1, (0, 8, 1, 9, 4, 12, 5, 13), (2, 10, 3, 11, 6, 14, 7, 15)),
+    (2, (0, 1, 8, 9, 4, 5, 12, 13), (2, 3, 10, 11, 6, 7, 14, 15)),
+    (4, (0, 1, 2, 3, 8, 9, 10, 11), (4, 5, 6, 7, 12, 13, 14, 15)),
+)
+_DEALT = (0, 2, 1, 3, 4, 6, 5, 7)  # where the rows are after these
 FEW = 3
 """Samples up to which rows one after the other take less than a tile or a panel of columns."""
 WORD = ir.IntType(64)
@@ -171,21 +179,36 @@ def _dots(typingctx: Any, out: Any, p: Any, q: Any, at: Any) -> Any:
     return types.void(out, p, q, at), _emit_dots
 
 
+def _turned(builder: Any, rows: list[Any]) -> list[Any]:
+    """A square of ``SIDE`` rows, transposed."""
+    kind = ir.VectorType(ir.IntType(32), SIDE)
+    for apart, *masks in _ROUNDS:
+        for a, b in ((r, r + apart) for r in range(SIDE) if not r & apart):
+            both = rows[a], rows[b]
+            rows[a], rows[b] = (
+                builder.shuffle_vector(*both, ir.Constant(kind, list(mask))) for mask in masks
+            )
+    return [rows[r] for r in _DEALT]
+
+
+def _rows_at(builder: Any, array: Any, start: Any, step: Any, first: tuple[int, int]) -> list[Any]:
+    """Pointers to the rows of a square that begins some rows and columns behind a place."""
+    row, column = first
+    at = builder.add(start, WORD(column))
+    places = [builder.add(at, builder.mul(step, WORD(row + r))) for r in range(SIDE)]
+    return [_vector_at(builder, array, place, SIDE) for place in places]
+
+
 def _emit_turn(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-    """Four rounds of a perfect shuffle of the 16 rows, each of which deals row r and r + 8."""
+    """Square after square."""
     out, x = _pointers(context, builder, arguments[:2], signature.args[:2])
     out_at, out_row, x_at, x_row = cgutils.unpack_tuple(builder, arguments[2])
-    places = [builder.add(x_at, builder.mul(x_row, WORD(r))) for r in range(LANES)]
-    rows = [builder.load(_vector_at(builder, x, place, LANES), align=4) for place in places]
-    kind, half = ir.VectorType(ir.IntType(32), LANES), LANES // 2
-    dealt = [lane for k in range(LANES) for lane in (k, LANES + k)]
-    masks = [ir.Constant(kind, dealt[:LANES]), ir.Constant(kind, dealt[LANES:])]
-    for _ in range(LANES.bit_length() - 1):
-        pairs = list(zip(rows[:half], rows[half:], strict=True))
-        rows = [builder.shuffle_vector(a, b, mask) for a, b in pairs for mask in masks]
-    for r, row in enumerate(rows):
-        place = builder.add(out_at, builder.mul(out_row, WORD(r)))
-        builder.store(row, _vector_at(builder, out, place, LANES), align=4)
+    for r, k in product(range(0, LANES, SIDE), repeat=2):
+        places = _rows_at(builder, x, x_at, x_row, (r, k))
+        rows = _turned(builder, [builder.load(place, align=4) for place in places])
+        homes = _rows_at(builder, out, out_at, out_row, (k, r))
+        for row, home in zip(rows, homes, strict=True):
+            builder.store(row, home, align=4)
     return context.get_dummy_value()
 
 

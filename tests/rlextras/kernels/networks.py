@@ -35,7 +35,8 @@ def made(head, widths, activation, n_in, seed):
 def networks(draw):
     """Any depth from none on, any activation, any head."""
     head = draw(st.sampled_from(HEADS))
-    widths = draw(st.lists(st.integers(1, 19), max_size=3))
+    width = st.one_of(st.integers(1, 19), st.sampled_from([16, 32]))  # whole tiles go another way
+    widths = draw(st.lists(width, max_size=3))
     return made(
         head,
         widths,

@@ -14,7 +14,16 @@ from rlextras.kernels.acting import columns
 from rlextras.kernels.clipped import epoch
 from rlextras.kernels.natural import CHUNK, ascent, fisher_product, weigh
 from rlextras.kernels.network import workspace
-from rlextras.kernels.plan import ACTIONS, CATEGORICAL, GAUSSIAN, VALUES, noise_size
+from rlextras.kernels.plan import (
+    ACTIONS,
+    CATEGORICAL,
+    GAUSSIAN,
+    TANH,
+    VALUES,
+    Layer,
+    noise_size,
+    plan,
+)
 from rlextras.kernels.returns import estimate
 from tests.oracles.rlextras_kernels import Twin, ppo_loss
 from tests.rlextras.kernels.networks import HEADS, SLOPE, made, networks, rollout
@@ -100,6 +109,20 @@ def test_a_step_goes_down_the_twins_gradient(network, size):
     scale = 1 + twin.theta.grad.abs().max()
     assert_close(torch.from_numpy(memory[1]) / scale, twin.theta.grad / scale, **CLOSE)
     assert len(told) == 1
+
+
+def test_tanh_is_exact_to_three_last_digits():
+    table = plan([Layer(n_in=1, n_out=1, activation=TANH)], [], kind=GAUSSIAN, sizes=[1])
+    theta = np.array([0, 1, 0], np.float32)  # log σ, then the layer, which hands on its input
+    sizes = np.concatenate([np.linspace(0, 12, 50_001), np.logspace(-30, 1, 10_001)])
+    x = np.concatenate([sizes, -sizes, [np.nan, np.inf, -np.inf]]).astype(np.float32)
+    out = np.empty((len(x), 1), np.float32)
+    act(theta, table, x[:, None], NO_NOISE, out, ACTIONS)
+    expected = np.tanh(x.astype(float))
+    apart = np.abs(out[:, 0] - expected) / np.spacing(np.abs(expected).astype(np.float32))
+    assert np.nanmax(apart) <= 3
+    assert np.array_equal(np.isnan(out[:, 0]), np.isnan(x))
+    assert np.nanmax(np.abs(out)) == 1
 
 
 def numbers(size, *, clip_range, clip_range_vf, ent_coef, vf_coef, max_norm=np.inf):
