@@ -126,8 +126,8 @@ class Reading:
         if ends.min() < 0:
             raise ValueError(
                 "CausalTransformerPolicy: observation['mask'] must be 1 at one place or more, from "
-                f"the left, got none in row {int(ends.argmin())}. Begin each sequence with a token, "
-                "and set norm_obs=False in a VecNormalize."
+                f"the left, got none in row {int(ends.argmin())}. Begin each sequence with a "
+                "token, and set norm_obs=False in a VecNormalize."
             )
 
     def read(self, first: int, asked: np.ndarray) -> np.ndarray:
