@@ -146,8 +146,8 @@ class TokenEpochs(CompiledEpochs):
         """Take one step; fill in its measures."""
         network, ends = self._network, rows[np.cumsum(lengths) - 1]
         episode, places = np.repeat(np.arange(len(lengths)), lengths), self._n_seen[rows] - 1
-        given = self._tokens[ends], self._n_seen[ends], episode, places
-        reading, asked, nodes = network.asked(*given)
+        where = self._tokens[ends], self._n_seen[ends], episode, places
+        reading, asked, nodes = network.asked(*where)
         room = reading.read(0, asked)
         logits, (deltas, by) = reading.said(room, len(asked)), reading.deltas(len(asked))
         batch = nodes, self._actions[rows], self._notes[rows], lengths
