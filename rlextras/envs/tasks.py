@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import ClassVar
 
+import numpy as np
 from numpy.random import Generator
 
 
@@ -26,6 +27,17 @@ class TokenTask(ABC):
     end: int | None = None
     max_prompt: int
     max_answer: int
+
+    def __init_subclass__(cls, **options: object) -> None:
+        """Let a class whose ``reward`` is newer than its ``rewards`` check one by one."""
+        super().__init_subclass__(**options)
+        owners = [vars(owner) for owner in cls.__mro__]
+        newest = {
+            name: next(k for k, own in enumerate(owners) if name in own)
+            for name in ("reward", "rewards")
+        }
+        if newest["reward"] < newest["rewards"]:
+            cls.rewards = TokenTask.rewards  # type: ignore[method-assign]
 
     @abstractmethod
     def prompt(self, rng: Generator) -> list[int]:
@@ -58,6 +70,26 @@ class TokenTask(ABC):
         float
             In [0, 1]; 1 if it is right.
         """
+
+    def rewards(self, texts: np.ndarray, n_asked: np.ndarray, n_written: np.ndarray) -> np.ndarray:
+        """Check many answers, one by one; a task may state a quicker form that says the same.
+
+        Parameters
+        ----------
+        texts : ndarray of int64, shape (n, T)
+            Prompts, each with its answer behind it; what follows means nothing.
+        n_asked : ndarray of int64, shape (n,)
+            Tokens of each prompt.
+        n_written : ndarray of int64, shape (n,)
+            Tokens of each answer, without its end.
+
+        Returns
+        -------
+        ndarray of float64, shape (n,)
+            What ``reward`` says of each.
+        """
+        rows = zip(texts.tolist(), n_asked.tolist(), n_written.tolist(), strict=True)
+        return np.array([self.reward(text[:k], text[k : k + n]) for text, k, n in rows], float)
 
     def encode(self, text: str) -> list[int]:
         """Tokens of a text whose words are single characters.
@@ -142,6 +174,30 @@ class Reverse(TokenTask):
         """
         return _share_right(answer, list(prompt[-2::-1]))
 
+    def rewards(self, texts: np.ndarray, n_asked: np.ndarray, n_written: np.ndarray) -> np.ndarray:
+        """Shares of digits that are right.
+
+        Parameters
+        ----------
+        texts : ndarray of int64, shape (n, T)
+            Prompts, each with its answer behind it.
+        n_asked : ndarray of int64, shape (n,)
+            Tokens of each prompt.
+        n_written : ndarray of int64, shape (n,)
+            Tokens of each answer.
+
+        Returns
+        -------
+        ndarray of float64, shape (n,)
+            In [0, 1].
+        """
+        row, place = np.arange(len(texts))[:, None], np.arange(self.max_answer)
+        behind = n_asked[:, None]
+        mirrored, here = behind - 2 - place, np.minimum(behind + place, texts.shape[1] - 1)
+        is_right = texts[row, here] == texts[row, np.maximum(mirrored, 0)]
+        is_right &= (mirrored >= 0) & (place < n_written[:, None])
+        return is_right.sum(axis=1) / (n_asked - 1)
+
 
 class Addition(TokenTask):
     """Add two numbers: "12+34=" wants "046", with leading zeros.
@@ -198,6 +254,35 @@ class Addition(TokenTask):
         total = str(int(first) + int(second)).zfill(self.max_answer)
         return _share_right(answer, self.encode(total))
 
+    def rewards(self, texts: np.ndarray, n_asked: np.ndarray, n_written: np.ndarray) -> np.ndarray:
+        """Shares of digits of the sums that are right.
+
+        Parameters
+        ----------
+        texts : ndarray of int64, shape (n, T)
+            Questions, each with its answer behind it.
+        n_asked : ndarray of int64, shape (n,)
+            Tokens of each question.
+        n_written : ndarray of int64, shape (n,)
+            Tokens of each answer.
+
+        Returns
+        -------
+        ndarray of float64, shape (n,)
+            In [0, 1].
+        """
+        n, first = self._n_digits, self.max_prompt
+        if not ((n_asked == first).all() and (texts[:, n] == 10).all()):
+            return super().rewards(texts, n_asked, n_written)  # numbers of other lengths
+        wanted, carry = np.empty((len(texts), n + 1), np.int64), np.zeros(len(texts), np.int64)
+        for k in range(n - 1, -1, -1):  # digit by digit: numbers may be longer than a word
+            total = texts[:, k] + texts[:, n + 1 + k] + carry
+            carry, wanted[:, k + 1] = np.divmod(total, 10)
+        wanted[:, 0] = carry
+        is_written = np.arange(n + 1) < n_written[:, None]
+        is_right = (texts[:, first : first + n + 1] == wanted) & is_written
+        return is_right.sum(axis=1) / (n + 1)
+
 
 class Brackets(TokenTask):
     """Close what is open: "([" wants "])" and an end. Prompts are of different lengths.
@@ -237,6 +322,8 @@ class Brackets(TokenTask):
         """
         text, still_open = "", ""
         for _ in range(int(rng.integers(1, self.max_prompt + 1))):
+            if len(still_open) == self._max_open == 1:
+                break  # no other may be opened, and the only one stays open
             closes = len(still_open) > 1 and rng.random() < 0.4
             if closes or len(still_open) == self._max_open:
                 text, still_open = text + self.PAIRS[still_open[-1]], still_open[:-1]

@@ -37,6 +37,22 @@ def spaces_of(task: TokenTask) -> tuple[spaces.Dict, spaces.Discrete]:
     return observation_space, spaces.Discrete(n_words)
 
 
+def _checked(task: TokenTask, prompt: list[int]) -> list[int]:
+    """Refuse a prompt that its own task has no room for, or no words."""
+    name, n_words = type(task).__name__, len(task.words)
+    if not 1 <= len(prompt) <= task.max_prompt:
+        raise ValueError(
+            f"{name}: a prompt must have 1 to max_prompt = {task.max_prompt} tokens, got "
+            f"{len(prompt)}. Set max_prompt to the longest one."
+        )
+    if not 0 <= min(prompt) <= max(prompt) < n_words:
+        raise ValueError(
+            f"{name}: a prompt must consist of tokens in [0, {n_words - 1}], got {prompt}. Token k "
+            "is words[k]."
+        )
+    return prompt
+
+
 class TokenEnv(gymnasium.Env):
     """An answer is written token by token; a checker rewards it at its end.
 
@@ -68,10 +84,16 @@ class TokenEnv(gymnasium.Env):
         -------
         observation, info
             As Gymnasium wants them.
+
+        Raises
+        ------
+        ValueError
+            If the task has no room for the prompt, or no words.
         """
         super().reset(seed=seed)
         given = (options or {}).get("prompt")
-        self.prompt = self.task.prompt(self.np_random) if given is None else list(given)
+        prompt = self.task.prompt(self.np_random) if given is None else list(given)
+        self.prompt = _checked(self.task, prompt)
         self.answer: list[int] = []
         return self._observe(), {}
 
@@ -182,22 +204,19 @@ class TokenVecEnv(BatchVecEnv):
                 {"TimeLimit.truncated": False} for _ in range(self.num_envs)
             ]
             return self._observe(), rewards, dones, nothing
-        ended = np.flatnonzero(dones).tolist()
-        for i, seen, n_asked, n in zip(
-            *(ended, self._tokens[ended].tolist()),
-            *(self._n_asked[ended].tolist(), self.lengths[ended].tolist()),
-            strict=True,
-        ):
-            answer = seen[n_asked : n_asked + n]
-            answer = answer[:-1] if answer[-1] == task.end else answer
-            rewards[i] = task.reward(seen[:n_asked], answer)
+        ended = np.flatnonzero(dones)
+        n_written = self.lengths[ended]
+        if task.end is not None:
+            n_written = n_written - (written[ended] == task.end)
+        rewards[ended] = task.rewards(self._tokens[ended], self._n_asked[ended], n_written)
         self.returns += rewards
         infos = self._step_infos(dones, dones & ~terminated)
         final: Any = self._observe()
-        for i, reward in zip(ended, rewards[ended].tolist(), strict=True):
+        rows = list(final["tokens"]), list(final["mask"])
+        for i, reward in zip(ended.tolist(), rewards[ended].tolist(), strict=True):
             infos[i]["is_success"] = reward == 1.0
-            infos[i]["terminal_observation"] = {key: each[i] for key, each in final.items()}
-        self._ask(np.array(ended))
+            infos[i]["terminal_observation"] = {"tokens": rows[0][i], "mask": rows[1][i]}
+        self._ask(ended)
         self._begin_episodes(dones)
         return self._observe(), rewards, dones, infos
 
@@ -210,7 +229,8 @@ class TokenVecEnv(BatchVecEnv):
         is_asked[which] = True
         self._part(np.flatnonzero(is_asked != is_asked[self._leaders]).tolist())
         leaders, place = np.unique(self._leaders[which], return_inverse=True)
-        prompts = [self.task.prompt(self._rngs[i]) for i in leaders.tolist()]
+        task, rngs = self.task, self._rngs
+        prompts = [_checked(task, task.prompt(rngs[i])) for i in leaders.tolist()]
         lengths = np.array([len(prompt) for prompt in prompts])
         mask = np.arange(self._tokens.shape[1]) < lengths[:, None]
         tokens = np.zeros(mask.shape, np.int64)

@@ -21,9 +21,11 @@ from rlextras.core.groups import (
 from rlextras.core.layout import channels_last
 from rlextras.grouped.batches import Batch, shuffled_episodes, shuffled_steps, step_weights
 from rlextras.grouped.episodes import Episodes, joined
-from rlextras.grouped.kernels import CompiledEpochs
+from rlextras.grouped.kernels import CompiledEpochs, StepEpochs, TokenEpochs
 from rlextras.grouped.shell import Grouped
+from rlextras.host.backend import optimizer_obstacle
 from rlextras.host.guards import naming_divergence
+from rlextras.sequences import CausalTransformerPolicy
 from rlextras.validation import OptionError
 
 MEASURES = ("policy_gradient_loss", "entropy_loss", "clip_fraction", "approx_kl", "reference_kl")
@@ -88,10 +90,7 @@ class GroupedUpdate(Grouped):
         if self.reset_optimizer:
             optimizer.state.clear()
         batch, lengths = self._prepared()
-        network = self._network()
-        compiled = None
-        if network is not None:
-            compiled = CompiledEpochs(network, cast(Adam, optimizer), batch)
+        compiled = self._compiled(batch)
         told: list[np.ndarray] = []
         with fused(optimizer), channels_last(optimizer):
             for _ in range(self.n_epochs):
@@ -104,6 +103,17 @@ class GroupedUpdate(Grouped):
         self._check_update(*told)
         self._follow()
         self._record(np.concatenate(told), batch)
+
+    def _compiled(self, batch: Batch) -> CompiledEpochs | None:
+        """Passes by the kernels; None if torch has to make them."""
+        network, policy = self._network(), self.policy
+        optimizer = cast(Adam, policy.optimizer)
+        if network is not None:
+            return StepEpochs(network, optimizer, batch)
+        engine = policy.engine if isinstance(policy, CausalTransformerPolicy) else None
+        if engine is None or optimizer_obstacle(optimizer, engine.parameters):
+            return None
+        return TokenEpochs(engine, optimizer, batch)
 
     def _parts(self, lengths: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
         """Rows, and lengths of whole episodes, of the minibatches of an epoch."""

@@ -4,7 +4,6 @@ A minibatch runs through the network in chunks, whose gradients add up, so that 
 its episodes are.
 """
 
-import math
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,20 @@ from numba import types
 
 from rlextras.kernels.adam import descend
 from rlextras.kernels.compiler import INDICES, MATRIX, NUMBERS, TABLE, VECTOR, entry, kernel
+from rlextras.kernels.group_objectives import (
+    ENT_COEF,
+    ENTROPY,
+    LOG_PROB,
+    MIRROR,
+    MODE,
+    SEQUENCE,
+    TOKEN,
+    WEIGHT,
+    average,
+    by_log_prob,
+    share_episodes,
+    sum_episodes,
+)
 from rlextras.kernels.heads import measure, ready, slope
 from rlextras.kernels.network import backward, forget, forward, place, workspace
 from rlextras.kernels.plan import (
@@ -25,17 +38,8 @@ from rlextras.kernels.plan import (
 )
 from rlextras.kernels.tiles import padded
 
-CLIP_LOW, CLIP_HIGH, ENT_COEF, BETA, ESTIMATOR, MODE, TAU = range(6, 13)
-"""Places in the settings of an epoch, behind Adam's; ESTIMATOR is 1, 2 or 3."""
-TOKEN, SEQUENCE, MIRROR = range(3)
-"""Modes: the ratio of each step, of each episode, or mirror descent."""
 CHUNK = 256
 """Steps that run side by side at most."""
-
-ADVANTAGE, LOG_PROB, REFERENCE, WEIGHT = range(4)
-"""Columns of a rollout's rows behind observation and action."""
-SURROGATE, ENTROPY, CLIPPED, KL, REFERENCE_KL, LOSS = range(6)
-"""Columns of what an epoch returns, one row a minibatch."""
 
 
 @kernel()
@@ -48,86 +52,6 @@ def _look(
     to = forward(memory, plan, (np.int64(1), 1 + plan[0, N_ACTOR]), work, ld)
     ready(plan, work, to, n, ld)
     return to
-
-
-@kernel()
-def _sum_episodes(lengths: np.ndarray, ratios: np.ndarray, at: tuple) -> int:
-    """Give each step the sum over its episode; how many episodes these steps are."""
-    first, last, first_episode = at
-    start, k = first, first_episode
-    while start < last:
-        total = 0.0
-        for b in range(start, start + lengths[k]):
-            total += ratios[b]
-        for b in range(start, start + lengths[k]):
-            ratios[b] = total
-        start += lengths[k]
-        k += 1
-    return k - first_episode
-
-
-@kernel()
-def _share_episodes(
-    rows: np.ndarray, lengths: np.ndarray, ratios: np.ndarray, settings: np.ndarray, at: tuple
-) -> None:
-    """Turn summed log-ratios into what each step of an episode pushes with: GSPO, eq. 7.
-
-    A step that is not clipped pushes all steps of its episode.
-    """
-    first, first_episode, n_episodes, notes = at
-    low, high = 1.0 - settings[CLIP_LOW], 1.0 + settings[CLIP_HIGH]
-    start = first
-    for k in range(first_episode, first_episode + n_episodes):
-        ratio = math.exp(ratios[start] / lengths[k])
-        push = 0.0
-        for b in range(start, start + lengths[k]):
-            plain = ratio * rows[b, notes + ADVANTAGE]
-            if plain <= min(max(ratio, low), high) * rows[b, notes + ADVANTAGE]:
-                push += plain * rows[b, notes + WEIGHT]
-        for b in range(start, start + lengths[k]):
-            ratios[b] /= lengths[k]
-            ratios[len(rows) + b] = push / lengths[k]
-        start += lengths[k]
-
-
-@kernel()
-def _by_log_prob(
-    rows: np.ndarray, ratios: np.ndarray, settings: np.ndarray, told: np.ndarray, at: tuple
-) -> Any:
-    """Derivative of the loss by a step's log-probability, but for 1/n; tells what it is of."""
-    b, notes, log_prob = at
-    mode, beta, weight = settings[MODE], settings[BETA], np.float64(rows[b, notes + WEIGHT])
-    advantage = np.float64(rows[b, notes + ADVANTAGE])
-    own = np.float64(log_prob - rows[b, notes + LOG_PROB])  # log ρ_t
-    log_ratio = own if mode == TOKEN else ratios[b]
-    ratio = math.exp(own if mode == MIRROR else log_ratio)
-    low, high = 1.0 - settings[CLIP_LOW], 1.0 + settings[CLIP_HIGH]
-    bounded = min(max(ratio, low), high)
-    told[CLIPPED] += 1.0 if bounded != ratio else 0.0
-    told[KL] += math.expm1(own) - own
-    plain = ratio * advantage
-    if mode == MIRROR:
-        tau = settings[TAU]
-        told[SURROGATE] += weight * (advantage * own - 0.5 * tau * log_ratio * own)
-        push = weight * (advantage - tau * log_ratio)
-    else:
-        told[SURROGATE] += weight * min(plain, bounded * advantage)
-        push = weight * plain if plain <= bounded * advantage else 0.0
-        if mode == SEQUENCE:
-            push = ratios[len(rows) + b]
-    away = np.float64(rows[b, notes + REFERENCE] - log_prob)  # log π_ref / π
-    if beta != 0.0:
-        estimator = settings[ESTIMATOR]
-        if estimator == 1.0:
-            told[REFERENCE_KL] -= weight * away
-            push -= beta * weight
-        elif estimator == 2.0:
-            told[REFERENCE_KL] += weight * 0.5 * away * away
-            push += beta * weight * away
-        else:
-            told[REFERENCE_KL] += weight * (math.expm1(away) - away)
-            push += beta * weight * math.expm1(away)
-    return -push
 
 
 @kernel()
@@ -151,9 +75,9 @@ def _weigh_episodes(
         for b in range(n):
             log_prob, _ = measure(memory, plan, work, rows, (start + b, n_in, to + b, ld))
             ratios[start + b] = np.float64(log_prob - rows[start + b, notes + LOG_PROB])
-    n_episodes = _sum_episodes(lengths, ratios, (first, last, first_episode))
+    n_episodes = sum_episodes(lengths, ratios, (first, last, first_episode))
     if settings[MODE] == SEQUENCE:
-        _share_episodes(rows, lengths, ratios, settings, (first, first_episode, n_episodes, notes))
+        share_episodes(rows, lengths, ratios, settings, (first, first_episode, n_episodes, notes))
     return n_episodes
 
 
@@ -179,24 +103,13 @@ def _push(
     for b in range(n):
         where = (start + b, n_in, to + b, ld)
         log_prob, entropy = measure(memory, plan, work, rows, where)
-        by = _by_log_prob(rows, ratios, settings, told, (start + b, notes, log_prob))
+        by = by_log_prob(rows, ratios, settings, told, (start + b, notes, log_prob))
         weight = np.float64(rows[start + b, notes + WEIGHT])
         told[ENTROPY] -= weight * entropy
         by_entropy = np.float32(-settings[ENT_COEF] * weight / n_rows)
         slope(memory, plan, work, rows, where, (np.float32(by / divisor), by_entropy))
     forget(work, work.size // 2 + to, plan[plan[0, N_ACTOR], N_OUT], n, ld)
     backward(memory, plan, (np.int64(1), 1 + plan[0, N_ACTOR]), work, ld)
-
-
-@kernel()
-def _average(told: np.ndarray, settings: np.ndarray, n_rows: Any, divisor: Any) -> None:
-    """Turn sums over a minibatch into means, and put the loss together."""
-    for j in (ENTROPY, CLIPPED, KL):
-        told[j] /= n_rows
-    told[SURROGATE] = -told[SURROGATE] / divisor
-    told[REFERENCE_KL] /= divisor
-    told[LOSS] = told[SURROGATE] + settings[ENT_COEF] * told[ENTROPY]
-    told[LOSS] += settings[BETA] * told[REFERENCE_KL]
 
 
 @entry(
@@ -236,7 +149,7 @@ def _epoch(
             for j in range(size):
                 total[j] += memory[size + j]
         memory[size : 2 * size] = total
-        _average(told[k], settings, n_rows, divisor)
+        average(told[k], settings, n_rows, divisor)
         descend(memory, np.int64(0), settings)
 
 

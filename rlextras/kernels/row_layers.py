@@ -1,7 +1,7 @@
 """Layers of a transformer over rows: products with weights, norms and the unit between two layers.
 
 A sample is a row, so that attention finds its heads side by side. Widths are multiples of
-``tiles.LANES``.
+``tiles.LANES``. Products read the second matrix in strips: ``row_products``.
 """
 
 import math
@@ -10,29 +10,12 @@ import numpy as np
 
 from rlextras.kernels.activations import exp
 from rlextras.kernels.compiler import kernel
-from rlextras.kernels.tiles import LANES, add_product, turn
+from rlextras.kernels.row_products import add_product, cut_to_strips
+from rlextras.kernels.tiles import LANES, move
 
 _ZERO, _ONE = np.float32(0.0), np.float32(1.0)
 EPSILON = np.float32(1e-5)
 """Of the variance in a norm."""
-
-
-@kernel()
-def turn_weights(theta: np.ndarray, turned: np.ndarray, at: int, n_out: int, n_in: int) -> None:
-    """Transpose weights (n_out, n_in) to the same place of another vector.
-
-    Parameters
-    ----------
-    theta, turned : ndarray of float32, one dimension
-        From where, and where to.
-    at : int
-        Where.
-    n_out, n_in : int
-        Multiples of ``tiles.LANES``.
-    """
-    for r in range(0, n_out, LANES):
-        for k in range(0, n_in, LANES):
-            turn(turned, theta, (at + k * n_out + r, n_out, at + r * n_in + k, n_in))
 
 
 @kernel()
@@ -44,7 +27,7 @@ def linear(
     Parameters
     ----------
     theta, turned : ndarray of float32, one dimension
-        Parameters, and their weights transposed.
+        Parameters, and their weights transposed, in strips.
     work : ndarray of float32, one dimension
         Holds x (n, n_in) and out (n, n_out).
     at : tuple of (int, int, int)
@@ -54,15 +37,16 @@ def linear(
     """
     out_at, weight, x_at = at
     n, n_out, n_in, adds = shape
-    one, biases = np.int64(1), theta[weight + n_out * n_in :][:n_out]
+    one, bias = np.int64(1), weight + n_out * n_in
+    biases = theta[bias:][:n_out]
     for i in range(n):
         row = work[out_at + i * n_out :][:n_out]
         if adds:
             for k in range(n_out):
                 row[k] += biases[k]
         else:
-            for k in range(n_out):
-                row[k] = biases[k]
+            for k in range(0, n_out, LANES):
+                move(work, theta, (out_at + i * n_out + k, bias + k))
     add_product(work, work, turned, (out_at, x_at, weight), (n, n_in, one, n_in, n_out))
 
 
@@ -83,13 +67,16 @@ def linear_back(
     gradient : ndarray of float32, one dimension
         By the parameters; it is added to.
     at : tuple
-        Offsets of the gradient by out and of that by x, of the weights, and of x; n, n_out, n_in.
+        Offsets of the gradient by out and of that by x, of the weights, and of x; n, n_out, n_in;
+        offset in ``by`` of room for strips, max(n, n_out) * n_in.
     """
-    by_out, by_x, weight, x_at, n, n_out, n_in = at
+    by_out, by_x, weight, x_at, n, n_out, n_in, strips = at
     one = np.int64(1)
     by[by_x : by_x + n * n_in] = _ZERO
-    add_product(by, by, theta, (by_x, by_out, weight), (n, n_out, one, n_out, n_in))
-    add_product(gradient, by, work, (weight, by_out, x_at), (n_out, one, n_out, n, n_in))
+    cut_to_strips(by, theta, (strips, weight), n_out, n_in)
+    add_product(by, by, by, (by_x, by_out, strips), (n, n_out, one, n_out, n_in))
+    cut_to_strips(by, work, (strips, x_at), n, n_in)
+    add_product(gradient, by, by, (weight, by_out, strips), (n_out, one, n_out, n, n_in))
     by_biases = gradient[weight + n_out * n_in :][:n_out]
     for i in range(n):
         row = by[by_out + i * n_out :][:n_out]

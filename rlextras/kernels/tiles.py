@@ -233,6 +233,36 @@ def turn(typingctx: Any, out: Any, x: Any, at: Any) -> Any:
     return types.void(out, x, at), _emit_turn
 
 
+def _emit_move(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    """All of them are read before one is written, so that nobody has to ask who overlaps."""
+    out, x = _pointers(context, builder, arguments[:2], signature.args[:2])
+    to, start = cgutils.unpack_tuple(builder, arguments[2])
+    row = builder.load(_vector_at(builder, x, start, LANES), align=4)
+    builder.store(row, _vector_at(builder, out, to, LANES), align=4)
+    return context.get_dummy_value()
+
+
+@_intrinsic
+def move(typingctx: Any, out: Any, x: Any, at: Any) -> Any:
+    """Copy ``LANES`` numbers.
+
+    Parameters
+    ----------
+    typingctx : object
+        Numba's; callers leave it out.
+    out, x : ndarray of float32, one dimension
+        Where to, and from where.
+    at : tuple of (int, int)
+        Offsets in them.
+
+    Returns
+    -------
+    None
+        They are written.
+    """
+    return types.void(out, x, at), _emit_move
+
+
 _tile, _row = product_tile(ROWS, LANES), product_tile(1, LANES)
 _wide = product_tile(ROWS, WIDE)
 

@@ -20,9 +20,9 @@ from rlextras.kernels.row_layers import (
     norm_back,
     silu,
     silu_back,
-    turn_weights,
 )
-from rlextras.kernels.tiles import LANES, add_product, padded
+from rlextras.kernels.row_products import add_product, cut_to_strips, turn_to_strips
+from rlextras.kernels.tiles import LANES, move, padded
 
 N_TOKENS, N_PLACES, WIDTH, N_LAYERS, N_HEADS, N_ACTIONS = range(6)
 """Places in a shape."""
@@ -64,6 +64,27 @@ def room(shape: np.ndarray, n_nodes: int, n_asked: int) -> int:
     """
     last = int(shape[N_LAYERS])
     return int(_rooms(shape, n_nodes, n_asked, last)[-1])
+
+
+def room_back(shape: np.ndarray, n_nodes: int, n_asked: int) -> int:
+    """Numbers that ``backward`` works with.
+
+    Parameters
+    ----------
+    shape : ndarray of int64
+        The places named above.
+    n_nodes, n_asked : int
+        M and K.
+
+    Returns
+    -------
+    int
+        A count.
+    """
+    width, n_actions = int(shape[WIDTH]), int(shape[N_ACTIONS])
+    strips = 4 * width * max(n_nodes, width, n_actions)
+    strips = max(strips, 4 * width * width, width * n_actions)
+    return n_asked * padded(n_actions) + 9 * n_nodes * width + strips
 
 
 @kernel()
@@ -114,7 +135,7 @@ _rooms_here = kernel()(_rooms)
 
 @entry(types.void(VECTOR, INDICES, VECTOR))
 def turn_all(theta: np.ndarray, shape: np.ndarray, turned: np.ndarray) -> None:
-    """Transpose all weights: products read them by vectors.
+    """Transpose all weights, and put them into strips: products read them by vectors.
 
     Parameters
     ----------
@@ -128,16 +149,17 @@ def turn_all(theta: np.ndarray, shape: np.ndarray, turned: np.ndarray) -> None:
     width, n_actions = shape[WIDTH], shape[N_ACTIONS]
     for layer in range(shape[N_LAYERS]):
         _, _, project, gather, widen, narrow = _parts(shape, layer)
-        turn_weights(theta, turned, project, 3 * width, width)
-        turn_weights(theta, turned, gather, width, width)
-        turn_weights(theta, turned, widen, 4 * width, width)
-        turn_weights(theta, turned, narrow, width, 4 * width)
+        turn_to_strips(turned, theta, (project, project), 3 * width, width)
+        turn_to_strips(turned, theta, (gather, gather), width, width)
+        turn_to_strips(turned, theta, (widen, widen), 4 * width, width)
+        turn_to_strips(turned, theta, (narrow, narrow), width, 4 * width)
     head = _parts(shape, shape[N_LAYERS])[0] + 2 * width
     n_columns = (n_actions + LANES - 1) // LANES * LANES
-    for k in range(width):
-        for j in range(n_columns):
+    for j in range(n_columns):
+        strip, lane = j // LANES * LANES * width, j % LANES
+        for k in range(width):
             number = theta[head + j * width + k] if j < n_actions else _ZERO
-            turned[head + k * n_columns + j] = number
+            turned[head + strip + k * LANES + lane] = number
 
 
 @kernel()
@@ -150,9 +172,10 @@ def _shared(shape: np.ndarray, n: int, asked: np.ndarray, everyone: np.ndarray, 
 def _project(theta: np.ndarray, turned: np.ndarray, both: tuple, at: tuple, shape: tuple) -> None:
     """Queries, keys and values of some nodes, not yet turned."""
     (work, heads), (own, project, out), (n, width) = both, at, shape
-    biases, one = theta[project + 3 * width * width :][: 3 * width], np.int64(1)
+    biases, one = project + 3 * width * width, np.int64(1)
     for i in range(n):
-        heads[own + i * 3 * width :][: 3 * width] = biases
+        for k in range(0, 3 * width, LANES):
+            move(heads, theta, (own + i * 3 * width + k, biases + k))
     add_product(heads, work, turned, (own, out, project), (n, width, one, width, 3 * width))
 
 
@@ -179,7 +202,8 @@ def _spread(by: np.ndarray, who: np.ndarray, x: int, n: int, width: int) -> None
     """Move rows to the nodes that they belong to, the last one first; zero elsewhere."""
     end = n
     for i in range(len(who) - 1, -1, -1):
-        by[x + who[i] * width :][:width] = by[x + i * width :][:width]
+        for k in range(0, width, LANES):
+            move(by, by, (x + who[i] * width + k, x + i * width + k))
         by[x + (who[i] + 1) * width : x + end * width] = _ZERO
         end = who[i]
     by[x : x + end * width] = _ZERO
@@ -211,7 +235,7 @@ def forward(
     theta : ndarray of float32
         The parameters.
     turned : ndarray of float32
-        Their weights transposed.
+        Their weights transposed, in strips.
     shape : ndarray of int64
         The places named above.
     turn : ndarray of float32
@@ -254,7 +278,8 @@ def forward(
         attend(heads, tree, who, work, where)
         if layer == shape[N_LAYERS] - 1:
             for i in range(n_here):  # rising, so that none is overwritten before it has moved
-                work[i * width :][:width] = work[(who[i] - first) * width :][:width]
+                for k in range(0, width, LANES):
+                    move(work, work, (i * width + k, (who[i] - first) * width + k))
         linear(theta, turned, work, (none, gather, found), (n_here, width, width, True))
         norm(theta, work, (norm_2, none, out_2, plain_2, spread_2), n_here, width)
         linear(theta, turned, work, (wide, widen, out_2), (n_here, 4 * width, width, False))
@@ -286,7 +311,7 @@ def backward(
     ----------
     theta, shape, turn, tree, everyone, asked, heads, work : ndarray
         As for ``forward``, which has been called with first = 0 and capacity = M.
-    by : ndarray of float32, shape (M * (12 * WIDTH) + K * padded N_ACTIONS,)
+    by : ndarray of float32, shape (room_back,)
         Its first numbers are the gradient by the logits (K, padded N_ACTIONS); the rest is room.
     gradient : ndarray of float32
         Zero; becomes that by the parameters.
@@ -297,16 +322,19 @@ def backward(
     x = n_asked * n_columns  # by the residual stream; then come a row, heads and the wide layer
     row, by_heads = x + n * width, x + 2 * n * width
     wide = by_heads + 3 * n * width
+    strips = wide + 4 * n * width
     at = _rooms_here(shape, n, n_asked, shape[N_LAYERS])
     plain, out = at[0], at[0] + n_asked * width
     spread = out + n_asked * width
     last = _parts(shape, shape[N_LAYERS])[0]
     head = last + 2 * width
-    by[x:] = _ZERO
+    by[x:by_heads] = _ZERO
+    cut_to_strips(by, theta, (strips, head), shape[N_ACTIONS], width)
     products = (n_asked, n_columns, one, shape[N_ACTIONS], width)
-    add_product(by, by, theta, (row, none, head), products)
+    add_product(by, by, by, (row, none, strips), products)
+    cut_to_strips(by, work, (strips, out), n_asked, width)
     products = (shape[N_ACTIONS], one, n_columns, n_asked, width)
-    add_product(gradient, by, work, (head, none, out), products)
+    add_product(gradient, by, by, (head, none, strips), products)
     norm_back(theta, by, work, gradient, (last, row, x, plain, spread, n_asked, width))
     for layer in range(shape[N_LAYERS] - 1, -1, -1):
         norm_1, norm_2, project, gather, widen, narrow = _parts(shape, layer)
@@ -314,20 +342,22 @@ def backward(
         plain, out, spread, shares, found, plain_2, out_2, spread_2, before, unit, _, _ = at
         who = _shared(shape, n, asked, everyone, layer)
         n_here = len(who)
-        where = (x, wide, narrow, unit, n_here, width, 4 * width)
+        where = (x, wide, narrow, unit, n_here, width, 4 * width, strips)
         linear_back(theta, by, work, gradient, where)
         silu_back(by, work, wide, before, n_here * 4 * width)
-        where = (wide, row, widen, out_2, n_here, 4 * width, width)
+        where = (wide, row, widen, out_2, n_here, 4 * width, width, strips)
         linear_back(theta, by, work, gradient, where)
         norm_back(theta, by, work, gradient, (norm_2, row, x, plain_2, spread_2, n_here, width))
-        linear_back(theta, by, work, gradient, (x, row, gather, found, n_here, width, width))
+        where = (x, row, gather, found, n_here, width, width, strips)
+        linear_back(theta, by, work, gradient, where)
         by[by_heads:wide] = _ZERO
         places = (layer * n * 3 * width, shares, row, by_heads, n_heads, depth, shape[N_PLACES])
         attend_back(heads, tree, who, work, by, places)
         turn_rows(by, turn, tree, (by_heads, none, n, n_heads, depth, _MINUS))
         if layer == shape[N_LAYERS] - 1:
             _spread(by, who, x, n, width)
-        linear_back(theta, by, work, gradient, (by_heads, row, project, out, n, 3 * width, width))
+        where = (by_heads, row, project, out, n, 3 * width, width, strips)
+        linear_back(theta, by, work, gradient, where)
         norm_back(theta, by, work, gradient, (norm_1, row, x, plain, spread, n, width))
     for i in range(n):
         by_token = gradient[tree[TOKEN, i] * width :][:width]

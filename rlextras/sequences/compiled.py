@@ -11,6 +11,7 @@ from torch.autograd.function import once_differentiable
 from rlextras.host.backend import module_obstacles
 from rlextras.host.compiling import load
 from rlextras.host.memory import THETA, SharedMemory
+from rlextras.sequences.reading import Reading
 from rlextras.sequences.transformer import Block, CausalTransformer
 
 MAX_PARAMETERS = 200_000
@@ -18,8 +19,6 @@ MAX_PARAMETERS = 200_000
 LANES = 16
 N_ROOMS = 2
 """Rooms that are kept: for what a reading computes, and for its gradient."""
-MAX_NODES = 1 << 16
-"""Prefixes that are remembered at a time."""
 _LAYERS = (nn.Linear, nn.LayerNorm, nn.Embedding, nn.ModuleList, Block, CausalTransformer)
 
 
@@ -165,177 +164,48 @@ class CompiledTransformer(SharedMemory):
         Tensor of shape (B, V)
             Of the next token.
         """
-        self.turn_weights()
-        reading = Reading(self)
-        ends = reading.grown(tokens.numpy(), lengths.numpy())
-        nodes = np.empty(len(row), np.int64)
-        where = map(np.ascontiguousarray, (row.numpy(), place.numpy()))
-        self.trees.locate(reading.tree, ends, *where, nodes)
-        asked, which = np.unique(nodes, return_inverse=True)
-        given = self, reading, asked
+        given = (each.numpy() for each in (tokens, lengths, row, place))
+        reading, asked, which = self.asked(*given)
         if torch.is_grad_enabled():
-            found = _Logits.apply(*given, *self.parameters)
+            found = _Logits.apply(self, reading, asked, *self.parameters)
         else:
             room = reading.read(0, asked)
-            found = torch.from_numpy(reading.said(room, len(asked)).copy())
+            found = torch.from_numpy(reading.said(room, len(asked))[:, : self.n_actions].copy())
             self.take_back(room)
-        return found.index_select(0, torch.from_numpy(which.reshape(-1)))
+        return found.index_select(0, torch.from_numpy(which))
 
-
-class Reading:
-    """What was read of sequences, and is remembered: a tree of prefixes, their keys and values.
-
-    Parameters
-    ----------
-    engine : CompiledTransformer
-        Who reads. Its parameters must stay as they are.
-    """
-
-    def __init__(self, engine: CompiledTransformer) -> None:
-        self._engine = engine
-        self._forget()
-
-    def _forget(self) -> None:
-        self.tree = np.empty((5, 0), np.int64)
-        self.counts = np.array([0, -1])
-        self.heads = np.empty((int(self._engine.shape[3]), 0), np.float32)
-        self._logits = np.empty((0, self._engine.n_actions), np.float32)
-
-    @property
-    def n_nodes(self) -> int:
-        """How many prefixes.
-
-        Returns
-        -------
-        int
-            A count.
-        """
-        return int(self.counts[0])
-
-    def next_logits(self, tokens: Tensor, lengths: Tensor) -> Tensor:
-        """Logits behind whole sequences, no part of which is read twice.
-
-        Parameters
-        ----------
-        tokens : LongTensor of shape (n, T)
-            Any sequences.
-        lengths : LongTensor of shape (n,)
-            Of each.
-
-        Returns
-        -------
-        Tensor of shape (n, V)
-            Of the next token.
-        """
-        if self.n_nodes > MAX_NODES:
-            self._forget()
-        before = self.n_nodes
-        ends = self.grown(tokens.numpy(), lengths.numpy())
-        n_new = self.n_nodes - before
-        if n_new:
-            if len(self._logits) < self.n_nodes:
-                self._logits = _longer(self._logits.T, self.tree.shape[1]).T
-            room = self.read(before, np.arange(before, self.n_nodes))
-            self._logits[before : self.n_nodes] = self.said(room, n_new)
-            self._engine.take_back(room)
-        return torch.from_numpy(self._logits[ends])
-
-    def grown(self, tokens: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-        """Add sequences to the tree.
+    def asked(
+        self, tokens: np.ndarray, lengths: np.ndarray, row: np.ndarray, place: np.ndarray
+    ) -> tuple[Reading, np.ndarray, np.ndarray]:
+        """Find the prefixes whose logits are asked, for the parameters as they stand.
 
         Parameters
         ----------
         tokens : ndarray of int64, shape (n, T)
-            They stand on the left.
+            The sequences.
         lengths : ndarray of int64, shape (n,)
             Of each.
+        row, place : ndarray of int64, shape (B,)
+            Which sequences are asked, and where.
 
         Returns
         -------
-        ndarray of int64, shape (n,)
-            The node of each.
-        """
-        n_most = self.n_nodes + int(lengths.sum())
-        if self.tree.shape[1] < n_most:
-            self.tree = _longer(self.tree, n_most + n_most // 2)
-        ends = np.empty(len(tokens), np.int64)
-        tokens, lengths = np.ascontiguousarray(tokens), np.ascontiguousarray(lengths)
-        self._engine.trees.grow(tokens, lengths, self.tree, self.counts, ends)
-        return ends
-
-    def read(self, first: int, asked: np.ndarray) -> np.ndarray:
-        """Read the nodes from some first on.
-
-        Parameters
-        ----------
-        first : int
-            Those before have been read.
+        reading : Reading
+            Of the sequences.
         asked : ndarray of int64, shape (K,)
-            Those whose logits are asked, in rising order.
-
-        Returns
-        -------
-        ndarray of float32
-            The room that was worked in.
+            The prefixes, in rising order.
+        which : ndarray of int64, shape (B,)
+            Each question's place among them.
         """
-        engine, everyone = self._engine, np.arange(first, self.n_nodes)
-        step = 3 * int(engine.shape[2])
-        if self.heads.shape[1] < self.n_nodes * step:
-            n_most = self.n_nodes if first == 0 else self.tree.shape[1]
-            self.heads = _longer(self.heads, n_most * step)
-        room = engine.lend(engine.kernels.room(engine.shape, len(everyone), len(asked)))
-        given = (engine.theta, engine.turned, engine.shape, engine.turn, self.tree)
-        heads = self.heads.reshape(-1)
-        capacity = self.heads.shape[1] // step
-        engine.kernels.forward(*given, everyone, asked, heads, room, first, capacity)
-        return room
-
-    def said(self, room: np.ndarray, n_asked: int) -> np.ndarray:
-        """Logits that were asked.
-
-        Parameters
-        ----------
-        room : ndarray of float32
-            What ``read`` returned.
-        n_asked : int
-            K.
-
-        Returns
-        -------
-        ndarray of float32, shape (K, V)
-            A view of the room.
-        """
-        n_columns = self._engine.n_columns
-        rows = room[len(room) - n_asked * n_columns :].reshape(n_asked, n_columns)
-        return rows[:, : self._engine.n_actions]
-
-    def gradient(self, room: np.ndarray, asked: np.ndarray, by: np.ndarray) -> np.ndarray:
-        """Gradient by the parameters, of a reading from the first node on.
-
-        Parameters
-        ----------
-        room : ndarray of float32
-            What ``read`` returned.
-        asked : ndarray of int64, shape (K,)
-            What it was given.
-        by : ndarray of float32, shape (K, V)
-            The gradient by the logits.
-
-        Returns
-        -------
-        ndarray of float32, shape (P,)
-            Of its own memory.
-        """
-        engine, n, n_columns = self._engine, self.n_nodes, self._engine.n_columns
-        n_said = len(asked) * n_columns
-        deltas = engine.lend(n_said + 12 * n * int(engine.shape[2]))
-        rows = deltas[:n_said].reshape(-1, n_columns)
-        rows[:, : engine.n_actions], rows[:, engine.n_actions :] = by, 0.0
-        gradient = np.zeros_like(engine.theta)
-        given = (engine.theta, engine.shape, engine.turn, self.tree, np.arange(n), asked)
-        engine.kernels.backward(*given, self.heads.reshape(-1), room, deltas, gradient)
-        engine.take_back(deltas)
-        return gradient
+        self.turn_weights()
+        reading = Reading(self)
+        ends = reading.grown(tokens, lengths)
+        nodes = np.empty(len(row), np.int64)
+        where = map(np.ascontiguousarray, (row, place))
+        self.trees.locate(reading.tree, ends, *where, nodes)
+        is_asked = np.zeros(reading.n_nodes, bool)
+        is_asked[nodes] = True
+        return reading, np.flatnonzero(is_asked), (is_asked.cumsum() - 1)[nodes]
 
 
 class _Logits(torch.autograd.Function):
@@ -351,20 +221,15 @@ class _Logits(torch.autograd.Function):
     ) -> Tensor:
         room = reading.read(0, asked)
         ctx.given, ctx.shapes = (engine, reading, asked, room), [p.shape for p in parameters]
-        return torch.from_numpy(reading.said(room, len(asked)).copy())
+        return torch.from_numpy(reading.said(room, len(asked))[:, : engine.n_actions].copy())
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, by: Tensor) -> tuple[Any, ...]:
         engine, reading, asked, room = ctx.given
-        gradient = torch.from_numpy(reading.gradient(room, asked, by.numpy()))
-        pieces = gradient.split([shape.numel() for shape in ctx.shapes])
-        engine.take_back(room)
+        deltas, rows = reading.deltas(len(asked))
+        rows[:, : engine.n_actions], rows[:, engine.n_actions :] = by.numpy(), 0.0
+        gradient = np.empty_like(engine.theta)
+        reading.gradient(room, asked, deltas, gradient)
+        pieces = torch.from_numpy(gradient).split([shape.numel() for shape in ctx.shapes])
         return None, None, None, *map(Tensor.view, pieces, ctx.shapes)
-
-
-def _longer(rows: np.ndarray, n: int) -> np.ndarray:
-    """Rows with room for n numbers each."""
-    found = np.empty((len(rows), n), rows.dtype)
-    found[:, : rows.shape[1]] = rows
-    return found

@@ -12,7 +12,8 @@ from stable_baselines3.common.type_aliases import PyTorchObs, Schedule
 from torch import Tensor, nn
 
 from rlextras.onpolicy.actor import CriticFree
-from rlextras.sequences.compiled import CompiledTransformer, Reading, obstacle
+from rlextras.sequences.compiled import CompiledTransformer, obstacle
+from rlextras.sequences.reading import Reading
 from rlextras.sequences.transformer import CausalTransformer
 
 
@@ -65,7 +66,8 @@ class SequencePolicy(CriticFree):
             )
         self.n_positions = int(observation_space["tokens"].shape[0])  # type: ignore[index]
         self._steps: _Steps | None = None
-        if optimizer_kwargs is None:  # the host's Adam has 1e-5, more than many gradients here
+        if optimizer_kwargs is None and optimizer_class is torch.optim.Adam:
+            # The host's Adam has 1e-5, more than many gradients here.
             optimizer_kwargs = {"eps": 1e-8}
         super().__init__(
             observation_space,
@@ -315,6 +317,17 @@ class CausalTransformerPolicy(SequencePolicy):
             return ""
         self._engine = None
         return obstacle(self.transformer, any_size=any_size)
+
+    @property
+    def engine(self) -> CompiledTransformer | None:
+        """The kernels that compute.
+
+        Returns
+        -------
+        CompiledTransformer or None
+            None if torch does.
+        """
+        return self._engine
 
     def run_by_kernels(self, is_asked: bool) -> None:
         """Choose what computes from here on.

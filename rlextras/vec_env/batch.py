@@ -172,18 +172,17 @@ class BatchVecEnv(VecEnv):
         self.lengths[which] = 0
         self.returns[which] = 0.0
 
-    def _episode(self, i: int) -> dict[str, float]:
-        """Return, length and time of the episode that just ended, in the words of ``Monitor``."""
-        return {
-            "r": round(float(self.returns[i]), 6),
-            "l": int(self.lengths[i]),
-            "t": round(time.time() - self._started, 6),
-        }
-
     def _step_infos(self, dones: np.ndarray, truncated: np.ndarray) -> list[dict[str, Any]]:
-        """A new info for each environment, with its time limit and its finished episode."""
+        """A new info for each environment, with its time limit and its finished episode.
+
+        Return, length and time of an episode stand there in the words of ``Monitor``.
+        """
         infos: list[dict[str, Any]] = [{"TimeLimit.truncated": False} for _ in range(self.num_envs)]
-        for i in np.flatnonzero(dones).tolist():
-            infos[i]["TimeLimit.truncated"] = bool(truncated[i])
-            infos[i]["episode"] = self._episode(i)
+        ended = np.flatnonzero(dones)
+        if len(ended):
+            seconds = round(time.time() - self._started, 6)
+            rows = (ended, truncated[ended], self.returns[ended], self.lengths[ended])
+            for i, is_cut, total, n in zip(*(each.tolist() for each in rows), strict=True):
+                infos[i]["TimeLimit.truncated"] = bool(is_cut)
+                infos[i]["episode"] = {"r": round(total, 6), "l": n, "t": seconds}
         return infos

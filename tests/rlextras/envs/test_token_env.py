@@ -117,3 +117,95 @@ def test_tasks_of_no_size_are_refused(make):
 
 def test_it_is_an_environment_of_gymnasium():
     assert isinstance(TokenEnv(Reverse()), gymnasium.Env)
+
+
+@pytest.mark.parametrize("task", [*TASKS, Reverse(1), Addition(25), Brackets(1)])
+@settings(deadline=None, max_examples=30)
+@given(seed=st.integers(0, 2**31))
+def test_many_answers_earn_what_each_earns_alone(task, seed):
+    rng = np.random.default_rng(seed)
+    texts, n_asked, n_written, alone = [], [], [], []
+    for _ in range(7):
+        prompt = task.prompt(rng)
+        answer = task.encode(right_answer(task, prompt))
+        answer = answer[:-1] if task.end is not None else answer
+        for k in range(len(answer)):
+            if rng.random() < 0.3:
+                answer[k] = int(rng.integers(len(task.words)))
+        answer = answer[: int(rng.integers(len(answer) + 1))] if rng.random() < 0.5 else answer
+        n_free = task.max_prompt + task.max_answer - len(prompt) - len(answer)
+        texts.append([*prompt, *answer, *rng.integers(len(task.words), size=n_free).tolist()])
+        n_asked.append(len(prompt))
+        n_written.append(len(answer))
+        alone.append(task.reward(prompt, answer))
+    given = (np.array(each) for each in (texts, n_asked, n_written))
+    assert task.rewards(*given).tolist() == alone
+
+
+class Strict(Reverse):
+    """All or nothing; says nothing of batches."""
+
+    def reward(self, prompt, answer):
+        return float(super().reward(prompt, answer) == 1.0)
+
+
+class OneOrMore:
+    """What may stand before a task: the first digit is enough."""
+
+    def reward(self, prompt, answer):
+        return float(answer[0] == prompt[-2])
+
+
+class Lenient(OneOrMore, Reverse):
+    """A task whose single form is newer than that for batches."""
+
+
+class Shorter(Reverse):
+    """Prompts of any length up to the longest."""
+
+    def prompt(self, rng):
+        return [*rng.integers(10, size=rng.integers(1, self.max_prompt)).tolist(), 10]
+
+
+@pytest.mark.parametrize("task", [Strict(2), Lenient(2), Shorter(3)])
+def test_a_task_of_ones_own_is_checked_in_its_own_way(task):
+    env = TokenVecEnv(task, n_envs=40, seed=0)
+    seen = env.reset()
+    n_asked = seen["mask"].sum(axis=1)
+    prompts = [row[:n].tolist() for row, n in zip(seen["tokens"], n_asked, strict=True)]
+    written = np.array([[*p[-2::-1], *[0] * task.max_answer][: task.max_answer] for p in prompts])
+    written[::2, -1] = (written[::2, -1] + 1) % 10
+    for k in range(task.max_answer):
+        _, rewards, dones, _ = env.step(written[:, k])
+    assert dones.all()
+    pairs = zip(prompts, written.tolist(), strict=True)
+    assert rewards.tolist() == pytest.approx([task.reward(*pair) for pair in pairs])
+
+
+class Given(Reverse):
+    """Asks what it is told to."""
+
+    def __init__(self, prompt):
+        super().__init__(2)
+        self.given = prompt
+
+    def prompt(self, rng):
+        return self.given
+
+
+@pytest.mark.parametrize(
+    ("prompt", "message"),
+    [
+        ([], "Given: a prompt must have 1 to max_prompt = 3 tokens, got 0"),
+        ([1, 2, 3, 10], "Given: a prompt must have 1 to max_prompt = 3 tokens, got 4"),
+        ([1, 11, 10], r"Given: a prompt must consist of tokens in \[0, 10\], got \[1, 11, 10\]"),
+        ([-1, 1, 10], r"Given: a prompt must consist of tokens in \[0, 10\], got \[-1, 1, 10\]"),
+    ],
+)
+def test_prompts_that_do_not_fit_are_refused(prompt, message):
+    with pytest.raises(ValueError, match=message):
+        TokenEnv(Given(prompt)).reset(seed=0)
+    with pytest.raises(ValueError, match=message.replace("Given", "Reverse")):
+        TokenEnv(Reverse(2)).reset(options={"prompt": prompt})
+    with pytest.raises(ValueError, match=message):
+        TokenVecEnv(Given(prompt), n_envs=2).reset()

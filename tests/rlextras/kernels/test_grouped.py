@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.testing import assert_close
 
-from rlextras.kernels.grouped import CHUNK, MIRROR, SEQUENCE, TOKEN, epoch
+from rlextras.kernels.group_objectives import MIRROR, SEQUENCE, TOKEN
+from rlextras.kernels.grouped import CHUNK, epoch
 from rlextras.kernels.plan import GAUSSIAN
 from tests.oracles.rlextras_kernels import Twin, grouped_loss
 from tests.rlextras.kernels.networks import HEADS, SLOPE, actor, made, networks, rollout

@@ -12,9 +12,10 @@ from torch.testing import assert_close
 
 from rlextras import GRPO
 from rlextras.envs import Brackets, Reverse, TokenVecEnv
-from rlextras.sequences import compiled
-from rlextras.sequences.compiled import CompiledTransformer, Reading, obstacle
+from rlextras.sequences import reading as readings
+from rlextras.sequences.compiled import CompiledTransformer, obstacle
 from rlextras.sequences.prefixes import prefixes_of
+from rlextras.sequences.reading import Reading
 from rlextras.sequences.transformer import CausalTransformer
 from tests.oracles.rlextras_sequences import doubles, plain_logits
 
@@ -103,7 +104,7 @@ def test_what_is_forgotten_is_read_again(monkeypatch):
     torch.manual_seed(0)
     engine = CompiledTransformer(shaken(32, 2, 2))
     engine.turn_weights()
-    monkeypatch.setattr(compiled, "MAX_NODES", 10)
+    monkeypatch.setattr(readings, "MAX_NODES", 10)
     reading = Reading(engine)
     tokens = torch.randint(0, 5, (4, 7))
     for t in (3, 4, 4, 5, 2, 7):
@@ -114,20 +115,59 @@ def test_what_is_forgotten_is_read_again(monkeypatch):
         assert reading.n_nodes <= 10 + 4 * 7
 
 
-def make(task, backend="auto", policy="CausalTransformerPolicy", **policy_kwargs):
-    env = TokenVecEnv(task, n_envs=8, seed=0)
-    policy_kwargs = policy_kwargs or {"width": 16}
+OPTIONS = {"beta": 0.05, "ent_coef": 0.01}
+
+
+def make(task, backend="auto", options=OPTIONS, **policy_kwargs):
     return GRPO(
-        policy, env, group_size=4, n_groups=2, batch_size=24, seed=0, device="cpu",
-        backend=backend, policy_kwargs=policy_kwargs, beta=0.05, ent_coef=0.01,
+        "CausalTransformerPolicy", TokenVecEnv(task, n_envs=8, seed=0),
+        group_size=4, n_groups=2, batch_size=24, seed=0, device="cpu",
+        backend=backend, policy_kwargs=policy_kwargs or {"width": 16}, **options,
     )  # fmt: skip
 
 
+LEARNERS = [
+    OPTIONS,
+    {"importance": "sequence", "beta": 0.1, "kl_estimator": "k1", "max_grad_norm": 1e9},
+    {"objective": "mirror_descent", "n_replayed": 1, "reset_optimizer": True, "ent_coef": 0.02},
+    {"mask_truncated": True, "average": "episode", "clip_range": 0.05, "clip_range_high": 0.1},
+]
+
+
+@pytest.mark.parametrize("options", LEARNERS, ids=str)
 @pytest.mark.parametrize("task", [Reverse(3), Brackets(3)], ids=["equal", "ragged"])
-def test_both_backends_learn_the_same(task):
-    ours, theirs = (make(task, backend).learn(100) for backend in ("numba", "torch"))
+def test_both_backends_learn_the_same(task, options):
+    ours, theirs = (make(task, backend, options).learn(100) for backend in ("numba", "torch"))
     assert (ours.backend.name, theirs.backend.name) == ("numba", "torch")
     assert_close(ours._parameters_now(), theirs._parameters_now(), atol=1e-4, rtol=1e-3)
+    told, wanted = (each.logger.name_to_value for each in (ours, theirs))
+    for name in ("loss", "policy_gradient_loss", "entropy_loss", "clip_fraction", "approx_kl"):
+        assert told[f"train/{name}"] == pytest.approx(wanted[f"train/{name}"], rel=1e-3, abs=1e-4)
+    state = ours.policy.optimizer.state_dict()["state"]
+    assert {int(each["step"]) for each in state.values()} == {
+        int(each["step"]) for each in theirs.policy.optimizer.state_dict()["state"].values()
+    }
+
+
+@pytest.mark.parametrize(
+    "choice", [{"optimizer_kwargs": {"weight_decay": 0.1}}, {"optimizer_class": torch.optim.SGD}]
+)
+def test_an_optimizer_that_the_kernels_do_not_know_moves_as_torch_says(choice):
+    kwargs = {"width": 16} | choice
+    ours, theirs = (make(Reverse(3), name, **kwargs).learn(100) for name in ("numba", "torch"))
+    assert_close(ours._parameters_now(), theirs._parameters_now(), atol=1e-4, rtol=1e-3)
+
+
+def test_prefixes_that_were_read_on_the_way_tell_logits_when_asked():
+    torch.manual_seed(0)
+    engine = CompiledTransformer(shaken(32, 2, 2))
+    engine.turn_weights()
+    reading, tokens = Reading(engine), torch.randint(0, 2, (4, 7))
+    for lengths in ([7, 2, 5, 1], [3, 6, 5, 1], [6, 6, 6, 6]):
+        lengths = torch.tensor(lengths)
+        with torch.no_grad():
+            wanted = engine.logits(tokens, lengths, torch.arange(4), lengths - 1)
+        assert_close(reading.next_logits(tokens, lengths), wanted, atol=1e-5, rtol=1e-5)
 
 
 def test_the_backend_says_why():
@@ -169,3 +209,16 @@ def test_parameters_that_are_replaced_are_taken_over():
         torch.manual_seed(1)
         theirs, _ = other.policy.predict(seen)
         assert ours.tolist() == theirs.tolist(), name
+
+
+def test_tokens_beyond_the_embeddings_and_empty_sequences_are_refused():
+    policy = make(Reverse(2), "numba").policy
+    policy.run_by_kernels(True)
+    seen = {"tokens": torch.tensor([[1, 2, 10, 0, 0]]), "mask": torch.tensor([[1, 1, 1, 0, 0]])}
+    for token in (-1, 11):
+        wrong = seen["tokens"].clone()
+        wrong[0, 1] = token
+        with pytest.raises(ValueError, match=r"observation\['tokens'\] must be in \[0, 10\], got"):
+            policy(seen | {"tokens": wrong})
+    with pytest.raises(ValueError, match=r"observation\['mask'\] must be 1 at one place or more"):
+        policy(seen | {"mask": torch.zeros(1, 5, dtype=torch.long)})
