@@ -19,6 +19,7 @@ from skextras.adaboost import AdaBoostClassifier, AdaBoostRegressor
 from skextras.features.selection import L1L2Selector, MRMRSelector
 from skextras.gradient_boosting import GradientBoostingClassifier, GradientBoostingRegressor
 from skextras.kernel.kernels import Kernel
+from skextras.kernel.logistic_cv import KernelLogisticRegressionCV
 from skextras.kernel.solvers import SquareKernel
 from skextras.mixture import (
     BernoulliMixture,
@@ -152,6 +153,7 @@ class _Rows:
         pairs = Kernel("rbf", {"gamma": 0.1}).pairs(full, full)
         for dtype in (np.float64, np.float32):
             SquareKernel.of(N_ROWS, pairs, dtype=dtype, is_centred=False).times(full[:, :1])
+        KernelLogisticRegressionCV([1.0], gamma=0.1).fit(full, self.labels)
 
     def selectors(self) -> None:
         L1L2Selector().fit(np.nan_to_num(self.X), self.labels)

@@ -16,6 +16,8 @@ from sklearn.metrics.pairwise import (
     pairwise_kernels,
 )
 
+from skextras.kernel.solvers.exponential import exponential
+
 __all__ = ["KERNEL_NAMES", "Kernel", "MatrixPairs", "Pairs", "is_kernel_matrix", "takes_gamma"]
 
 KernelName = str | Callable[..., float]
@@ -28,7 +30,7 @@ REACH = {np.float32: 200.0, np.float64: 1e6}
 
 
 def _rbf(E: np.ndarray, rounding: float) -> np.ndarray:
-    return np.exp(E, out=E)
+    return exponential(E)
 
 
 def _scaled_distance(E: np.ndarray, rounding: float, factor: float) -> np.ndarray:
@@ -40,12 +42,12 @@ def _scaled_distance(E: np.ndarray, rounding: float, factor: float) -> np.ndarra
 
 def _matern12(E: np.ndarray, rounding: float) -> np.ndarray:
     r = _scaled_distance(E, rounding, 1.0)
-    return np.exp(np.negative(r, out=r), out=r)
+    return exponential(np.negative(r, out=r))
 
 
 def _matern32(E: np.ndarray, rounding: float) -> np.ndarray:
     r = _scaled_distance(E, rounding, 3.0)
-    decay = np.exp(-r)
+    decay = exponential(-r)
     r += 1.0
     r *= decay
     return r
@@ -53,7 +55,7 @@ def _matern32(E: np.ndarray, rounding: float) -> np.ndarray:
 
 def _matern52(E: np.ndarray, rounding: float) -> np.ndarray:
     r = _scaled_distance(E, rounding, 5.0)
-    decay = np.exp(-r)
+    decay = exponential(-r)
     r += r * r / 3.0 + 1.0
     r *= decay
     return r
@@ -279,7 +281,7 @@ def _additive(X: np.ndarray, Z: np.ndarray, gamma: float) -> np.ndarray:
         E = x[:, None] - z
         E *= E
         E *= -gamma
-        K += np.exp(E, out=E)
+        K += exponential(E)
     K /= X.shape[1]
     return K
 

@@ -43,3 +43,24 @@ def symmetric_product(K, V):
             if j < i:
                 product[j] += K[i, j] * V[i]
     return product
+
+
+def shifted(K, r):
+    """I + r K r for diagonal r."""
+    return np.eye(len(r)) + np.diag(r) @ K @ np.diag(r)
+
+
+def scaled_from_above(B, r):
+    """r B r of a symmetric B known on and above its diagonal."""
+    return np.diag(r) @ (np.triu(B) + np.triu(B, 1).T) @ np.diag(r)
+
+
+def covariance_of_scores(E, scale, column):
+    """s - s E s + u uᵀ for diagonal s."""
+    s = np.diag(scale)
+    return s - s @ E @ s + np.outer(column, column)
+
+
+def sums_of_powers(sigma, v, u):
+    """Σ_j Σ_ij² v_j and Σ_j Σ_ij³ u_j."""
+    return sigma**2 @ v, sigma**3 @ u

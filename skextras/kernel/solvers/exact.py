@@ -32,10 +32,10 @@ from skextras.kernel.solvers.likelihood import (
 from skextras.kernel.solvers.line_search import EPS, Iterate, Solution, Start
 from skextras.kernel.solvers.products import times
 from skextras.kernel.solvers.progress import Progress
+from skextras.kernel.solvers.symmetric import mirror_scaled, set_shifted
 
 __all__ = ["double_centred", "newton_target", "shifted_inverse_matrix", "solve_newton"]
 
-TILE = 128  # rows mirrored at a time: they stay in cache
 Solver = Callable[[np.ndarray], np.ndarray]  # V -> S V, both (n, k)
 
 
@@ -172,9 +172,8 @@ def double_centred(K: np.ndarray) -> np.ndarray:
 
 def _cholesky_of_shifted(K: np.ndarray, root: np.ndarray) -> np.ndarray:
     """Lower factor of I + r K r, for a column r; what stands above its diagonal means nothing."""
-    B = root * root.T
-    B *= K
-    B.flat[:: len(B) + 1] += 1.0
+    B = np.empty(K.shape)
+    set_shifted(K, root[:, 0], B)
     (potrf,) = get_lapack_funcs(("potrf",), dtype=B.dtype)
     lower, info = potrf(B.T, lower=1, clean=0, overwrite_a=1)  # symmetric, in LAPACK's order
     if info != 0:
@@ -201,12 +200,7 @@ def shifted_inverse_matrix(K: np.ndarray, root: np.ndarray) -> tuple[np.ndarray,
     log_det = 2 * float(np.log(np.diag(lower)).sum())
     inverse, _ = dpotri(lower, lower=1, overwrite_c=1)
     upper = inverse.T  # in C order
-    for start in range(0, len(upper), TILE):
-        rows = slice(start, start + TILE)
-        upper[rows, :start] = upper[:start, rows].T
-        square = upper[rows, rows]
-        square[:] = np.triu(square) + np.triu(square, 1).T
-    upper *= root * root.T
+    mirror_scaled(upper, root[:, 0])
     return upper, log_det
 
 

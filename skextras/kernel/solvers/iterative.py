@@ -6,9 +6,8 @@ Hessian of the loss, and R = G - A, the Newton step is ΔA = R + H V, where
     (I + Hᵀ K H) V = -Hᵀ (K R + 1 δᵀ),      1ᵀ H V = -1ᵀ G,
 
 a system whose eigenvalues are at least 1 and which needs no inverse of W or K. One product with K
-starts it and each step of conjugate gradients takes one; K ΔA is a sum of these. The low-rank model
-of K serves twice. The problem is first solved with it in place of K, where a product costs n r; and
-(I + Hᵀ (L Lᵀ + d) H)⁻¹ preconditions the system with K itself, block by block for several classes.
+starts it and each step of conjugate gradients takes one; K ΔA is a sum of these. A low-rank model
+L Lᵀ + d of K preconditions it: (I + Hᵀ (L Lᵀ + d) H)⁻¹, block by block for several classes.
 
 References
 ----------
@@ -17,6 +16,7 @@ References
    problems arising in optimization", SIAM J. Sci. Comput. 23(4), 2001: projected gradients.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,22 +24,24 @@ import numpy as np
 from skextras.kernel.solvers.likelihood import Curvature, Likelihood
 from skextras.kernel.solvers.line_search import Iterate
 from skextras.kernel.solvers.low_rank import ShiftedInverse, shifted_inverse
-from skextras.kernel.solvers.operators import KernelOperator, LowRankKernel
+from skextras.kernel.solvers.operators import LowRankKernel, SquareKernel
 from skextras.kernel.solvers.progress import Progress, Report
 
 __all__ = ["newton_cg"]
 
 MAX_CG_STEPS = 200
 STALE = 8  # steps of conjugate gradients after which the preconditioner is made anew
-LOOSE, TIGHT = 0.1, 5e-4  # accuracy of the first and of the last Newton steps
+LOOSE = 0.1  # of a Newton step's length that its error may be, in the norm of the Hessian
+SHARE = 0.5  # of what the step leaves of the residual however well it is solved
+ENOUGH = 0.3  # of the residual to stop at
 ROUGH = 1e-4  # residual down to which products in single precision are good enough
-DRIFT = 1e-6  # share of a change of the scores that they may add to the residual: some roundings in
-# single precision, since the sums have terms larger than the change
+BLUR = 0.5  # of a row's score, the most that its share of the residual is off, and twice that
 SETTLED = 1e-3  # a residual below which the curvature hardly changes any more
+Enough = Callable[[np.ndarray, np.ndarray], bool]
 
 
 def newton_cg(
-    K: KernelOperator,
+    K: SquareKernel,
     model: LowRankKernel,
     loss: Likelihood,
     point: Iterate,
@@ -53,7 +55,7 @@ def newton_cg(
 
     Parameters
     ----------
-    K : KernelOperator
+    K : SquareKernel
         The kernel, n rows.
     model : LowRankKernel
         What stands for it in the preconditioner.
@@ -82,13 +84,14 @@ def newton_cg(
     """
     system: _System | None = None
     progress = Progress(point, 0, np.inf, [loss.value(point.F) + point.penalty])
-    drift, goal = (0.0, tol) if K.is_exact else (np.inf, max(tol, ROUGH))
+    is_sharp, goal = K.is_exact, tol if K.is_exact else max(tol, ROUGH)
     for progress.n_iter in range(max_iter + 1):
         G, last = loss.descent(progress.point.F), progress.residual
         progress.residual = progress.point.distance(G) / loss.size
-        if progress.residual <= goal and drift > 0.3 * tol:
+        is_near = progress.residual <= goal or progress.stalls(last)
+        if is_near and not is_sharp and BLUR * K.error(progress.point) > ENOUGH * tol:
             progress.rescored(K.exact_times(progress.point.A), loss)
-            G, drift, goal, last = loss.descent(progress.point.F), 0.0, tol, np.inf
+            G, is_sharp, goal, last = loss.descent(progress.point.F), True, tol, np.inf
             progress.residual = progress.point.distance(G) / loss.size
         if report is not None:
             report(progress.n_iter, progress.objectives[-1], progress.residual)
@@ -98,16 +101,14 @@ def newton_cg(
         if system is None or progress.residual > SETTLED or system.n_steps > STALE:
             system = _System(K, W, _inverses(model, W), fit_intercept)
         system.W = W
-        target = system.target(progress.point, G, _accuracy(progress.residual, tol))
-        drift += 0.0 if K.is_exact else DRIFT * float(np.abs(target.KA - progress.point.KA).max())
-        if not progress.step(target, loss, G):
+        target = system.target(progress.point, loss, G, ENOUGH * tol)
+        if progress.step(target, loss, G):
+            is_sharp = K.is_exact
+        elif is_sharp or goal == np.inf:
             break  # no digits left
+        else:
+            goal = np.inf  # those of single precision are not the last
     return progress
-
-
-def _accuracy(residual: float, tol: float) -> float:
-    """How well to solve a Newton step: better towards the end, no better than is of use."""
-    return min(LOOSE, max(residual**0.75, TIGHT, 0.1 * tol / residual))
 
 
 def _inverses(model: LowRankKernel, W: Curvature) -> list[ShiftedInverse]:
@@ -119,7 +120,7 @@ def _inverses(model: LowRankKernel, W: Curvature) -> list[ShiftedInverse]:
 class _System:
     """The linear system of a Newton step."""
 
-    K: KernelOperator
+    K: SquareKernel
     W: Curvature
     inverses: list[ShiftedInverse]
     fit_intercept: bool
@@ -129,17 +130,26 @@ class _System:
         columns = [P.times(v) for P, v in zip(self.inverses, V.T, strict=True)]
         return self.W.projected(np.column_stack(columns))
 
-    def target(self, point: Iterate, G: np.ndarray, accuracy: float) -> Iterate:
-        """Where the Newton step leads, to an accuracy relative to its own length."""
+    def target(self, point: Iterate, loss: Likelihood, G: np.ndarray, goal: float) -> Iterate:
+        """Where the Newton step leads, as far as it leads to the solution."""
         R = G - point.A
         border = _Border(self, G) if self.fit_intercept else None
-        V, moved, slack = self._solved(R, border, accuracy)
+
+        def is_enough(change: np.ndarray, left: np.ndarray) -> bool:
+            """Whether what is left open is little beside what a linear system leaves out."""
+            open_ = float(
+                np.abs(self.W.root_times(left)).max()
+            )  # A - G at the end, were W constant
+            bend = loss.descent(point.F + change) - G + self.W.times(change)
+            return open_ <= max(goal * loss.size, SHARE * float(np.abs(bend).max()))
+
+        V, moved, slack = self._solved(R, border, is_enough)
         A, KA = G + self.W.root_times(V), point.KA + moved
         b = point.b if border is None else point.b + border.multiplier(slack)
         return Iterate(A, b, KA, KA)
 
     def _solved(
-        self, R: np.ndarray, border: "_Border | None", accuracy: float
+        self, R: np.ndarray, border: "_Border | None", is_enough: Enough
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """V, K ΔA and the residual of the system without 1 δᵀ."""
         W, K = self.W, self.K
@@ -158,8 +168,11 @@ class _System:
             V, moved, slack = V + step * P, moved + step * KHP, slack - step * MP
             # The square of the Newton decrement, and a bound of the error's in the same norm
             decrement = float(np.vdot(R, moved))
-            left = slack if border is None else border.without_multiplier(slack)
-            if float(np.vdot(left, left)) <= accuracy**2 * decrement:
+            change, left = moved, slack
+            if border is not None:
+                delta = border.multiplier(slack)
+                change, left = moved + delta, slack - border.weighed(delta)
+            if np.vdot(left, left) <= LOOSE**2 * decrement and is_enough(change, left):
                 break
             Z = self._free(slack, border)
             rz, last = float(np.vdot(slack, Z)), rz
@@ -196,5 +209,6 @@ class _Border:
         """The change of the intercepts, δ."""
         return self.inner @ np.tensordot(self.PE, slack, axes=([1, 2], [0, 1]))
 
-    def without_multiplier(self, slack: np.ndarray) -> np.ndarray:
-        return slack - np.tensordot(self.multiplier(slack), self.E, axes=1)
+    def weighed(self, delta: np.ndarray) -> np.ndarray:
+        """Hᵀ 1 δᵀ."""
+        return np.tensordot(delta, self.E, axes=1)

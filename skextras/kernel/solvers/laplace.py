@@ -19,6 +19,7 @@ from scipy.linalg import cholesky, solve_triangular
 from skextras.kernel.solvers.exact import shifted_inverse_matrix
 from skextras.kernel.solvers.likelihood import Curvature, Likelihood
 from skextras.kernel.solvers.products import times
+from skextras.kernel.solvers.symmetric import set_covariance
 
 __all__ = ["Laplace"]
 
@@ -166,11 +167,10 @@ class Laplace:
     def _joint_of_one(self) -> np.ndarray:
         """Σ for one column, shape (n, n)."""
         inverse = 1.0 / self.W.block_scales()[:, 0]
-        sigma: np.ndarray = self.E[0] * -inverse
-        sigma *= inverse[:, None]
+        column = np.zeros_like(inverse)
         if self.ones is not None:
             units, inner = self.ones
-            column = inverse * units[:, 0, 0]
-            sigma += np.outer(column, float(inner[0, 0]) * column)
-        sigma.flat[:: len(sigma) + 1] += inverse
+            column = inverse * units[:, 0, 0] * max(float(inner[0, 0]), 0.0) ** 0.5
+        sigma = np.empty_like(self.E[0])
+        set_covariance(self.E[0], inverse, column, sigma)
         return sigma

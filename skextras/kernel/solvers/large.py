@@ -1,4 +1,4 @@
-"""The exact solution for thousands of rows: a low-rank model first, then the kernel itself."""
+"""The exact solution for thousands of rows: a low-rank model preconditions the kernel's steps."""
 
 from typing import Any
 
@@ -15,7 +15,6 @@ from skextras.kernel.solvers.progress import Report
 __all__ = ["low_rank_model", "solve_large"]
 
 RANK_PER_ROOT = 5  # columns of the low-rank model, times the root of n
-MODEL_TOL = 3e-3  # how far the low-rank model is solved; beyond, it says little about the kernel
 
 
 def solve_large(
@@ -47,7 +46,7 @@ def solve_large(
     tol : float, default=1e-8
         Stop when the residual is at or below it.
     start : Start, default=None
-        Where to start; None solves the low-rank model for it.
+        Where to start; None is zero.
     report : callable, default=None
         Called with (steps taken, objective, residual) before each step.
     model : LowRankKernel, default=None
@@ -69,13 +68,11 @@ def solve_large(
     if start is None:
         nothing = np.zeros((n, k))
         point = Iterate(nothing, np.zeros(k), nothing, nothing)
-        point = newton_cg(model, model, loss, point, tol=MODEL_TOL, **options).point
-        A, b = point.A, point.b
     else:
         A, b = start.dual_coef, start.intercept + K.offsets @ start.dual_coef
         A = A - A.mean(axis=0) * fit_intercept
-    KA = K.times(A)
-    point = _shortened(Iterate(A, b, KA, KA), loss)
+        KA = K.times(A)
+        point = _shortened(Iterate(A, b, KA, KA), loss)
     found = newton_cg(K, model, loss, point, tol=tol, report=report, **options)
     b = found.point.b - K.offsets @ found.point.A
     b -= b.mean() * (k > 1)
@@ -85,10 +82,7 @@ def solve_large(
 
 
 def _shortened(point: Iterate, loss: Likelihood) -> Iterate:
-    """The multiple of the coefficients, up to all of them, where J is lowest.
-
-    What the low-rank model leaves to the diagonal, the kernel adds up: its solution is too long.
-    """
+    """The multiple of the coefficients, up to all of them, where J is lowest."""
     A, b, KA = point.A, point.b, point.KA
     penalty = point.penalty
     found = minimize_scalar(

@@ -14,10 +14,13 @@ References
    conjugate gradients by Polak and Ribière.
 """
 
+from functools import cached_property
+
 import numpy as np
 
 from skextras.kernel.solvers.laplace import Laplace
 from skextras.kernel.solvers.likelihood import Likelihood
+from skextras.kernel.solvers.symmetric import power_sums
 
 __all__ = ["left_out_scores"]
 
@@ -59,21 +62,18 @@ def left_out_scores(
     if k == 1:
         found, rest = _two_steps_of_one(without)
         return _to_the_end(without, found, rest, n_chunk)
-    found, still = F.copy(), []
+    found, lengths = F.copy(), np.empty((2, n))
     for start in range(0, n, n_chunk):
         rows = np.arange(start, min(start + n_chunk, n))
-        first, second = without.two_steps(rows)
-        found[rows] += first + second
-        far, further = (
-            np.ptp(np.c_[step, 0 * step[:, : k == 1]], axis=1) for step in (first, second)
-        )
-        still.append(rows[_is_open(far, further)])
-    return _to_the_end(without, found, np.concatenate(still), n_chunk)
+        steps = without.two_steps(rows)
+        found[rows] += steps[0] + steps[1]
+        lengths[:, rows] = [np.ptp(np.c_[step, 0 * step[:, : k == 1]], axis=1) for step in steps]
+    return _to_the_end(without, found, _open_rows(*lengths), n_chunk)
 
 
-def _is_open(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Where more than two steps are needed, given their lengths."""
-    return (second**2 > OPEN * first) | (first > FAR)
+def _open_rows(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Rows that need more than two steps, given their lengths."""
+    return np.flatnonzero((second**2 > OPEN * first) | (first > FAR))
 
 
 def _to_the_end(
@@ -97,12 +97,11 @@ def _two_steps_of_one(without: "_Without") -> tuple[np.ndarray, np.ndarray]:
     t = -cavity * without.dual[:, 0]
     bend = loss.bend(F, np.ones_like(F))[:, 0]
     stale = without.stale(np.ones_like(F))[:, 0]
-    power = sigma * sigma
-    back = t * (power @ stale - own**2 * stale)
-    power *= sigma
-    back += t * t * (power @ bend - own**3 * bend)
+    squares, cubes = np.empty((2, len(F)))
+    power_sums(sigma, stale, bend, squares, cubes)
+    back = t * (squares - own**2 * stale) + t * t * (cubes - own**3 * bend)
     first, second = own * t, cavity * back
-    rest = np.flatnonzero(_is_open(np.abs(first), np.abs(second)))
+    rest = _open_rows(np.abs(first), np.abs(second))
     return F + (first + second)[:, None], rest
 
 
@@ -138,6 +137,11 @@ class _Without:
         self.flat = self.sigma.reshape(F.size, F.size)
         itself = self.sigma[np.arange(n), :, np.arange(n)]  # Σ_ii, (n, k, k)
         self.cavity = np.linalg.inv(np.eye(k) - self.own @ itself)
+
+    @cached_property
+    def single(self) -> np.ndarray:
+        """Σ in single precision: good enough for a direction, at half the price."""
+        return self.flat.astype(np.float32)
 
     def columns(self, rows: np.ndarray, V: np.ndarray) -> np.ndarray:
         """Σ_·i V_i for some rows i, shape (m, n, k)."""
@@ -226,7 +230,8 @@ class _Batch:
     def newton(self, R: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Σ R without the own rows, and its dual coefficients."""
         of, m = self.of, np.arange(len(self.rows))
-        D = (R.reshape(len(R), -1) @ of.flat).reshape(R.shape)
+        D = (R.reshape(len(R), -1).astype(np.float32) @ of.single).astype(np.float64)
+        D = D.reshape(R.shape)
         lost = np.einsum("iab,ibc,ic->ia", of.cavity[self.rows], of.own[self.rows], D[m, self.rows])
         D += of.columns(self.rows, lost)
         return D, R - self._cut(of.posterior.W.times(D))

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import expit, log_expit, logsumexp, softmax
 
+from skextras.kernel.solvers.exponential import logistic
+
 __all__ = ["Curvature", "Likelihood", "likelihood"]
 
 
@@ -243,7 +245,8 @@ class _Binomial(Likelihood):
         return -float(np.vdot(self.weights, log_expit(self.signs * F)))
 
     def descent(self, F: np.ndarray) -> np.ndarray:
-        return self.weights * self.signs * expit(-self.signs * F)  # no cancellation
+        signs = self.signs
+        return self.weights * signs * logistic(np.ascontiguousarray(-signs * F))  # no cancellation
 
     def bend(self, F: np.ndarray, M: np.ndarray) -> np.ndarray:
         p = expit(F)

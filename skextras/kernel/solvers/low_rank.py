@@ -43,7 +43,7 @@ def pivoted_factor(K: Rows, rank: int) -> LowRankKernel:
 
     Parameters
     ----------
-    K : PackedKernel or alike
+    K : SquareKernel or alike
         Gives its diagonal and some of its rows.
     rank : int
         Columns at most.

@@ -1,17 +1,16 @@
 """The kernel of the rows with themselves, as solvers see it: products, rows and its diagonal."""
 
-from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
+from skextras.kernel.solvers.line_search import Iterate
 from skextras.kernel.solvers.memory import large_array
 from skextras.kernel.solvers.panels import add_symmetric_product
-from skextras.kernel.solvers.products import times, transposed_times
 
-__all__ = ["BlockSource", "KernelOperator", "LowRankKernel", "SquareKernel"]
+__all__ = ["BlockSource", "LowRankKernel", "SquareKernel"]
 
 BLOCK_BYTES = 2**22  # of a block of rows while it is computed; it stays in cache
 PANEL_NUMBERS = 2**19  # in a panel: 2 MB in single precision, which stay in cache, too
@@ -26,53 +25,8 @@ class BlockSource(Protocol):
         ...
 
 
-class KernelOperator(ABC):
-    """A symmetric positive semi-definite matrix of n rows that can be multiplied."""
-
-    @property
-    def is_exact(self) -> bool:
-        """Tell whether :meth:`times` is as good as :meth:`exact_times`.
-
-        Returns
-        -------
-        bool
-            True unless a member says otherwise.
-        """
-        return True
-
-    @abstractmethod
-    def times(self, V: np.ndarray) -> np.ndarray:
-        """Multiply.
-
-        Parameters
-        ----------
-        V : ndarray of shape (n, k)
-            Any matrix.
-
-        Returns
-        -------
-        ndarray of shape (n, k), float64
-            K V, in the precision that the matrix is kept in.
-        """
-
-    def exact_times(self, V: np.ndarray) -> np.ndarray:
-        """Multiply in double precision throughout.
-
-        Parameters
-        ----------
-        V : ndarray of shape (n, k)
-            Any matrix.
-
-        Returns
-        -------
-        ndarray of shape (n, k), float64
-            K V.
-        """
-        return self.times(V)
-
-
 @dataclass(frozen=True)
-class SquareKernel(KernelOperator):
+class SquareKernel:
     """The matrix K_ij - u_i - u_j, of which the rows of each panel are kept up to its diagonal.
 
     That is half the memory, and a product reads each number once: a panel stays in cache between
@@ -158,20 +112,63 @@ class SquareKernel(KernelOperator):
 
     @property
     def is_exact(self) -> bool:
-        """Whether products are in double precision.
+        """Tell whether :meth:`times` is as good as :meth:`exact_times`.
 
         Returns
         -------
         bool
-            Whether the panels are.
+            Whether the panels are in double precision.
         """
         return self.dtype == np.float64
 
     def times(self, V: np.ndarray) -> np.ndarray:
+        """Multiply.
+
+        Parameters
+        ----------
+        V : ndarray of shape (n, k)
+            Any matrix.
+
+        Returns
+        -------
+        ndarray of shape (n, k), float64
+            K V, in the precision that the matrix is kept in.
+        """
         return _product(self._kept(), V.astype(self.dtype, copy=False))
 
     def exact_times(self, V: np.ndarray) -> np.ndarray:
+        """Multiply in double precision throughout.
+
+        Parameters
+        ----------
+        V : ndarray of shape (n, k)
+            Any matrix.
+
+        Returns
+        -------
+        ndarray of shape (n, k), float64
+            K V.
+        """
         return self.times(V) if self.is_exact else _product(self._computed(np.float64), V)
+
+    def error(self, point: Iterate) -> float:
+        """Tell how far products that were summed up are off, on some rows.
+
+        Parameters
+        ----------
+        point : Iterate
+            Coefficients, and what was found of the matrix times these.
+
+        Returns
+        -------
+        float
+            The largest difference from a product in double precision.
+        """
+        n, A = self.n_rows, point.A
+        some = slice(0, n, max(1, n // N_REFERENCES))
+        expected = self.source.block(some, slice(0, n), np.float64) @ A
+        expected -= self.offsets[some, None] * A.sum(axis=0) + self.offsets @ A
+        return float(np.abs(expected - point.KA[some]).max())
 
     def diagonal(self) -> np.ndarray:
         """Take the diagonal.
@@ -235,7 +232,7 @@ def _product(panels: Iterator[tuple[slice, np.ndarray]], V: np.ndarray) -> np.nd
 
 
 @dataclass(frozen=True)
-class LowRankKernel(KernelOperator):
+class LowRankKernel:
     """L Lᵀ + diag(d): the matrix up to what a few columns do not explain off its diagonal.
 
     Attributes
@@ -248,9 +245,6 @@ class LowRankKernel(KernelOperator):
 
     transposed: np.ndarray
     d: np.ndarray
-
-    def times(self, V: np.ndarray) -> np.ndarray:
-        return transposed_times(self.transposed, times(self.transposed, V)) + self.d[:, None] * V
 
 
 def _offsets(n_rows: int, source: BlockSource) -> np.ndarray:
