@@ -111,6 +111,21 @@ def test_a_path_is_followed_between_the_fits():
     np.testing.assert_allclose(path, one_by_one, atol=5e-4)
 
 
+def test_left_out_scores_hold_where_hardly_anything_binds_the_scores():
+    """At C = 10,000 some rows are hundreds of steps from where they end."""
+    rng = np.random.default_rng(4)
+    X = rng.normal(size=(60, 4))
+    y = X[:, 0] + 0.3 * rng.normal(size=60) > 0
+    score = KernelLogisticRegressionCV([1e4], gamma=0.25).fit(X, y).scores_[0, 0]
+    model = KernelLogisticRegression(1e4, gamma=0.25, solver="exact", tol=1e-10)
+    own = []
+    for i in range(60):
+        others = np.arange(60) != i
+        fitted = model.fit(X[others], y[others])
+        own.append(fitted.predict_log_proba(X[i : i + 1])[0, int(y[i])])
+    assert score == pytest.approx(np.mean(own), abs=1e-3)
+
+
 @pytest.mark.parametrize("n", [1, 2, 5, 6, 43])
 def test_a_smooth_curve_takes_few_points_and_a_rough_one_all(n):
     grid = np.linspace(0, 3, n)

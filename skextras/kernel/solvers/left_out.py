@@ -14,8 +14,6 @@ References
    conjugate gradients by Polak and Ribière.
 """
 
-from functools import cached_property
-
 import numpy as np
 
 from skextras.kernel.solvers.laplace import Laplace
@@ -30,7 +28,7 @@ CHUNK = 2**18  # numbers in the moves of some rows' scores; they stay in cache
 OPEN = 1e-3  # nats that a third step may still change a score by: above, a row is solved to the end
 FAR = 1.0  # nats beyond which two orders tell nothing, however small the second is
 CLOSED = 1e-4  # nats that a last step may change it by
-MAX_STEPS, LONGEST = 30, 3.0
+MAX_STEPS, LONGEST = 300, 3.0  # at a large C, rows that the others separate take many
 
 
 def left_out_scores(
@@ -138,11 +136,6 @@ class _Without:
         itself = self.sigma[np.arange(n), :, np.arange(n)]  # Σ_ii, (n, k, k)
         self.cavity = np.linalg.inv(np.eye(k) - self.own @ itself)
 
-    @cached_property
-    def single(self) -> np.ndarray:
-        """Σ in single precision: good enough for a direction, at half the price."""
-        return self.flat.astype(np.float32)
-
     def columns(self, rows: np.ndarray, V: np.ndarray) -> np.ndarray:
         """Σ_·i V_i for some rows i, shape (m, n, k)."""
         if V.shape[1] == 1:
@@ -214,9 +207,11 @@ class _Batch:
         R = self.gradients(self.M) - self.of.dual - self.A
         D, DA = self.newton(R)
         slope = _inner(R, D)
-        beta = np.maximum(0.0, (slope - _inner(self.R, D)) / self.slope)[:, None, None]
+        turn = np.maximum(0.0, slope - _inner(self.R, D))
+        is_down = self.slope > 0  # where the problem is done, rounding may say otherwise
+        beta = np.divide(turn, self.slope, out=np.zeros_like(turn), where=is_down)[:, None, None]
         self.P, self.PA = D + beta * self.P, DA + beta * self.PA
-        self.R, self.slope = R, np.maximum(slope, np.finfo(float).tiny)
+        self.R, self.slope = R, slope
         t = self.searched()[:, None, None]
         move = t * self.P
         self.M, self.A = self.M + move, self.A + t * self.PA
@@ -230,8 +225,8 @@ class _Batch:
     def newton(self, R: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Σ R without the own rows, and its dual coefficients."""
         of, m = self.of, np.arange(len(self.rows))
-        D = (R.reshape(len(R), -1).astype(np.float32) @ of.single).astype(np.float64)
-        D = D.reshape(R.shape)
+        # (in single precision it would be faster, but M and A would not be of one point: 1e-3 off)
+        D = (R.reshape(len(R), -1) @ of.flat).reshape(R.shape)
         lost = np.einsum("iab,ibc,ic->ia", of.cavity[self.rows], of.own[self.rows], D[m, self.rows])
         D += of.columns(self.rows, lost)
         return D, R - self._cut(of.posterior.W.times(D))
@@ -240,8 +235,9 @@ class _Batch:
         """How far to go along P: where the slope, a rising function, is zero on its secant."""
         short = _inner(self.P, self.R)
         whole = self.of.dual + self.A + self.PA - self.gradients(self.M + self.P)
-        rise = np.maximum(_inner(self.P, whole) + short, np.finfo(float).tiny)
-        return np.clip(short / rise, 0.0, LONGEST)
+        rise = _inner(self.P, whole) + short
+        longest = np.where(short > 0, LONGEST, 0.0)
+        return np.divide(short, rise, out=longest, where=(short > 0) & (rise * LONGEST > short))
 
     def _cut(self, V: np.ndarray) -> np.ndarray:
         V[np.arange(len(self.rows)), self.rows] = 0.0
