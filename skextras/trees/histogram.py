@@ -20,6 +20,7 @@ from skextras.trees.memory import inner, prefetch
 STRIDE = 264  # words of a feature
 GROUP_STRIDE = 8 * STRIDE
 CHUNK = 2048  # rows
+STRIP = 512  # rows whose payloads are gathered at a time; their bins stay in the first cache
 AHEAD = 24  # rows between asking for a word and using it
 EXPONENTS = -149, 126  # of scales: they are applied in single precision
 LOW = 0xFFFFFFFF  # the hessian's half of a sum

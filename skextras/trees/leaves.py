@@ -12,6 +12,7 @@ from skextras.trees.histogram import (
     CHUNK,
     GROUP_STRIDE,
     STRIDE,
+    STRIP,
     add,
     add_all,
     add_some,
@@ -37,7 +38,6 @@ from skextras.trees.splitting import scan_categories, scan_number
 BLOCK = 16384  # rows of a chunk where each is touched once
 DENSE = 6  # in a leaf of a sixth of the rows, they share cache lines of a group in one piece
 N_BINS_MOST = 256  # of a column, with that of missing values
-STRIP = 512  # rows whose payloads are gathered at a time; their bins stay in the first cache
 U = np.uint64
 
 
@@ -130,7 +130,7 @@ def _sum_all(table, start, end, sums):  # type: ignore[no-untyped-def]
 
 
 @inner
-def _sum_places(table, start, end, sums):  # type: ignore[no-untyped-def]
+def _sum_places(table, start, end, sums, thread):  # type: ignore[no-untyped-def]
     """Add the rows at places start to end of the order."""
     n, n_columns = word(table, at.N_ROWS), word(table, at.N_COLUMNS)
     job = int64s(word(table, at.JOB), at.N_JOB)
@@ -142,7 +142,7 @@ def _sum_places(table, start, end, sums):  # type: ignore[no-untyped-def]
     for first in range(start, end, STRIP):
         m = min(end - first, STRIP)
         order = uint32s(word(table, at.ORDER) + 4 * first, m + AHEAD)
-        picked = int64s(word(table, at.PICKED) + 8 * first, m)
+        picked = int64s(word(table, at.PICKED) + 8 * STRIP * thread, m)
         for i in range(U(m)):
             picked[i] = payload[U(order[i])]
         for group in range(word(table, at.N_GROUPS)):
@@ -168,7 +168,7 @@ def sum_part(table, chunk, thread):  # type: ignore[no-untyped-def]
     if job[at.WHAT] == at.ALL_ROWS:
         _sum_all(table, start, end, sums)
     else:
-        _sum_places(table, start, end, sums)
+        _sum_places(table, start, end, sums, thread)
 
 
 @view

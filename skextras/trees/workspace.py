@@ -7,7 +7,7 @@ import numpy as np
 
 from skextras.trees import splitting
 from skextras.trees.binning import Binned
-from skextras.trees.histogram import AHEAD, GROUP_STRIDE
+from skextras.trees.histogram import AHEAD, GROUP_STRIDE, STRIP
 from skextras.trees.memory import address_of
 from skextras.trees.splitting import N_FACTS, N_FOUND, N_SCRATCH
 from skextras.trees.threads import Threads
@@ -21,14 +21,14 @@ FEW_LEAVES = 8  # whose rows lie so near to each other that such a copy saves no
 # Slots of the table. Counts and options first, then addresses, last what each lane has of its own.
 (CONTROL, N_ROWS, N_ROOT, N_FEATURES, N_GROUPS, N_SLOTS, MAX_LEAVES, MAX_DEPTH) = range(8)
 (MIN_SAMPLES, ORDER_OF_GROWTH, N_CHOSEN, N_SETS, SEED, IS_MASKED, N_LANES) = range(8, 15)
-(WORDS, GRADIENT, HESSIAN, PAYLOAD, ORDER, SPARE, PICKED, POOL, LOCAL, TOUCHED) = range(15, 25)
-(N_BINS, CATEGORICAL, MONOTONIC, SETS, ACTIVE, OPTIONS, NODES, KEPT, GROWN) = range(25, 34)
-(OPEN, FREE, STATE, LANES, BATCH) = range(34, 39)
-(OP_SUM, OP_GATHER, OP_PARTITION, OP_MOVE, OP_SCAN, OP_EXPAND, OP_LANE) = range(39, 46)
-(SCORES, N_LEAVES, LEAVES, LEAF_VALUES) = range(46, 50)
-(N_COLUMNS, PLACES, FEATURE_BINS, MEMBERS, MEMBER_STARTS) = range(50, 55)
-(ROW_WORDS, TO_NEXT_ROW, TO_NEXT_GROUP, OP_PACK) = range(55, 59)
-(N_THREADS, ALLOWED, PERMUTATION, FACTS, SCRATCH, FOUND, JOB, LEFT_COUNTS) = range(59, 67)
+(WORDS, GRADIENT, HESSIAN, PAYLOAD, ORDER, SPARE, POOL, LOCAL, TOUCHED) = range(15, 24)
+(N_BINS, CATEGORICAL, MONOTONIC, SETS, ACTIVE, OPTIONS, NODES, KEPT, GROWN) = range(24, 33)
+(OPEN, FREE, STATE, LANES, BATCH) = range(33, 38)
+(OP_SUM, OP_GATHER, OP_PARTITION, OP_MOVE, OP_SCAN, OP_EXPAND, OP_LANE) = range(38, 45)
+(SCORES, N_LEAVES, LEAVES, LEAF_VALUES) = range(45, 49)
+(N_COLUMNS, PLACES, FEATURE_BINS, MEMBERS, MEMBER_STARTS) = range(49, 54)
+(ROW_WORDS, TO_NEXT_ROW, TO_NEXT_GROUP, OP_PACK) = range(54, 58)
+(N_THREADS, ALLOWED, PERMUTATION, FACTS, SCRATCH, FOUND, JOB, LEFT_COUNTS, PICKED) = range(58, 67)
 N_SHARED, N_TABLE = N_THREADS, 67
 
 # A node's record: the split that was found for it, then what it is: its left child once its rows
@@ -132,7 +132,6 @@ class Workspace:
             PAYLOAD: np.empty(n, np.int64),
             ORDER: order,
             SPARE: np.empty(n, np.uint32),
-            PICKED: np.empty(n, np.int64),
             POOL: np.empty((n_slots + EXTRA_SLOTS, slot), np.int64),
             LOCAL: np.empty((n_threads if n_threads > 1 else 0, slot), np.int64),
             TOUCHED: np.zeros(n_threads, np.int64),
@@ -217,6 +216,7 @@ class Workspace:
             FOUND: np.zeros((2 * n_groups, N_FOUND), np.int64),
             JOB: np.full(N_JOB, -1),
             LEFT_COUNTS: np.zeros(4 * n_threads + 2, np.int64),
+            PICKED: np.empty((n_threads, STRIP), np.int64),
         }
         table[N_THREADS] = n_threads
         _enter(table, arrays)
