@@ -11,17 +11,18 @@ import numpy as np
 
 from skextras.trees import workspace as at
 from skextras.trees.arrays import MISSING
-from skextras.trees.histogram import AHEAD, STRIDE
+from skextras.trees.histogram import AHEAD
 from skextras.trees.leaves import (
     bound_of,
     codes_of,
+    counts_of,
     floats_of,
     n_bins_of,
     record_of,
     scan_features,
     slot,
 )
-from skextras.trees.memory import inner, int64s, prefetch, uint32s, word
+from skextras.trees.memory import inner, prefetch, uint32s, word
 from skextras.trees.nodes import open_node
 from skextras.trees.scans import forget_split, judge, keep_better, tell_of
 from skextras.trees.splitting import GAIN
@@ -36,7 +37,7 @@ def _count_rows(table: int, node: int, column: int) -> None:
     """Rows of a node by bin of one column, into the last slot."""
     record, bins = record_of(table, node), codes_of(table, column)
     order = uint32s(word(table, at.ORDER), word(table, at.N_ROWS) + AHEAD)
-    counts = int64s(slot(table, word(table, at.N_SLOTS) + 2) + 8 * STRIDE * column, 256)
+    counts = counts_of(table, column)
     for b in range(U(n_bins_of(table)[column])):
         counts[b] = 0
     counts[MISSING] = 0

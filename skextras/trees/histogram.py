@@ -6,7 +6,8 @@ number of threads, and a child's histogram is exactly its parent's minus its sib
 powers of two such that no sum of any rows leaves its 32 bits (``fixed_point``).
 
 A feature's histogram takes 264 words rather than 256: equal bins of neighbouring features would
-otherwise lie 2 KiB apart, where the processor mistakes a store to one for a store to the other.
+otherwise lie 2 KiB apart, where the processor mistakes a store to one for a store to the other. A
+word between them is what ``leaves.bound_of`` reads.
 """
 
 import math
@@ -18,6 +19,7 @@ from skextras.trees.arrays import MISSING
 from skextras.trees.memory import inner, prefetch
 
 STRIDE = 264  # words of a feature
+BOUND = 256  # place of the word behind its bins
 GROUP_STRIDE = 8 * STRIDE
 CHUNK = 2048  # rows
 STRIP = 512  # rows whose payloads are gathered at a time; their bins stay in the first cache

@@ -9,6 +9,7 @@ from skextras.trees import workspace as at
 from skextras.trees.columns import ALONE, COLUMN, N_CODES, N_PLACE, left_codes, unshare
 from skextras.trees.histogram import (
     AHEAD,
+    BOUND,
     CHUNK,
     GROUP_STRIDE,
     STRIDE,
@@ -37,7 +38,6 @@ from skextras.trees.splitting import scan_categories, scan_number
 
 BLOCK = 16384  # rows of a chunk where each is touched once
 DENSE = 6  # in a leaf of a sixth of the rows, they share cache lines of a group in one piece
-N_BINS_MOST = 256  # of a column, with that of missing values
 U = np.uint64
 
 
@@ -50,7 +50,13 @@ def slot(table: int, number: int) -> int:
 @view
 def bound_of(sums: int, column: int) -> Any:
     """What no gain by a column exceeds: a word between its bins and the next column's."""
-    return float64s(sums + 8 * (STRIDE * column + N_BINS_MOST), 1)
+    return float64s(sums + 8 * (STRIDE * column + BOUND), 1)
+
+
+@view
+def counts_of(table: int, column: int) -> Any:
+    """Rows by bin of a column, where they are counted: in the last slot."""
+    return int64s(slot(table, word(table, at.N_SLOTS) + 2) + 8 * STRIDE * column, 256)
 
 
 @inner
@@ -272,7 +278,6 @@ def scan_features(table, group, child, column):  # type: ignore[no-untyped-def]
     n_bins = int64s(word(table, at.FEATURE_BINS), n_features)
     is_category = bytes_(word(table, at.CATEGORICAL), n_features)
     sums = slot(table, job[at.SCANNED_SLOT + child])
-    counts = slot(table, word(table, at.N_SLOTS) + 2)
     best[0] = 0.0
     found[splitting.FEATURE] = -1
     starts = int64s(word(table, at.MEMBER_STARTS), n_groups + 1)
@@ -287,7 +292,7 @@ def scan_features(table, group, child, column):  # type: ignore[no-untyped-def]
             continue
         bound, before = bound_of(sums, place[COLUMN]), best[0]
         own = int64s(sums + 8 * STRIDE * place[COLUMN], 256)
-        count = int64s(counts + 8 * STRIDE * place[COLUMN], 256)
+        count = counts_of(table, place[COLUMN])
         if place[N_CODES] != ALONE:
             spare = int64s(scratch + splitting.ROW * splitting.ORDER, 256)
             unshare(own, place, total, spare)

@@ -208,7 +208,7 @@ class _Batch:
         D, DA = self.newton(R)
         slope = _inner(R, D)
         turn = np.maximum(0.0, slope - _inner(self.R, D))
-        is_down = self.slope > 0  # where the problem is done, rounding may say otherwise
+        is_down = self.slope > 0  # rounding may leave a row that is done no slope to divide by
         beta = np.divide(turn, self.slope, out=np.zeros_like(turn), where=is_down)[:, None, None]
         self.P, self.PA = D + beta * self.P, DA + beta * self.PA
         self.R, self.slope = R, slope
