@@ -649,12 +649,12 @@ class GradientBoostingClassifier(ClassifierMixin, BaseGradientBoosting):
         n_classes = len(self.classes_)
         self.n_trees_per_iteration_ = 1 if n_classes <= 2 else n_classes
         self._check_loss(n_classes)
-        return codes.astype(np.float64)
+        return codes.astype(np.float32)  # what the kernels read: of many rows, each byte counts
 
     def _known(self, y: np.ndarray) -> np.ndarray:
         """Numbers of classes that the first targets had."""
         try:
-            return self._labels.transform(y).astype(np.float64)
+            return self._labels.transform(y).astype(np.float32)
         except ValueError as error:
             raise ValueError(
                 f"{type(self).__name__}: y_val, and y of a warm start, must hold classes of the "

@@ -217,7 +217,9 @@ class BaseGradientBoosting(UnderstandingMixin, BaseEstimator, ABC):
         validation = self._read_validation(X_val, y_val, sample_weight_val)
         self._check_options(has_validation=validation is not None)
         self.do_early_stopping_ = self._stops_early(len(data.y))
-        Fit(self, data, validation).run()
+        ready = Fit(self, data, validation).ready()
+        del data, validation  # what a table takes beside its bins is free while trees grow
+        ready.run(self)
         if self.verbose:
             _print_fit(self._ensemble, time.perf_counter() - started)
         return self

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from copy import copy
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -42,8 +43,8 @@ class Data:
     ----------
     source : Source
         Their features.
-    y : ndarray of float64 of shape (n,)
-        Their targets.
+    y : ndarray of float64 or float32 of shape (n,)
+        Their targets; labels are numbered, in single precision.
     weight : ndarray of float64 of shape (n,) or None
         Their repetitions.
     values : ndarray of shape (n, n_features) or None
@@ -172,6 +173,42 @@ def read_blocks(
     return source, y, np.concatenate(weights) if weights else None
 
 
+@dataclass(frozen=True)
+class ReadyFit:
+    """A fit whose rows are binned: their tables are needed no longer.
+
+    Attributes
+    ----------
+    training : Training
+        What is to be done.
+    course : Course
+        From where.
+    mapper : BinMapper
+        The bins.
+    n_threads : int
+        Who does it.
+    """
+
+    training: Training
+    course: Course
+    mapper: BinMapper
+    n_threads: int
+
+    def run(self, estimator: Any) -> None:
+        """Boost, and leave the result in the estimator.
+
+        Parameters
+        ----------
+        estimator : BaseGradientBoosting
+            Options, and where the result goes.
+        """
+        growth, recipe = estimator._growth(), estimator._recipe()
+        try:
+            self.training.run(self.course, growth, recipe, self.n_threads)
+        finally:  # an interrupted fit keeps the rounds that it has finished
+            estimator._keep(self.course, self.mapper)
+
+
 class Fit:
     """One call of ``fit``, after its data have been read.
 
@@ -188,8 +225,14 @@ class Fit:
     def __init__(self, estimator: Any, data: Data, validation: Data | None) -> None:
         self.estimator, self.data, self.validation = estimator, data, validation
 
-    def run(self) -> None:
-        """Bin, boost, and leave the result in the estimator."""
+    def ready(self) -> ReadyFit:
+        """Choose the rows and bin them.
+
+        Returns
+        -------
+        ReadyFit
+            It holds on to no row that is not binned, unless a scorer asks for it.
+        """
         estimator, data = self.estimator, self.data
         train, held_out = self._split()
         y = data.y if len(train) == len(data.y) else data.y[train]
@@ -206,10 +249,7 @@ class Fit:
             course = Course(start=loss.start(rows.y, rows.weight))
         plan = self._plan(rows, train, held_out)
         training = Training(rows_of(binned, train), rows, scored, loss, plan)
-        try:
-            training.run(course, estimator._growth(), estimator._recipe(), n_threads)
-        finally:  # an interrupted fit keeps the rounds that it has finished
-            estimator._keep(course, mapper)
+        return ReadyFit(training, course, mapper, n_threads)
 
     def _mapper(self, train: np.ndarray, weight: np.ndarray | None, n_threads: int) -> BinMapper:
         """The bins; a warm start keeps those that its trees were grown on."""
@@ -265,23 +305,12 @@ class Fit:
             n_rounds=estimator.max_iter,
             patience=patience,
             score=score,
-            after_round=self._after_round if self._is_told else None,
+            after_round=partial(_after_round, estimator) if self._is_told else None,
         )
 
     @property
     def _is_told(self) -> bool:
         return bool(self.estimator.verbose >= 2 or self.estimator.callbacks)
-
-    def _after_round(self, course: Course) -> bool:
-        estimator = self.estimator
-        if estimator.verbose >= 2:
-            _print_round(course, estimator.max_iter, estimator.scoring == "loss")
-        callbacks = estimator.callbacks or ()
-        if callable(callbacks):
-            callbacks = (callbacks,)
-        # Each is asked, also when one before has said stop.
-        wishes = [callback(estimator, course) for callback in callbacks]
-        return any(wish is True for wish in wishes)
 
     def _scorer(
         self, rows: Rows, train: np.ndarray, held_out: np.ndarray
@@ -314,6 +343,18 @@ class Fit:
             return float(scorer(knowing, X, y, **options))
 
         return score
+
+
+def _after_round(estimator: Any, course: Course) -> bool:
+    """Tell those who asked; whether one of them says stop."""
+    if estimator.verbose >= 2:
+        _print_round(course, estimator.max_iter, estimator.scoring == "loss")
+    callbacks = estimator.callbacks or ()
+    if callable(callbacks):
+        callbacks = (callbacks,)
+    # Each is asked, also when one before has said stop.
+    wishes = [callback(estimator, course) for callback in callbacks]
+    return any(wish is True for wish in wishes)
 
 
 def _print_round(course: Course, n_rounds: int, is_loss: bool) -> None:

@@ -21,8 +21,8 @@ class Rows:
 
     Attributes
     ----------
-    y : ndarray of float64 of shape (n,)
-        Targets; labels are numbered.
+    y : ndarray of float64 or float32 of shape (n,)
+        Targets; labels are numbered, in single precision.
     weight : ndarray of float64 of shape (n,) or None
         Repetitions of the rows.
     """
@@ -156,9 +156,11 @@ class Training:
             Threads that work.
         """
         n_outputs = len(course.start)
-        offset = course.start if self.loss.is_translation_invariant else np.zeros(n_outputs)
+        offset, y = np.zeros(n_outputs), self.rows.y
         # Where only y - raw matters, scores begin at 0: a common offset costs no digits of float32.
-        y = (self.rows.y - offset[0]).astype(np.float32)
+        if self.loss.is_translation_invariant:
+            offset, y = course.start, y - course.start[0]
+        y = y.astype(np.float32, copy=False)
         weight = None if self.rows.weight is None else self.rows.weight.astype(np.float32)
         raw = np.empty((n_outputs, len(y)), np.float32)
         raw[:] = (course.start - offset)[:, None]

@@ -1,5 +1,7 @@
 """Adding a tree's values to scores of rows that are binned, whether or not they grew it."""
 
+from functools import cached_property
+
 import numpy as np
 
 from skextras.trees import workspace as at
@@ -24,12 +26,16 @@ class Router:
 
     def __init__(self, binned: Binned, threads: Threads) -> None:
         self._threads, self._words, self._places = threads, binned.words, binned.columns.places
-        self._order = np.arange(binned.n_rows, dtype=np.uint32)
+        self._n_rows = binned.n_rows
         self._table = np.zeros(at.N_TABLE, np.int64)
         self._table[at.N_ROWS], self._table[at.N_GROUPS] = binned.n_rows, len(binned.words)
         self._table[at.WORDS] = address_of(self._words)
         self._table[at.PLACES] = address_of(self._places)
-        self._table[at.ORDER] = address_of(self._order)
+
+    @cached_property
+    def _order(self) -> np.ndarray:
+        """All rows as they come, made once some are led: of many rows, each byte counts."""
+        return np.arange(self._n_rows, dtype=np.uint32)
 
     def add(self, scores: np.ndarray, tree: Tree) -> None:
         """Add the values of a tree to the scores of all rows.
@@ -43,6 +49,7 @@ class Router:
         """
         records, values = records_of(tree), tree.value[:, 0].astype(np.float32)
         table = self._table
+        table[at.ORDER] = address_of(self._order)
         table[at.SCORES], table[at.LEAVES] = address_of(scores), address_of(records)
         table[at.LEAF_VALUES], table[at.N_LEAVES] = address_of(values), len(records)
-        self._threads.run(route, table, -(-len(self._order) // BLOCK))
+        self._threads.run(route, table, -(-self._n_rows // BLOCK))

@@ -1,5 +1,7 @@
 """Gradient boosting on data as users have them: tables, categories, blocks, bad ones."""
 
+import tracemalloc
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -130,6 +132,28 @@ def test_blocks_may_come_from_a_file_that_is_mapped_to_memory(tmp_path):
     assert np.array_equal(fitted(Rows(), None).predict(X), fitted(X, y).predict(X))
     mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
     assert np.array_equal(fitted(mapped, y).predict(mapped), fitted(X, y).predict(X))
+
+
+@pytest.mark.parametrize("in_blocks", [True, False])
+def test_a_row_takes_its_bins_and_32_bytes_while_trees_grow(in_blocks):
+    n, taken = 100_000, []
+    X = np.random.default_rng(0).normal(size=(n, 8))
+    table, y = pd.DataFrame(X), X[:, 0] > 0
+    given = (table, y)
+    if in_blocks:
+        given = ([(table[:50_000], y[:50_000]), (table[50_000:], y[50_000:])],)
+    model = GradientBoostingClassifier(
+        max_iter=2,
+        early_stopping=False,
+        n_jobs=1,
+        callbacks=lambda model, course: taken.append(tracemalloc.get_traced_memory()[0]),
+    )
+    model.fit(X[:1000], y[:1000])  # code is no part of what the rows take
+    tracemalloc.start()
+    model.fit(*given)
+    tracemalloc.stop()
+    # Eight bins; gradient, hessian, both in fixed point, order, spare order, score and label.
+    assert taken[-1] - 2e6 < n * (8 + 4 + 4 + 8 + 4 + 4 + 4 + 4)
 
 
 def test_blocks_of_tables_learn_each_others_categories():
