@@ -160,7 +160,7 @@ def _asked(w, n_shifted):  # type: ignore[no-untyped-def]
 def _mark_number(w, bins, n_shifted, marks):  # type: ignore[no-untyped-def]
     first, step, rank, start = _asked(w, n_shifted)
     own = bins[start : start + STRIP]
-    for i in range(STRIP):
+    for i in range(U(len(marks))):
         is_right = (marks[i] == first) & (np.int8(own[i]) > rank)
         marks[i] += step if is_right else np.uint8(0)
 
@@ -168,11 +168,12 @@ def _mark_number(w, bins, n_shifted, marks):  # type: ignore[no-untyped-def]
 @inner
 def _mark_numbers(words, bins, n_shifted, marks):  # type: ignore[no-untyped-def]
     """Two nodes at a time: marks are read and written half as often."""
+    n = U(len(marks))
     for pair in range(0, len(words), 2):
         first, step, rank, start = _asked(words[pair], n_shifted)
         first_2, step_2, rank_2, start_2 = _asked(words[pair + 1], n_shifted)
         own, own_2 = bins[start : start + STRIP], bins[start_2 : start_2 + STRIP]
-        for i in range(STRIP):
+        for i in range(n):
             is_right = (marks[i] == first) & (np.int8(own[i]) > rank)
             mark = np.uint8(marks[i] + (step if is_right else np.uint8(0)))
             is_right = (mark == first_2) & (np.int8(own_2[i]) > rank_2)
@@ -183,7 +184,7 @@ def _mark_numbers(words, bins, n_shifted, marks):  # type: ignore[no-untyped-def
 def _mark_categories(w, sets, bins, marks):  # type: ignore[no-untyped-def]
     """A split by categories, bin by bin."""
     first, step, _, start = _asked(w, 0)
-    for i in range(U(STRIP)):
+    for i in range(U(len(marks))):
         bin_ = U(bins[U(start) + i]) ^ U(128)
         is_left = (sets[bin_ >> U(6)] >> (bin_ & U(63))) & U(1)
         marks[i] += step if (marks[i] == first) & (is_left == 0) else np.uint8(0)
@@ -203,13 +204,13 @@ def mark_tree(table, tree, bins, n_shifted, marks):  # type: ignore[no-untyped-d
         Of the tile, column by column.
     n_shifted : int
         Columns before the shifted ones; 0 where no value is missing, and none are needed.
-    marks : ndarray of uint8 of shape (STRIP,)
-        Filled.
+    marks : ndarray of uint8 of shape (n_rows,)
+        Filled; a multiple of 32 rows takes no longer than one less.
     """
     begin = word(word(table, MARK_OFFSET), tree)
     n_words = word(word(table, MARK_OFFSET), tree + 1) - begin
     words = uint64s(word(table, MARK_WORDS) + 8 * begin, n_words)
-    for i in range(STRIP):
+    for i in range(U(len(marks))):
         marks[i] = 0
     if word(word(table, MARK_HAS_SETS), tree) == 0:
         _mark_numbers(words, bins, n_shifted, marks)

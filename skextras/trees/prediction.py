@@ -28,7 +28,8 @@ from skextras.trees.prediction_tables import (
 from skextras.trees.threads import Threads, run
 
 PARALLEL = 200_000  # rows times trees from which helpers are worth their start
-MARKED = 64  # rows from which marks, which go by tiles of 256, are faster than the walk
+# Rows from which marks are faster than the walk: 30 for trees of 31 leaves, 120 for 255.
+MARKED = 64
 # The walk wants many rows in a block: each one brings every tree from afar, and a tree of thirty
 # thousand nodes weighs more than the bins.
 WALK_ROOM, WALK_ROWS = 1 << 19, 8192  # bytes of bins, and rows, of a block, at most

@@ -135,10 +135,11 @@ def mark(table, chunk, thread):  # type: ignore[no-untyped-def]
     """
     stop = min(word(table, N_ROWS), (chunk + 1) * word(table, CHUNK))
     at, n_columns = word(table, BINS) + thread * word(table, ROOM), word(table, N_COLUMNS)
-    bins, marks = bytes_(at, 2 * n_columns * STRIP), np.empty(STRIP, np.uint8)
+    bins, room = bytes_(at, 2 * n_columns * STRIP), np.empty(STRIP, np.uint8)
     for first in range(chunk * word(table, CHUNK), stop, STRIP):
         n = min(stop - first, STRIP)
         n_shifted = n_columns if bin_tile(table, first, n, at) else 0
+        marks = room[: -(-n // 32) * 32]
         for tree in range(word(table, LAST_TREE)):
             mark_tree(table, tree, bins, n_shifted, marks)
             _add_leaves(table, tree, first, n, marks)

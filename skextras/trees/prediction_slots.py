@@ -25,7 +25,7 @@ N_SLOTS = 38
 ADD, APPLY = 0, 1  # tasks
 SPARSE, CROWDED, CATEGORIES = 0, 1, 2  # ways to a bin
 BUCKETS = 1024  # of equal width, from the lowest cut to the highest
-STRIP = 256  # rows whose column is searched in one go; those of a tile
+STRIP = 512  # rows whose column is searched in one go; those of a tile, at most
 
 
 @compiled
