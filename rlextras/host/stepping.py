@@ -1,6 +1,7 @@
 """Steps of environments, without copies that nobody can tell from what they copy."""
 
 import copy
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -34,12 +35,12 @@ def step(env: Any, actions: np.ndarray, who: np.ndarray | None = None) -> Any:
 
     The host's ``DummyVecEnv`` takes deep copies of all that it returns, half of the time of a small
     environment. Here arrays are copied as arrays, and numbers in infos, which cannot change, not at
-    all; everything else is as there.
+    all; everything else is as there. Wrappers, as ``VecNormalize``, find the same below them.
 
     Parameters
     ----------
     env : VecEnv
-        Any; one that cannot rest steps by itself.
+        Any; one that is not the host's own at its heart steps by itself.
     actions : ndarray of shape (N, ...)
         One for each environment.
     who : ndarray of bool, shape (N,), optional
@@ -51,9 +52,22 @@ def step(env: Any, actions: np.ndarray, who: np.ndarray | None = None) -> Any:
     tuple
         Observations, rewards, dones and infos.
     """
-    if not can_rest(env):
+    if can_rest(env):
+        env.step_async(actions)
+        return _answers(env, who)
+    heart = env.unwrapped
+    if not can_rest(heart):
         return env.step(actions)
-    env.actions = actions
+    heart.step_wait = partial(_answers, heart)
+    try:
+        return env.step(actions)
+    finally:
+        del heart.step_wait
+
+
+def _answers(env: DummyVecEnv, who: np.ndarray | None = None) -> Any:
+    """What the environments answer to the actions that they have been given."""
+    actions = env.actions
     for i, each in enumerate(env.envs):
         if who is not None and not who[i]:
             env.buf_rews[i], env.buf_dones[i], env.buf_infos[i] = 0.0, False, {}
