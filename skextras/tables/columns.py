@@ -48,6 +48,25 @@ def select(X: Any, features: np.ndarray) -> Any:
     return X[:, features.tolist()]
 
 
+def columns_of(X: Any) -> list[tuple[Any, Any]]:
+    """Names and types of a table's columns.
+
+    Parameters
+    ----------
+    X : table
+        A frame, a pyarrow table or an array.
+
+    Returns
+    -------
+    list of (name, type)
+        Empty for an array, whose columns have none of their own.
+    """
+    library = library_of(X)
+    if library == "pyarrow":
+        return list(zip(X.column_names, X.schema.types, strict=True))
+    return list(zip(X.columns, X.dtypes, strict=True)) if library in ("pandas", "polars") else []
+
+
 def is_number(X: Any, feature: int) -> bool:
     """Tell whether a column's type is a number or a boolean.
 

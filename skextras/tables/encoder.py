@@ -15,7 +15,14 @@ from sklearn.utils.validation import (
     check_array,
 )
 
-from skextras.tables.columns import distinct, is_missing, is_number, library_of, select
+from skextras.tables.columns import (
+    columns_of,
+    distinct,
+    is_missing,
+    is_number,
+    library_of,
+    select,
+)
 
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 ROWS_AT_ONCE = 4096  # of a sparse table that is made dense for prediction
@@ -303,9 +310,26 @@ class TableEncoder:
         dtype: list[Any] = [np.float64, np.float32]
         if isinstance(X, np.ndarray) and X.dtype != object and np.can_cast(X.dtype, np.float32):
             dtype = [np.float32]
+        given = X
         if library_of(X) == "pandas" and any(kind.kind == "O" for kind in X.dtypes):
-            X = X.to_numpy(dtype=object, na_value=np.nan)
-        return check_array(X, dtype=dtype, **self._check_options)
+            given = X.to_numpy(dtype=object, na_value=np.nan)
+        try:
+            return check_array(given, dtype=dtype, **self._check_options)
+        except (TypeError, ValueError) as error:
+            self._refuse_column(X, error)
+            raise
+
+    def _refuse_column(self, X: Any, error: Exception) -> None:
+        """Name the column of a data frame that is no number and no category."""
+        by_type = isinstance(self.categorical_features, str)
+        for feature, (name, kind) in enumerate(columns_of(X)):
+            if is_number(X, feature) or _is_readable(select(X, np.array([feature]))):
+                continue
+            reason = str(error).split(". ")[0]
+            raise ValueError(
+                f"{self.owner}: X must hold numbers{' or categories' * by_type}, got column "
+                f"{name!r} of type {kind}: {reason}. Make it a number{' or a category' * by_type}."
+            ) from error
 
     def _assembled(self, X: Any, coded: list[int]) -> np.ndarray:
         """Numbers where they are, codes where categories are."""
@@ -412,6 +436,15 @@ def value_blocks(table: Table, n_rows: int | None = None) -> Iterator[np.ndarray
     size = n_rows or ROWS_AT_ONCE
     for first in range(0, table.shape[0], size):
         yield table.rows(first, min(table.shape[0], first + size))
+
+
+def _is_readable(X: Any) -> bool:
+    """Whether each entry is a number, or the text of one."""
+    try:
+        np.asarray(X, object).astype(np.float64)
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def _with_shape(X: Any) -> Any:

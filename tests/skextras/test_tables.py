@@ -99,8 +99,16 @@ def test_columns_of_strings_are_categories_where_they_are_named(library):
     frame = FRAMES[library]({"x": [1.5, None, 2.0], "s": ["b", None, "a"]})
     values = numbers(frame, ["s"])
     np.testing.assert_array_equal(values, [[1.5, 1], [NAN, NAN], [2, 0]])
-    with pytest.raises(ValueError, match="could not convert string to float"):
+    with pytest.raises(ValueError, match=r"column 's' of type .*could not convert string to float"):
         numbers(FRAMES[library]({"x": [1.0], "s": ["b"]}), "from_dtype")
+
+
+def test_a_column_of_dates_is_refused_by_its_name():
+    frame = pd.DataFrame({"x": [1.0, 2.0], "day": pd.to_datetime(["2024-01-01", "2024-01-02"])})
+    with pytest.raises(ValueError, match="X must hold numbers, got column 'day' of type datetime"):
+        numbers(frame, None)
+    with pytest.raises(ValueError, match=r"'day' .* Make it a number or a category\."):
+        numbers(frame, "from_dtype")
 
 
 @frames
