@@ -1,10 +1,18 @@
 """Steps without needless copies are those of the host's own class."""
 
+from functools import partial
+
 import gymnasium
 import numpy as np
 import pytest
 from gymnasium import spaces
-from stable_baselines3.common.vec_env import DummyVecEnv, VecMonitor, VecNormalize
+from stable_baselines3.common.vec_env import (
+    DummyVecEnv,
+    VecCheckNan,
+    VecFrameStack,
+    VecMonitor,
+    VecNormalize,
+)
 from torch.testing import assert_close
 
 from rlextras.host.stepping import step
@@ -33,7 +41,15 @@ class Told(gymnasium.Env):
 
 
 @pytest.mark.parametrize("lengths", [(4,), (2, 5)])
-@pytest.mark.parametrize("wrapped", [(), (VecNormalize,), (VecMonitor, VecNormalize)])
+@pytest.mark.parametrize(
+    "wrapped",
+    [
+        (),
+        (VecNormalize,),
+        (VecMonitor, VecNormalize),
+        (VecCheckNan, partial(VecFrameStack, n_stack=2)),
+    ],
+)
 def test_steps_are_those_of_the_host(lengths, wrapped):
     ours, theirs = (DummyVecEnv([lambda n=n: Told(n) for n in lengths]) for _ in range(2))
     for wrapper in wrapped:
