@@ -48,7 +48,7 @@ def select(X: Any, features: np.ndarray) -> Any:
     return X[:, features.tolist()]
 
 
-def columns_of(X: Any) -> list[tuple[Any, Any]]:
+def names_and_types(X: Any) -> list[tuple[Any, Any]]:
     """Names and types of a table's columns.
 
     Parameters

@@ -16,11 +16,11 @@ from sklearn.utils.validation import (
 )
 
 from skextras.tables.columns import (
-    columns_of,
     distinct,
     is_missing,
     is_number,
     library_of,
+    names_and_types,
     select,
 )
 
@@ -322,7 +322,7 @@ class TableEncoder:
     def _refuse_column(self, X: Any, error: Exception) -> None:
         """Name the column of a data frame that is no number and no category."""
         by_type = isinstance(self.categorical_features, str)
-        for feature, (name, kind) in enumerate(columns_of(X)):
+        for feature, (name, kind) in enumerate(names_and_types(X)):
             if is_number(X, feature) or _is_readable(select(X, np.array([feature]))):
                 continue
             reason = str(error).split(". ")[0]

@@ -7,6 +7,7 @@ from skextras.trees.memory import bytes_, float64s, inner, int32s, operation, wo
 from skextras.trees.prediction_bins import bin_block, bin_tile, pad_rows
 from skextras.trees.prediction_slots import (
     APPLY,
+    AT_ONCE,
     BINS,
     BLOCK,
     CHUNK,
@@ -139,7 +140,7 @@ def mark(table, chunk, thread):  # type: ignore[no-untyped-def]
     for first in range(chunk * word(table, CHUNK), stop, STRIP):
         n = min(stop - first, STRIP)
         n_shifted = n_columns if bin_tile(table, first, n, at) else 0
-        marks = room[: -(-n // 32) * 32]
+        marks = room[: -(-n // AT_ONCE) * AT_ONCE]
         for tree in range(word(table, LAST_TREE)):
             mark_tree(table, tree, bins, n_shifted, marks)
             _add_leaves(table, tree, first, n, marks)

@@ -26,6 +26,7 @@ ADD, APPLY = 0, 1  # tasks
 SPARSE, CROWDED, CATEGORIES = 0, 1, 2  # ways to a bin
 BUCKETS = 1024  # of equal width, from the lowest cut to the highest
 STRIP = 512  # rows whose column is searched in one go; those of a tile, at most
+AT_ONCE = 32  # rows whose bins one instruction compares
 
 
 @compiled
