@@ -168,10 +168,8 @@ class DDPG(OffPolicy):
     ) -> tuple[np.ndarray, np.ndarray] | None:
         """Losses of the critics and of the actor by the kernels; None if torch has to update."""
         network = self._network()
-        if network is None or not self._can_step(network):
-            return None
-        counts = network.count_steps(self.actor.optimizer, self.critic.optimizer)
-        if counts is None:
+        counts = None if network is None else self._adam_counts(network)
+        if network is None or counts is None:
             return None
         if isinstance(self.replay_buffer, Prioritized):
             parts = [self._update_by_priority(network, batch_size) for _ in range(n_updates)]
@@ -196,7 +194,7 @@ class DDPG(OffPolicy):
         """Losses of one update on transitions that were drawn by priority."""
         buffer = self.replay_buffer
         batch, weights, leaves = buffer.sample_weighted(batch_size, env=self._vec_normalize_env)
-        counts = network.count_steps(self.actor.optimizer, self.critic.optimizer)
+        counts = self._adam_counts(network)
         if counts is None:
             raise RuntimeError("DDPG: its optimisers were changed in the midst of an update")
         *losses, errors = self._update_by_kernels(network, counts, *as_storage([batch], weights))

@@ -31,7 +31,9 @@ class StepGuard:
         space, n = env.observation_space, env.num_envs
         self._owner, self._space, self._n = owner, space, n
         parts: Any = space.spaces if isinstance(space, spaces.Dict) else {None: space}
-        self._shapes = [(key, (n, *(part.shape or ()))) for key, part in parts.items()]
+        self._keys = [*parts] if isinstance(space, spaces.Dict) else None
+        self._shapes = [(n, *(part.shape or ())) for part in parts.values()]
+        self._row = (n,)
 
     def check(self, given: Sequence[Any]) -> None:
         """Refuse what a step returned if something does not fit, or is no number.
@@ -50,17 +52,18 @@ class StepGuard:
             self._name_what_does_not(*given)
 
     def _fits(self, observations: Any, rewards: Any, dones: Any, infos: Any) -> bool:
-        is_dict = isinstance(observations, dict)
-        for key, shape in self._shapes:
-            part = observations.get(key) if is_dict else observations
-            if type(part) is not np.ndarray or part.shape != shape:
-                return False
-            if part.dtype.kind == "f" and not is_finite(part):
-                return False
-        shape = (self._n,)
-        is_right = type(rewards) is np.ndarray and rewards.shape == shape == np.shape(dones)
-        is_finite_too = is_right and (rewards.dtype.kind != "f" or is_finite(rewards))
-        return is_finite_too and len(infos) == self._n  # none at all is looked at below
+        if self._keys is None:
+            parts = [observations]
+        elif isinstance(observations, dict):
+            parts = [observations.get(key) for key in self._keys]
+        else:
+            return False
+        return (
+            all(map(_is_sound, parts, self._shapes))
+            and _is_sound(rewards, self._row)
+            and _is_sound(dones, self._row)
+            and len(infos) == self._n  # none at all is looked at below
+        )
 
     def _name_what_does_not(self, observations: Any, rewards: Any, dones: Any, infos: Any) -> None:
         owner, n = self._owner, self._n
@@ -75,6 +78,15 @@ class StepGuard:
             )
         check_finite(owner, "observation", observations)
         check_finite(owner, "reward", rewards)
+
+
+def _is_sound(given: Any, shape: tuple[int, ...]) -> bool:
+    """Whether something is an array of a shape, of finite numbers if they can be other ones."""
+    return (
+        type(given) is np.ndarray
+        and given.shape == shape
+        and (given.dtype.kind != "f" or is_finite(given))
+    )
 
 
 def _check_observations(owner: str, name: str, space: spaces.Space, given: Any) -> None:

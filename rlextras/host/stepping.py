@@ -8,7 +8,7 @@ import numpy as np
 from stable_baselines3.common.vec_env import DummyVecEnv
 
 _PLAIN = {bool, int, float, str, type(None), np.float32, np.float64, np.bool_}
-_METHODS = ("step", "step_async", "step_wait", "_save_obs", "_obs_from_buf")
+_METHODS = frozenset({"step", "step_async", "step_wait", "_save_obs", "_obs_from_buf"})
 
 
 def can_rest(env: Any) -> bool:
@@ -24,10 +24,7 @@ def can_rest(env: Any) -> bool:
     bool
         True for the host's own ``DummyVecEnv``, whose environments are at hand.
     """
-    if type(env) is not DummyVecEnv or env.keys != [None]:
-        return False
-    own = vars(env)
-    return not any(name in own for name in _METHODS)
+    return type(env) is DummyVecEnv and env.keys == [None] and _METHODS.isdisjoint(vars(env))
 
 
 def step(env: Any, actions: np.ndarray, who: np.ndarray | None = None) -> Any:
@@ -67,26 +64,27 @@ def step(env: Any, actions: np.ndarray, who: np.ndarray | None = None) -> Any:
 
 def _answers(env: DummyVecEnv, who: np.ndarray | None = None) -> Any:
     """What the environments answer to the actions that they have been given."""
-    actions = env.actions
+    actions, rewards, dones, infos = env.actions, env.buf_rews, env.buf_dones, env.buf_infos
     for i, each in enumerate(env.envs):
         if who is not None and not who[i]:
-            env.buf_rews[i], env.buf_dones[i], env.buf_infos[i] = 0.0, False, {}
+            rewards[i], dones[i], infos[i] = 0.0, False, {}
             continue
-        seen, env.buf_rews[i], is_terminated, is_truncated, info = each.step(actions[i])
-        env.buf_infos[i], env.buf_dones[i] = info, is_terminated or is_truncated
-        info["TimeLimit.truncated"] = is_truncated and not is_terminated
-        if env.buf_dones[i]:
+        seen, rewards[i], is_terminated, is_truncated, info = each.step(actions[i])
+        infos[i], is_done = info, is_terminated or is_truncated
+        dones[i], info["TimeLimit.truncated"] = is_done, is_truncated and not is_terminated
+        if is_done:
             info["terminal_observation"] = seen
             seen, env.reset_infos[i] = each.reset()
         env._save_obs(i, seen)
-    infos = [_copied(info) for info in env.buf_infos]
     [seen] = env.buf_obs.values()
-    return seen.copy(), env.buf_rews.copy(), env.buf_dones.copy(), infos
+    return seen.copy(), rewards.copy(), dones.copy(), [_copied(info) for info in infos]
 
 
 def _copied(info: dict[str, Any]) -> dict[str, Any]:
     if type(info) is not dict:
         return copy.deepcopy(info)
+    if _PLAIN.issuperset(map(type, info.values())):  # of most steps
+        return info.copy()
     return {
         name: value if type(value) in _PLAIN else copy.deepcopy(value)
         for name, value in info.items()

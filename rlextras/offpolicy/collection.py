@@ -10,7 +10,7 @@ from stable_baselines3.common.type_aliases import RolloutReturn, TrainFreq, Trai
 from stable_baselines3.common.utils import should_collect_more_steps
 from stable_baselines3.common.vec_env import VecEnv
 
-from rlextras.host.callbacks import listens
+from rlextras.host.callbacks import is_alone, listens
 from rlextras.host.guards import StepGuard, check_computed, check_finite, note_the_environment
 from rlextras.host.phases import PhaseClock
 from rlextras.host.resume import MIDWAY
@@ -39,7 +39,8 @@ class Collection(CompiledPath):
         if self._last_obs is not before and self.replay_buffer is not None:
             end_trajectories(self.replay_buffer)  # a reset cut off what was under way
         check_finite(type(self).__name__, "observation", self._last_obs)
-        self._is_under_way = True
+        self._is_under_way, self._trusted = True, None
+        self._is_alone = is_alone(self, done[1])
         n_kept, n_envs = self.bias_episodes, self.n_envs
         if n_kept and (self._episodes is None or self._last_obs is not before):
             self._episodes = Episodes(n_kept, n_envs)

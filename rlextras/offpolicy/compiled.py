@@ -8,7 +8,7 @@ from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from rlextras.host.backend import ChosenBackend, optimizer_obstacle
 from rlextras.host.prediction import batch_shape
 from rlextras.offpolicy.backend import obstacle
-from rlextras.offpolicy.network import SharedActorCritic
+from rlextras.offpolicy.network import AdamCounts, SharedActorCritic
 
 
 class CompiledPath(ChosenBackend, OffPolicyAlgorithm):
@@ -20,6 +20,8 @@ class CompiledPath(ChosenBackend, OffPolicyAlgorithm):
     critic_target: Any
     replay_buffer: Any
     _shared: SharedActorCritic | None = None
+    _is_alone: bool = False  # whether nobody looks on who could replace what the kernels work on
+    _trusted: SharedActorCritic | None = None  # that was found to be in order since then
 
     def _obstacle(self) -> str:
         """Why the kernels cannot run this model; empty if they can."""
@@ -31,17 +33,24 @@ class CompiledPath(ChosenBackend, OffPolicyAlgorithm):
         found = (optimizer_obstacle(each.optimizer, each.parameters()) for each in parts)
         return next(filter(None, found), "")
 
-    def _can_step(self, network: SharedActorCritic) -> bool:
-        """Whether the kernels can stand in for the optimisers; quick where they did before."""
+    def _adam_counts(self, network: SharedActorCritic) -> AdamCounts | None:
+        """Steps of the optimisers; None if the kernels cannot stand in for them."""
         pair = self.actor.optimizer, self.critic.optimizer
+        if network is self._trusted:
+            return network.last_counts(*pair)
         if not network.knows(pair):
             if self._optimizer_obstacle():
-                return False
+                return None
             network.know(pair)
-        return True
+        counts = network.count_steps(*pair)
+        if counts is not None and self._is_alone:
+            self._trusted = network
+        return counts
 
     def _network(self) -> SharedActorCritic | None:
         """The policy on memory that the kernels share; None if torch runs it."""
+        if self._trusted is not None:
+            return self._trusted
         network, policy = self._shared, self.policy
         if network is None or not network.is_watched(policy):
             if self.backend.name == "torch":

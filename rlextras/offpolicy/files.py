@@ -190,6 +190,7 @@ class Filed(Collection):
 
     def _excluded_save_params(self) -> list[str]:
         own = ["_clock", "_guard", "_is_resumed", "_is_under_way", "_episodes"]
+        own += ["_is_alone", "_trusted"]
         own += ["actor", "critic", "actor_target", "critic_target"]
         if vars(self).get(STAND) is None:
             own.append(STAND)

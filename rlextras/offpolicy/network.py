@@ -218,6 +218,22 @@ class SharedActorCritic(SharedMemory):
             return None
         return AdamCounts(actor, critic, steps[0], steps[1])
 
+    def last_counts(self, actor: Any, critic: Any) -> AdamCounts:
+        """How far both optimisers are, if nobody else has moved them since they were counted.
+
+        Parameters
+        ----------
+        actor, critic : Adam
+            Those of ``count_steps``.
+
+        Returns
+        -------
+        AdamCounts
+            What it would return.
+        """
+        n_actor, n_critic = self._counts[0], self._counts[len(self._own[0])]
+        return AdamCounts(actor, critic, int(n_actor), int(n_critic))
+
     def _note(self, counts: AdamCounts, n_critic: int, n_actor: int) -> None:
         """Tell the optimisers how many steps they have done."""
         n_first = len(self._own[0])

@@ -257,6 +257,7 @@ class OffPolicy(Filed):
             raise
         finally:
             self._stand, self._is_under_way = None, False
+            self._trusted, self._is_alone = None, False
             if self._shared is not None:
                 self._shared.close()
 

@@ -90,7 +90,7 @@ class SharedNetwork(SharedMemory):
         return np.ascontiguousarray(rows, np.float32)
 
     def act(self, observations: np.ndarray, *, deterministic: bool = False) -> np.ndarray:
-        """Choose actions, with their values and log-probabilities.
+        """Choose actions, with their values and log-probabilities, as of the last ``refresh``.
 
         Parameters
         ----------
@@ -105,7 +105,6 @@ class SharedNetwork(SharedMemory):
         ndarray of float32, shape (n, parts + 2)
             Action, V(s) and log π(a|s); V(s) is 0 where there is no critic.
         """
-        self.refresh()
         n = len(observations)
         noise, out = self._drawn(n, deterministic), np.empty((n, self.n_parts + 2), np.float32)
         if self._has_critic:

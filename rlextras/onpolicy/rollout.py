@@ -190,6 +190,8 @@ class Rollouts(CompiledPath):
         """What the policy chooses for the last observations."""
         owner = type(self).__name__
         if network is not None:
+            if self._is_heard:  # somebody may have replaced parameters
+                network.refresh()
             done, n = network.act(network.encoded(self._last_obs)), network.n_parts
             check_computed(owner, done)
             return Choices(self._as_taken(done[:, :n]), done[:, n], done[:, n + 1])
