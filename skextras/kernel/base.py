@@ -9,8 +9,13 @@ from scipy import sparse
 from sklearn.utils import Tags, column_or_1d, compute_class_weight
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from skextras.kernel.kernels import Kernel, MatrixPairs, Pairs, takes_gamma
-from skextras.kernel.solving import NotAKernelError
+from skextras.kernel.kernels import (
+    Kernel,
+    MatrixPairs,
+    NotAKernelError,
+    Pairs,
+    takes_gamma,
+)
 from skextras.kernel.threads import blas_threads
 from skextras.kernel.widths import Width, settled_gamma
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -18,7 +19,15 @@ from sklearn.metrics.pairwise import (
 
 from skextras.kernel.solvers.exponential import exponential
 
-__all__ = ["KERNEL_NAMES", "Kernel", "MatrixPairs", "Pairs", "is_kernel_matrix", "takes_gamma"]
+__all__ = [
+    "KERNEL_NAMES",
+    "Kernel",
+    "MatrixPairs",
+    "NotAKernelError",
+    "Pairs",
+    "is_kernel_matrix",
+    "takes_gamma",
+]
 
 KernelName = str | Callable[..., float]
 Rows = slice | np.ndarray
@@ -71,6 +80,13 @@ BOUNDED = {*PROFILES, "additive", "laplacian", "chi2"}
 DIAGONAL = 64  # rows whose kernel with one another is computed for its diagonal
 
 
+FUNCTION = "a function of two rows that returns a number, or of two tables that returns a matrix"
+
+
+class NotAKernelError(ValueError):
+    """The kernel is not what its text says that it must be."""
+
+
 class Pairs(Protocol):
     """The kernel of rows with other rows, in blocks."""
 
@@ -89,8 +105,8 @@ class Kernel:
     Attributes
     ----------
     name : str or callable
-        One of KERNEL_NAMES, a function of two rows, or a kernel object of scikit-learn's Gaussian
-        processes.
+        One of KERNEL_NAMES, a function of two rows or of two tables, or a kernel object of
+        scikit-learn's Gaussian processes.
     options : mapping
         Its keywords; a named kernel takes those that it knows.
     """
@@ -289,11 +305,36 @@ def _additive(X: np.ndarray, Z: np.ndarray, gamma: float) -> np.ndarray:
 def _by_function(
     function: Callable[..., Any], options: Mapping[str, Any], X: Any, Z: Any
 ) -> np.ndarray:
+    """Values of a function of two rows; or of two tables, as scikit-learn's SVC takes it."""
     if isinstance(function, ProcessKernel):
         return np.asarray(function(X, Z), np.float64)
-    if sparse.issparse(X) or (X.ndim == 2 and X.dtype != object):
-        return pairwise_kernels(X, Z, metric=function, **options)
-    return np.array([[function(x, z, **options) for z in Z] for x in X], np.float64)
+    if not (X.shape[0] and Z.shape[0]):
+        return np.zeros((X.shape[0], Z.shape[0]))
+    call, refused = partial(function, **options), None
+    try:
+        value = np.asarray(call(_first(X), _first(Z)))
+    except Exception as error:  # of a function that wants tables, or of one that is broken
+        value, refused = np.empty(1), error
+    if value.ndim == 0 and value.dtype.kind in "biuf":
+        if sparse.issparse(X) or (X.ndim == 2 and X.dtype != object):
+            return pairwise_kernels(X, Z, metric=call)
+        return np.array([[call(x, z) for z in Z] for x in X], np.float64)
+    return _by_tables(call, X, Z, refused)
+
+
+def _first(X: Any) -> Any:
+    return X[[0]] if sparse.issparse(X) else X[0]
+
+
+def _by_tables(call: Callable[..., Any], X: Any, Z: Any, refused: Exception | None) -> np.ndarray:
+    """Values of a function of two tables; it has refused two rows if it is given why."""
+    try:
+        K = np.ascontiguousarray(_dense(call(X, Z)), np.float64)
+    except Exception as error:
+        raise NotAKernelError(FUNCTION) from refused or error
+    if K.shape != (X.shape[0], Z.shape[0]):
+        raise NotAKernelError(FUNCTION) from refused
+    return K
 
 
 def takes_gamma(name: KernelName) -> bool:

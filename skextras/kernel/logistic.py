@@ -14,11 +14,11 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
 from skextras.kernel.base import TrainingRows, owner_of
-from skextras.kernel.kernels import KERNEL_NAMES
+from skextras.kernel.kernels import KERNEL_NAMES, NotAKernelError
 from skextras.kernel.leverage import leverages, places_in
 from skextras.kernel.posterior import PosteriorMixin
 from skextras.kernel.solvers import Solution, Start, import_vectors
-from skextras.kernel.solving import Exact, NotAKernelError, OnCentres, Options, finite_kernel
+from skextras.kernel.solving import Exact, OnCentres, Options, finite_kernel
 from skextras.kernel.threads import SMALL, blas_threads
 
 __all__ = ["KernelLogisticRegression"]
@@ -56,10 +56,10 @@ class KernelLogisticRegression(PosteriorMixin, ClassifierMixin, BaseEstimator):
     kernel : str or callable, default="rbf"
         A name that :func:`sklearn.metrics.pairwise.pairwise_kernels` knows, "matern12", "matern32",
         "matern52" (of length scale (2 gamma)^-1/2), "additive" (the mean of an rbf kernel of each
-        feature; sparse rows become dense, block by block), "precomputed", a kernel
-        object of :mod:`sklearn.gaussian_process.kernels`, or a function of two rows that returns a
-        number. It must be positive semi-definite, or conditionally so ("additive_chi2") if there is
-        an intercept.
+        feature; sparse rows become dense, block by block), "precomputed", a kernel object of
+        :mod:`sklearn.gaussian_process.kernels`, or a function of two rows that returns a number, or
+        of two tables that returns a matrix, as :class:`~sklearn.svm.SVC` takes. It must be positive
+        semi-definite, or conditionally so ("additive_chi2") if there is an intercept.
     gamma : {"scale", "auto", "median"} or float, default="scale"
         Coefficient of the rbf, laplacian, polynomial, sigmoid and chi2 kernels. "scale" is
         1 / (n_features * X.var()) with the variance weighted by ``sample_weight``, "auto" is

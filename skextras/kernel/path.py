@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from skextras.kernel.kernels import Pairs, is_kernel_matrix
+from skextras.kernel.kernels import NotAKernelError, Pairs, is_kernel_matrix
 from skextras.kernel.solvers import (
     Curve,
     Iterate,
@@ -17,7 +17,7 @@ from skextras.kernel.solvers import (
     left_out_scores,
     likelihood,
 )
-from skextras.kernel.solving import NotAKernelError, Options
+from skextras.kernel.solving import Options
 from skextras.kernel.threads import blas_threads
 
 __all__ = ["Path", "path_of"]

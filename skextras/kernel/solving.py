@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from skextras.kernel.kernels import Pairs, is_kernel_matrix
+from skextras.kernel.kernels import NotAKernelError, Pairs, is_kernel_matrix
 from skextras.kernel.solvers import (
     KernelRows,
     SquareKernel,
@@ -21,7 +21,7 @@ from skextras.kernel.solvers.memory import large_array
 from skextras.kernel.solvers.operators import BLOCK_BYTES
 from skextras.kernel.threads import blas_threads
 
-__all__ = ["Exact", "NotAKernelError", "OnCentres", "Options", "finite_kernel"]
+__all__ = ["Exact", "OnCentres", "Options", "finite_kernel"]
 
 # Numbers in the factors of a Newton step by Cholesky, (rows * classes)², up to which it is fastest.
 # Beyond, and in double precision, steps take conjugate gradients; the most digits have the factors.
@@ -64,10 +64,6 @@ class Options:
             For a solver.
         """
         return dict(vars(self))
-
-
-class NotAKernelError(ValueError):
-    """The matrix is not what its text says that it must be."""
 
 
 class RowSolver(ABC):

@@ -173,13 +173,23 @@ def test_separable_rows_have_a_finite_answer_and_a_warning_that_says_why(solver,
     assert model.score(X, y) == 1.0
 
 
-@pytest.mark.parametrize("strength", [1e6, 1e8])
+@pytest.mark.parametrize("strength", [1e6, 1e8, 1e12])
 @pytest.mark.parametrize("seed", range(4))
 def test_classes_told_apart_are_told_apart_however_large_the_strength(seed, strength):
     X, y = make_blobs(60, 3, centers=3, random_state=seed)
     model = KernelLogisticRegression(C=strength, kernel="linear", solver="exact")
     with pytest.warns(UserWarning, match="the kernel separates the classes"):
         assert model.fit(X, y).score(X, y) == 1.0
+
+
+@pytest.mark.parametrize("n", [300, 1500])  # by factors, and by conjugate gradients
+def test_no_strength_is_too_large_for_rows_that_are_not_told_apart(n):
+    X, y = make_classification(n, 4, n_informative=3, n_redundant=0, flip_y=0.2, random_state=0)
+    free = LogisticRegression(C=np.inf, tol=1e-10).fit(X, y)
+    with pytest.warns(ConvergenceWarning) as told:  # digits run out; nothing is told apart
+        model = KernelLogisticRegression(C=1e12, kernel="linear").fit(X, y)
+    assert len(told) == 1
+    assert model.score(X, y) == pytest.approx(free.score(X, y), abs=0.01)
 
 
 def test_clear_classes_with_a_common_strength_raise_no_alarm():

@@ -36,6 +36,8 @@ from skextras.kernel.solvers.symmetric import mirror_scaled, set_shifted
 
 __all__ = ["double_centred", "newton_target", "shifted_inverse_matrix", "solve_newton"]
 
+LIFT = 10.0  # of the diagonal, in units of n roundings, where C K is so large that I drowns in it
+
 Solver = Callable[[np.ndarray], np.ndarray]  # V -> S V, both (n, k)
 
 
@@ -109,7 +111,7 @@ def solve_newton(
     point = progress.point
     moved = np.mean(times(given, point.A), axis=0) if fit_intercept else 0.0
     objectives = tuple(progress.objectives)
-    misfit = float(np.abs(point.A / loss.weights).max())  # A = G
+    misfit = float(np.abs(G / loss.weights).max())
     return Solution(
         point.A, point.b - moved, progress.n_iter, progress.residual, objectives, misfit
     )
@@ -172,13 +174,15 @@ def double_centred(K: np.ndarray) -> np.ndarray:
 
 def _cholesky_of_shifted(K: np.ndarray, root: np.ndarray) -> np.ndarray:
     """Lower factor of I + r K r, for a column r; what stands above its diagonal means nothing."""
-    B = np.empty(K.shape)
-    set_shifted(K, root[:, 0], B)
+    B, n = np.empty(K.shape), len(K)
     (potrf,) = get_lapack_funcs(("potrf",), dtype=B.dtype)
-    lower, info = potrf(B.T, lower=1, clean=0, overwrite_a=1)  # symmetric, in LAPACK's order
-    if info != 0:
-        raise np.linalg.LinAlgError("K is not positive semi-definite")
-    return np.asarray(lower)
+    for lift in (1.0, 1.0 + LIFT * n * EPS):  # the second time, above what rounding may have done
+        set_shifted(K, root[:, 0], B)
+        B.flat[:: n + 1] *= lift
+        lower, info = potrf(B.T, lower=1, clean=0, overwrite_a=1)  # symmetric, in LAPACK's order
+        if info == 0:
+            return np.asarray(lower)
+    raise np.linalg.LinAlgError("K is not positive semi-definite")
 
 
 def shifted_inverse_matrix(K: np.ndarray, root: np.ndarray) -> tuple[np.ndarray, float]:

@@ -177,7 +177,7 @@ class _System:
             Z = self._free(slack, border)
             rz, last = float(np.vdot(slack, Z)), rz
             P = Z + (rz / last) * P
-        if curvature < 0.5 * float(np.vdot(P, P)):
+        if curvature < 0.5 * float(np.vdot(P, P)) - K.rounding(W.root_times(P)):
             raise np.linalg.LinAlgError("K is not positive semi-definite")
         return V, moved, slack
 

@@ -24,6 +24,7 @@ __all__ = ["ShiftedInverse", "pivoted_factor", "shifted_inverse"]
 N_BLOCKS = 6  # pivots are drawn in so many rounds: fewer are faster and choose worse
 EXPLAINED = 1e-6  # of the trace; what is left then is rounding in float32
 JITTER, MAX_JITTER = 1e-6, 1e-2  # relative to the largest diagonal entry
+LIFT = 10.0  # of a diagonal, in units of its roundings
 
 
 class Rows(Protocol):
@@ -158,5 +159,9 @@ def shifted_inverse(K: LowRankKernel, h: np.ndarray) -> ShiftedInverse:
     (syrk,) = get_blas_funcs(("syrk",), dtype=scaled.dtype)
     inner = syrk(1.0, scaled.T, trans=True).astype(np.float64)  # its upper triangle
     inner.flat[:: len(inner) + 1] += 1.0
-    factor = cho_factor(inner, overwrite_a=True, check_finite=False)
+    try:
+        factor = cho_factor(inner, check_finite=False)
+    except np.linalg.LinAlgError:  # h is so large that I drowns in the rounding of the rest
+        inner.flat[:: len(inner) + 1] *= 1.0 + LIFT * len(inner) * float(np.finfo(scaled.dtype).eps)
+        factor = cho_factor(inner, overwrite_a=True, check_finite=False)
     return ShiftedInverse(K.transposed, h * shrink, shrink, factor)

@@ -14,6 +14,7 @@ __all__ = ["BlockSource", "LowRankKernel", "SquareKernel"]
 
 BLOCK_BYTES = 2**22  # of a block of rows while it is computed; it stays in cache
 PANEL_NUMBERS = 2**19  # in a panel: 2 MB in single precision, which stay in cache, too
+ROUNDINGS = 10.0  # that may fall the same way
 N_REFERENCES = 64  # rows whose mean kernel is taken away from a kernel that has an offset
 
 
@@ -169,6 +170,22 @@ class SquareKernel:
         expected = self.source.block(some, slice(0, n), np.float64) @ A
         expected -= self.offsets[some, None] * A.sum(axis=0) + self.offsets @ A
         return float(np.abs(expected - point.KA[some]).max())
+
+    def rounding(self, V: np.ndarray) -> float:
+        """Bound how far rounding may put the sum of Vᵀ K V off.
+
+        Parameters
+        ----------
+        V : ndarray of shape (n, k)
+            Any matrix.
+
+        Returns
+        -------
+        float
+            Some roundings of the largest terms.
+        """
+        largest = np.abs(self.diagonal()).max() * (np.abs(V).sum(axis=0) ** 2).sum()
+        return ROUNDINGS * float(np.finfo(self.dtype).eps) * float(largest)
 
     def diagonal(self) -> np.ndarray:
         """Take the diagonal.
