@@ -267,7 +267,8 @@ class DDPG(OffPolicy):
         """One step up Q(s, μ(s)); its loss."""
         with held(list(self.critic.q_networks[0].parameters())):
             loss = -self.critic.q1_forward(observations, self.actor(observations)).mean()
-            descend(loss, self.actor.optimizer)
+            if loss.requires_grad:  # it does not where the actor is frozen
+                descend(loss, self.actor.optimizer)
         return loss.detach()
 
     @contextmanager

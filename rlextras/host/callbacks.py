@@ -1,7 +1,5 @@
 """Who hears of the steps of a rollout."""
 
-from typing import Any
-
 from stable_baselines3.common.callbacks import (
     BaseCallback,
     CallbackList,
@@ -31,26 +29,3 @@ def listens(callback: BaseCallback) -> bool:
     if type(callback) is CallbackList:
         return any(listens(each) for each in callback.callbacks)
     return type(callback) not in {ProgressBarCallback, CheckpointCallback}
-
-
-def is_alone(model: Any, callback: BaseCallback) -> bool:
-    """Whether no code but ours runs between the steps of a training.
-
-    Then nothing that the kernels work on can be replaced, and one look at it will do.
-
-    Parameters
-    ----------
-    model : BaseAlgorithm
-        That trains.
-    callback : BaseCallback
-        What ``learn`` was given, as the host wraps it.
-
-    Returns
-    -------
-    bool
-        False for callbacks that listen, for derived classes, and where a method was replaced.
-    """
-    kind = type(model)
-    has_own_methods = any(callable(getattr(kind, name, None)) for name in vars(model))
-    is_ours = kind.__module__.startswith(f"{__name__.partition('.')[0]}.")
-    return is_ours and not has_own_methods and not listens(callback)

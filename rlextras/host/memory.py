@@ -10,6 +10,8 @@ from torch import Tensor, nn
 
 THETA, FOLLOWER, MEAN, SQUARE = range(4)
 """Rows of the memory."""
+HOOKS = ("_hooks", "_pre_hooks")
+"""Where a module keeps them, behind the way that they watch."""
 
 
 class SharedMemory:
@@ -58,11 +60,10 @@ class SharedMemory:
         self._watched, modules = policy, list(policy.modules())
         self._entries = [vars(module) for module in modules]
         self._n_entries = list(map(len, self._entries))
-        self._hooks = [
-            getattr(module, name)
-            for module in modules
-            for name in ("_forward_hooks", "_forward_pre_hooks")
-        ]
+        self._hooks, self._backward_hooks = (
+            [getattr(module, f"_{way}{name}") for module in modules for name in HOOKS]
+            for way in ("forward", "backward")
+        )
         rows = [
             (owner, name, part)
             for module in modules
@@ -89,6 +90,20 @@ class SharedMemory:
             and list(map(len, self._entries)) == self._n_entries
             and not any(self._hooks)
             and all(map(is_, map(dict.get, self._owners, self._names), self._parts))
+        )
+
+    @property
+    def is_free(self) -> bool:
+        """Whether a gradient would reach all parameters of what is watched, unseen by others.
+
+        Returns
+        -------
+        bool
+            False if one was frozen, or somebody hooked in on its way.
+        """
+        return not any(self._backward_hooks) and all(
+            parameter.requires_grad and not parameter._backward_hooks
+            for parameter in self.parameters
         )
 
     def refresh(self) -> None:

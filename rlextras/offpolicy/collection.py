@@ -10,7 +10,8 @@ from stable_baselines3.common.type_aliases import RolloutReturn, TrainFreq, Trai
 from stable_baselines3.common.utils import should_collect_more_steps
 from stable_baselines3.common.vec_env import VecEnv
 
-from rlextras.host.callbacks import is_alone, listens
+from rlextras.host.bystanders import is_alone
+from rlextras.host.callbacks import listens
 from rlextras.host.guards import StepGuard, check_computed, check_finite, note_the_environment
 from rlextras.host.phases import PhaseClock
 from rlextras.host.resume import MIDWAY

@@ -20,7 +20,7 @@ class CompiledPath(ChosenBackend, OffPolicyAlgorithm):
     critic_target: Any
     replay_buffer: Any
     _shared: SharedActorCritic | None = None
-    _is_alone: bool = False  # whether nobody looks on who could replace what the kernels work on
+    _is_alone: bool = False  # whether nobody is by who could replace what the kernels work on
     _trusted: SharedActorCritic | None = None  # that was found to be in order since then
 
     def _obstacle(self) -> str:
@@ -39,7 +39,7 @@ class CompiledPath(ChosenBackend, OffPolicyAlgorithm):
         if network is self._trusted:
             return network.last_counts(*pair)
         if not network.knows(pair):
-            if self._optimizer_obstacle():
+            if self._obstacle():
                 return None
             network.know(pair)
         counts = network.count_steps(*pair)

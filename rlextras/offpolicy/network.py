@@ -109,7 +109,7 @@ class SharedActorCritic(SharedMemory):
         self._known = [_settled(optimizer) for optimizer in optimizers]
 
     def knows(self, optimizers: Iterable[Any]) -> bool:
-        """Whether optimisers are those that were noted, and unchanged but for the learning rate.
+        """Whether optimisers are those that were noted, and reach what they did.
 
         Parameters
         ----------
@@ -119,9 +119,10 @@ class SharedActorCritic(SharedMemory):
         Returns
         -------
         bool
-            Whether nothing was replaced, added or hooked.
+            Whether nothing but the learning rate was changed, and nothing replaced, added, hooked
+            or frozen.
         """
-        return self._known == [_settled(optimizer) for optimizer in optimizers]
+        return self.is_free and self._known == [_settled(optimizer) for optimizer in optimizers]
 
     @property
     def has_single_actions(self) -> bool:

@@ -22,6 +22,7 @@ class CompiledPath(ChosenBackend, OnPolicyAlgorithm):
     """An on-policy algorithm that runs its policy by kernels where they know it; abstract."""
 
     _shared: SharedNetwork | None = None
+    _is_alone: bool = False  # whether nobody is by who could replace what the kernels work on
 
     def _obstacle(self) -> str:
         """Why the kernels cannot run this model; empty if they can."""
@@ -41,6 +42,22 @@ class CompiledPath(ChosenBackend, OnPolicyAlgorithm):
             self._shared = SharedNetwork(policy)
         self._shared.refresh()
         return self._shared
+
+    def _present(self, network: SharedNetwork | None) -> SharedNetwork | None:
+        """What a rollout began with, or what there is now if somebody may have changed the policy.
+
+        Torch, None, runs whatever the policy is.
+        """
+        if network is None or self._is_alone:
+            return network
+        now = self._shared
+        if now is not None and now.is_watched(self.policy):
+            now.refresh()
+            return now
+        now = self._network()
+        if now is not None:
+            now.watch(self.policy)
+        return now
 
     def _update_by_kernels(self, parameters: list[Tensor]) -> CompiledUpdate | None:
         """An update that moves some parameters by the kernels; None if torch has to."""

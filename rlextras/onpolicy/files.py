@@ -136,7 +136,8 @@ class Filed(Rollouts):
             setattr(self, STAND, before)
 
     def _excluded_save_params(self) -> list[str]:
-        own = ["_clock", "_guard", "_is_heard", "_mask_reader", "_rollout_masks", "_old_policy"]
+        own = ["_clock", "_guard", "_is_heard", "_is_alone"]
+        own += ["_mask_reader", "_rollout_masks", "_old_policy"]
         if self._masks is None:
             own.append("_masks")
         if vars(self).get(STAND) is None:

@@ -12,6 +12,7 @@ from stable_baselines3.common.utils import obs_as_tensor
 from stable_baselines3.common.vec_env import VecEnv
 from torch import Tensor
 
+from rlextras.host.bystanders import is_alone
 from rlextras.host.callbacks import listens
 from rlextras.host.guards import (
     StepGuard,
@@ -51,7 +52,7 @@ class Rollouts(CompiledPath):
         done = super()._setup_learn(*args, **kwargs)
         if before is None or self._last_obs is not before:  # the environments were reset
             self._masks = None
-        self._clock = PhaseClock()
+        self._clock, self._is_alone = PhaseClock(), is_alone(self, done[1])
         self._find_masks(is_reset=True)
         return done
 
@@ -188,10 +189,8 @@ class Rollouts(CompiledPath):
 
     def _act(self, n_steps: int, n_envs: int, network: SharedNetwork | None) -> Choices:
         """What the policy chooses for the last observations."""
-        owner = type(self).__name__
+        owner, network = type(self).__name__, self._present(network)
         if network is not None:
-            if self._is_heard:  # somebody may have replaced parameters
-                network.refresh()
             done, n = network.act(network.encoded(self._last_obs)), network.n_parts
             check_computed(owner, done)
             return Choices(self._as_taken(done[:, :n]), done[:, n], done[:, n + 1])
@@ -227,6 +226,7 @@ class Rollouts(CompiledPath):
 
     def _values(self, observations: Any, network: SharedNetwork | None) -> Tensor:
         """V(s) of N observations, (N, 1)."""
+        network = self._present(network)
         if network is not None:
             return torch.from_numpy(network.judge(network.encoded(observations)))[:, None]
         with torch.no_grad():
@@ -246,6 +246,7 @@ class Rollouts(CompiledPath):
         if stopped:
             observations = stack([final[i] for i in stopped])
             check_finite(type(self).__name__, "terminal_observation", observations)
+            network = self._present(network)
             if network is not None:
                 values[stopped] = network.judge(network.encoded(observations))
             else:  # the host adds what images want

@@ -175,7 +175,7 @@ class OnPolicy(Filed):
             self._last_obs = None
             raise
         finally:
-            self._stand = None
+            self._stand, self._is_alone = None, False
 
     @staticmethod
     def _wrap_env(env: Any, verbose: int = 0, monitor_wrapper: bool = True) -> VecEnv:

@@ -95,51 +95,6 @@ def test_training_is_the_same_whether_somebody_looks_or_not(algorithm):
         assert np.array_equal(value, results[1][name]), name
 
 
-class Zeroing(DDPG):
-    """Puts zeros in the place of all that its actor has learnt."""
-
-    def train(self, *args, **kwargs):
-        super().train(*args, **kwargs)
-        silence(self)
-
-
-def silence(model):
-    for parameter in model.actor.parameters():
-        parameter.data = torch.zeros_like(parameter)
-
-
-def derived(options):
-    return Zeroing("MlpPolicy", "Pendulum-v1", **options), None
-
-
-def patched(options):
-    model = DDPG("MlpPolicy", "Pendulum-v1", **options)
-    train = model.train
-
-    def train_and_silence(*args, **kwargs):
-        train(*args, **kwargs)
-        silence(model)
-
-    model.train = train_and_silence
-    return model, None
-
-
-def looked_on(options):
-    model = DDPG("MlpPolicy", "Pendulum-v1", **options)
-    return model, lambda *_: silence(model) is None
-
-
-@pytest.mark.parametrize("make", [derived, patched, looked_on])
-def test_memory_that_somebody_replaces_between_two_steps_is_found(make):
-    options = {"seed": 0, "device": "cpu", "learning_starts": 8, "buffer_size": 64}
-    model, callback = make(options | {"policy_kwargs": {"net_arch": [16]}})
-    model.learn(32, callback=callback)
-    assert model.backend.name == "numba"
-    actions = model.replay_buffer.actions[:32, 0, 0]
-    assert np.all(actions[:8])
-    assert np.all(np.abs(actions[10:]) < 0.01)  # one step of Adam away from zeros at most
-
-
 def test_what_is_saved_between_two_steps_is_where_the_training_stands(tmp_path):
     own = {"learning_starts": 8, "policy_kwargs": {"net_arch": [16]}}
     options = {"seed": 0, "device": "cpu", **own}
