@@ -128,11 +128,16 @@ def read_buffer(owner: str, path: Any, verbose: int) -> Any:
     ValueError
         If the file is cut short, or was never a pickle.
     """
+    is_path = isinstance(path, str | Path)
+    file = open_path(path, "r", verbose=verbose, suffix="pkl")
     try:
-        return load_from_pkl(path, verbose)
+        return load_from_pkl(file, verbose)
     except UNPICKLABLE as error:
-        name = repr(str(path)) if isinstance(path, str | Path) else f"a {type(path).__name__}"
+        name = repr(str(path)) if is_path else f"a {type(path).__name__}"
         raise ValueError(
             f"{owner}: path must be a file that save_replay_buffer wrote, got {name}, which wasn't "
             "one, or not a whole one. Load a file that is whole."
         ) from error
+    finally:
+        if is_path:
+            file.close()
