@@ -99,7 +99,7 @@ class DDPG(OffPolicy):
         "target_noise_clip": number("0 or more", lambda x: x >= 0, cure="DDPG's is 0, TD3's 0.5."),
         "n_critics": whole(1, cure="DDPG's is 1, TD3's 2."),
     }
-    own_key: ClassVar[str] = "policy_delay"
+    own_keys: ClassVar[tuple[str, ...]] = ("policy_delay", "target_policy_noise")
 
     policy_delay: int
     target_policy_noise: float

@@ -140,7 +140,7 @@ class GRPO(GroupedUpdate):
 
     rules: ClassVar[Mapping[str, Rule]] = GROUP_RULES
     beyond_host: ClassVar[Mapping[str, Any]] = {}
-    own_key: ClassVar[str] = "group_size"
+    own_keys: ClassVar[tuple[str, ...]] = ("group_size", "n_groups")
 
     clip_range: float | Schedule
     clip_range_high: float | Schedule | None

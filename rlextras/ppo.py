@@ -144,7 +144,7 @@ class PPO(OnPolicy):
         "kl_coef": 0.0,
         "kl_coef_target": None,
     }
-    own_key: ClassVar[str] = "clip_range"
+    own_keys: ClassVar[tuple[str, ...]] = ("clip_range", "clip_range_vf")
 
     n_epochs: int
     clip_range: float | Schedule

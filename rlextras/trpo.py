@@ -118,7 +118,7 @@ class TRPO(OnPolicy):
         "sub_sampling_factor": whole(1, cure="1 uses every step."),
     }
     normalizes_by_minibatch: ClassVar[bool] = False
-    own_key: ClassVar[str] = "cg_max_steps"
+    own_keys: ClassVar[tuple[str, ...]] = ("cg_max_steps", "cg_damping")
 
     cg_max_steps: int
     cg_damping: float

@@ -2,9 +2,11 @@
 
 from typing import Any
 
+import gymnasium
 from gymnasium.vector import VectorEnv
 from stable_baselines3.common.vec_env import VecEnv
 
+from rlextras.validation import OptionError
 from rlextras.vec_env.conversion import as_vec_env
 from rlextras.vec_env.envpool import is_envpool
 
@@ -19,8 +21,54 @@ def for_host(env: Any) -> Any:
 
     Returns
     -------
-    VecEnv, gymnasium.Env or str
-        Native vector environments become a VecEnv; all else is returned as it is.
+    VecEnv or gymnasium.Env
+        Native vector environments become a VecEnv, of an id an environment is made; all else is
+        returned as it is.
     """
+    if isinstance(env, str):
+        return gymnasium.make(env)
     is_native = isinstance(env, VectorEnv) or is_envpool(env)
     return as_vec_env(env) if is_native and not isinstance(env, VecEnv) else env
+
+
+def check_env(owner: str, env: Any) -> None:
+    """Refuse to learn nowhere.
+
+    Parameters
+    ----------
+    owner : str
+        Who speaks.
+    env : VecEnv or None
+        Where to learn.
+
+    Raises
+    ------
+    ValueError
+        If there is none.
+    """
+    if env is None:
+        raise OptionError(
+            f"{owner}: env must be set to learn, got None. Call set_env, or hand env to load."
+        )
+
+
+def check_begun(owner: str, observations: Any) -> None:
+    """Refuse to act where nothing was seen, as after environments were changed midway.
+
+    Parameters
+    ----------
+    owner : str
+        Who speaks.
+    observations : ndarray, dict of them, or None
+        The last ones.
+
+    Raises
+    ------
+    ValueError
+        If there are none.
+    """
+    if observations is None:
+        raise ValueError(
+            f"{owner}: env must not be reset while learn runs, got a set_env from a callback. Let "
+            "the callback end the training, and call set_env and learn again."
+        )

@@ -1,13 +1,13 @@
 """Steps of environments, without copies that nobody can tell from what they copy."""
 
-import copy
 from functools import partial
 from typing import Any
 
 import numpy as np
 from stable_baselines3.common.vec_env import DummyVecEnv
 
-_PLAIN = {bool, int, float, str, type(None), np.float32, np.float64, np.bool_}
+from rlextras.vec_env.rows import copied_info
+
 _METHODS = frozenset({"step", "step_async", "step_wait", "_save_obs", "_obs_from_buf"})
 
 
@@ -77,15 +77,4 @@ def _answers(env: DummyVecEnv, who: np.ndarray | None = None) -> Any:
             seen, env.reset_infos[i] = each.reset()
         env._save_obs(i, seen)
     [seen] = env.buf_obs.values()
-    return seen.copy(), rewards.copy(), dones.copy(), [_copied(info) for info in infos]
-
-
-def _copied(info: dict[str, Any]) -> dict[str, Any]:
-    if type(info) is not dict:
-        return copy.deepcopy(info)
-    if _PLAIN.issuperset(map(type, info.values())):  # of most steps
-        return info.copy()
-    return {
-        name: value if type(value) in _PLAIN else copy.deepcopy(value)
-        for name, value in info.items()
-    }
+    return seen.copy(), rewards.copy(), dones.copy(), [copied_info(info) for info in infos]

@@ -12,6 +12,7 @@ from stable_baselines3.common.vec_env import VecEnv
 
 from rlextras.host.bystanders import is_alone
 from rlextras.host.callbacks import listens
+from rlextras.host.environments import check_begun
 from rlextras.host.guards import StepGuard, check_computed, check_finite, note_the_environment
 from rlextras.host.phases import PhaseClock
 from rlextras.host.resume import MIDWAY
@@ -135,6 +136,7 @@ class Collection(CompiledPath):
         self._clock.enter("callback")
         self._stand = None  # what the callback saves now is resumed from here
         callback.on_rollout_start()
+        check_begun(type(self).__name__, self._last_obs)
         self._stand = MIDWAY
         self._clock.enter("rest")
 
@@ -181,6 +183,7 @@ class Collection(CompiledPath):
         infos: list[dict[str, Any]],
     ) -> None:
         """Store what a step came to, as it was before a VecNormalize, and go on from there."""
+        check_begun(type(self).__name__, self._last_obs)
         normalizer, new_obs_, reward_ = self._vec_normalize_env, new_obs, reward
         if normalizer is None:
             self._last_original_obs = self._last_obs

@@ -8,18 +8,17 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import torch
 from stable_baselines3.common.buffers import DictReplayBuffer, ReplayBuffer
-from stable_baselines3.common.save_util import load_from_pkl
 from stable_baselines3.common.type_aliases import GymEnv
 from stable_baselines3.her.her_replay_buffer import HerReplayBuffer
 
-from rlextras.host.files import check_file
+from rlextras.host.files import check_file, naming_networks, read_buffer
 from rlextras.host.resume import STAND, check_stand, put_back, taken_down
 from rlextras.offpolicy.collection import Collection
 from rlextras.validation import OptionError, Rule, check_options
 
 PARTS = ("data", "policy.pth", "actor.optimizer.pth", "critic.optimizer.pth")
 """What the file of every off-policy algorithm with one actor holds."""
-KEYS = ("policy_class", "observation_space", "action_space", "tau")
+KEYS = ("policy_class", "observation_space", "action_space")
 """Attributes that stand in it."""
 
 
@@ -33,8 +32,8 @@ class Filed(Collection):
         "layer_norm": False,
     }
     """Options that the host does not have: in files only where they are not these."""
-    own_key: ClassVar[str] = KEYS[0]
-    """An attribute that tells the member's files from those of other algorithms."""
+    own_keys: ClassVar[tuple[str, ...]] = KEYS
+    """Attributes, any of which tells the member's files from those of other algorithms."""
 
     @classmethod
     def load(  # noqa: PLR0917  # the host's signature: callers pass these by position
@@ -90,11 +89,12 @@ class Filed(Collection):
         check_options(cls.__name__, kwargs, cls.rules)
         if "backend" in kwargs:
             kwargs["_requested_backend"] = kwargs.pop("backend")
-        check_file(cls.__name__, path, parts=PARTS, keys=(*KEYS, cls.own_key))
+        check_file(cls.__name__, path, parts=PARTS, keys=KEYS, own=cls.own_keys)
         is_reset = force_reset and not resume
-        model = super().load(
-            path, env, device, custom_objects, print_system_info, is_reset, **kwargs
-        )
+        with naming_networks(cls.__name__):
+            model = super().load(
+                path, env, device, custom_objects, print_system_info, is_reset, **kwargs
+            )
         buffer: Any = model.replay_buffer
         if isinstance(buffer, HerReplayBuffer) and buffer.env is None and model.env is not None:
             buffer.set_env(model.env)
@@ -165,10 +165,10 @@ class Filed(Collection):
         TypeError
             If the file holds something else.
         ValueError
-            If the buffer has other shapes than the spaces of this model.
+            If the buffer has other shapes than the spaces of this model, or the file is cut short.
         """
-        buffer = load_from_pkl(path, self.verbose)
         owner = type(self).__name__
+        buffer = read_buffer(owner, path, self.verbose)
         if not isinstance(buffer, ReplayBuffer):
             raise OptionTypeError(
                 f"{owner}: path must be a file of a replay buffer, got one of a "

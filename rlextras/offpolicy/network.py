@@ -1,5 +1,6 @@
 """Actor, critics and targets of a policy of the host, on memory shared with the kernels."""
 
+import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -74,6 +75,7 @@ class SharedActorCritic(SharedMemory):
             layers_of(linear_layers(each), activations(each)) for each in networks(policy)
         ]
         self._rooms: dict[int, Any] = {}  # by the size of the batch
+        self._own_room = threading.local()  # of each thread that acts
         self._call: Call | None = None  # the last one
         self.reader = Reader()
         space: Any = policy.action_space
@@ -149,9 +151,12 @@ class SharedActorCritic(SharedMemory):
             Actions within their bounds, scaled to [-1, 1], and scaled back.
         """
         plan, _, works, *_ = self._room(1)
+        work = getattr(self._own_room, "work", None)
+        if work is None:  # other threads may act at the same time
+            work = self._own_room.work = cleared(works[0].size, np.float32)
         out = np.empty((3, len(observations), self._bounds.shape[1]), np.float32)
         given: Any = (self.memory.reshape(-1), plan.table, plan.ends[0], observations)
-        self._kernels.act(*given, self._bounds, out, works[0])
+        self._kernels.act(*given, self._bounds, out, work)
         return out
 
     def update(

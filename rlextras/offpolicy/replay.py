@@ -1,6 +1,7 @@
 """What is written into the host's replay buffers, and how large they may be."""
 
 import copy
+import math
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -167,6 +168,8 @@ def check_memory(owner: str, n_bytes: int, buffer_size: int) -> None:
         )
 
 
-def _memory() -> int:
-    """Bytes of memory of this machine."""
+def _memory() -> float:
+    """Bytes of memory of this machine; infinitely many where the platform does not say."""
+    if not hasattr(os, "sysconf"):
+        return math.inf
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

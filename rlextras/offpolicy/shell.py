@@ -21,7 +21,7 @@ from stable_baselines3.common.vec_env import VecEnv
 from stable_baselines3.her.her_replay_buffer import HerReplayBuffer
 from stable_baselines3.td3.policies import CnnPolicy, MlpPolicy, MultiInputPolicy, TD3Policy
 
-from rlextras.host.environments import for_host
+from rlextras.host.environments import check_env, for_host
 from rlextras.host.guards import check_computed
 from rlextras.host.phases import PhaseClock
 from rlextras.offpolicy.compact import CompactReplayBuffer
@@ -243,6 +243,7 @@ class OffPolicy(Filed):
         Self
             The model itself, trained.
         """
+        check_env(type(self).__name__, self.env)
         try:
             return super().learn(
                 total_timesteps,

@@ -8,14 +8,14 @@ from typing import Any, ClassVar, Self
 import torch
 from stable_baselines3.common.type_aliases import GymEnv
 
-from rlextras.host.files import check_file
+from rlextras.host.files import check_file, naming_networks
 from rlextras.host.resume import STAND, check_stand, put_back, taken_down
 from rlextras.onpolicy.rollout import Rollouts
 from rlextras.validation import Rule, check_options
 
 PARTS = ("data", "policy.pth", "policy.optimizer.pth")
 """What the file of every on-policy algorithm holds."""
-KEYS = ("policy_class", "observation_space", "action_space", "gae_lambda")
+KEYS = ("policy_class", "observation_space", "action_space")
 """Attributes that stand in it."""
 
 
@@ -25,8 +25,8 @@ class Filed(Rollouts):
     rules: ClassVar[Mapping[str, Rule]]
     beyond_host: ClassVar[Mapping[str, Any]] = {"use_masks": False}
     """Options that the host does not have: in files only where they are not these."""
-    own_key: ClassVar[str] = KEYS[0]
-    """An attribute that tells the member's files from those of other algorithms."""
+    own_keys: ClassVar[tuple[str, ...]] = KEYS
+    """Attributes, any of which tells the member's files from those of other algorithms."""
 
     @classmethod
     def load(  # noqa: PLR0917  # the host's signature: callers pass these by position
@@ -82,11 +82,12 @@ class Filed(Rollouts):
         check_options(cls.__name__, kwargs, cls.rules)
         if "backend" in kwargs:
             kwargs["_requested_backend"] = kwargs.pop("backend")
-        check_file(cls.__name__, path, parts=PARTS, keys=(*KEYS, cls.own_key))
+        check_file(cls.__name__, path, parts=PARTS, keys=KEYS, own=cls.own_keys)
         is_reset = force_reset and not resume
-        model = super().load(
-            path, env, device, custom_objects, print_system_info, is_reset, **kwargs
-        )
+        with naming_networks(cls.__name__):
+            model = super().load(
+                path, env, device, custom_objects, print_system_info, is_reset, **kwargs
+            )
         state = vars(model).pop(STAND, None)
         if resume:
             check_stand(model, state)

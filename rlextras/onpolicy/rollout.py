@@ -14,6 +14,7 @@ from torch import Tensor
 
 from rlextras.host.bystanders import is_alone
 from rlextras.host.callbacks import listens
+from rlextras.host.environments import check_begun
 from rlextras.host.guards import (
     StepGuard,
     check_computed,
@@ -104,6 +105,7 @@ class Rollouts(CompiledPath):
         rewrites, network = not has_host_advantages(rollout_buffer), self._network()
         clock = self._clock
         self._begin_rollout(env, callback, rollout_buffer)
+        check_begun(type(self).__name__, self._last_obs)
         for n_steps in range(n_rollout_steps):
             clock.enter("policy")
             chosen = self._act(n_steps, env.num_envs, network)
@@ -128,6 +130,7 @@ class Rollouts(CompiledPath):
                     truncated[n_steps], final_values[n_steps] = limits
                     kept = rewards + self.gamma * final_values[n_steps] if rewrites else rewards
                 starts = self._last_episode_starts
+                check_begun(type(self).__name__, self._last_obs)
                 write_step(rollout_buffer, (self._last_obs, chosen, kept, starts))
             self._last_obs, self._last_episode_starts = new_obs, dones
             if not goes_on:

@@ -18,7 +18,7 @@ from stable_baselines3.common.policies import (
 from stable_baselines3.common.type_aliases import GymEnv, MaybeCallback, Schedule
 from stable_baselines3.common.vec_env import VecEnv
 
-from rlextras.host.environments import for_host
+from rlextras.host.environments import check_env, for_host
 from rlextras.host.guards import check_computed
 from rlextras.host.phases import PhaseClock
 from rlextras.onpolicy.export import write_onnx
@@ -162,6 +162,7 @@ class OnPolicy(Filed):
         Self
             The model itself, trained.
         """
+        check_env(type(self).__name__, self.env)
         try:
             return super().learn(
                 total_timesteps,

@@ -1,9 +1,12 @@
 """Batches of observations and infos, seen one environment at a time."""
 
+import copy
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+
+_PLAIN = {bool, int, float, str, type(None), np.float32, np.float64, np.bool_}
 
 
 def copied(batch: Any) -> Any:
@@ -97,3 +100,26 @@ def info_of(infos: Mapping[str, Any], i: int) -> dict[str, Any]:
         else:
             found[key] = values[i] if isinstance(values, np.ndarray | list | tuple) else values
     return found
+
+
+def copied_info(info: dict[str, Any]) -> dict[str, Any]:
+    """What an environment said, of its own memory.
+
+    Parameters
+    ----------
+    info : dict
+        Of one environment.
+
+    Returns
+    -------
+    dict
+        A deep copy; numbers and words, which cannot change, are the same.
+    """
+    if type(info) is not dict:
+        return copy.deepcopy(info)
+    if _PLAIN.issuperset(map(type, info.values())):  # of most steps
+        return info.copy()
+    return {
+        name: value if type(value) in _PLAIN else copy.deepcopy(value)
+        for name, value in info.items()
+    }

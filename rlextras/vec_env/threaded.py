@@ -10,6 +10,8 @@ import numpy as np
 from stable_baselines3.common.vec_env import DummyVecEnv
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvStepReturn
 
+from rlextras.vec_env.rows import copied_info
+
 
 class ThreadedVecEnv(DummyVecEnv):
     """A ``DummyVecEnv`` whose environments step at the same time, in threads.
@@ -123,7 +125,7 @@ class ThreadedVecEnv(DummyVecEnv):
             self._save_obs(i, observation)
             self.buf_rews[i] = reward
             self.buf_dones[i] = terminated or truncated
-            self.buf_infos[i] = info
+            self.buf_infos[i] = copied_info(info)
 
 
 def _n_cores() -> int:

@@ -1,6 +1,8 @@
 """DDPG is Stable-Baselines3's, number for number, whichever path computes it."""
 
 import copy
+import os
+from concurrent.futures import ThreadPoolExecutor
 
 import gymnasium
 import numpy as np
@@ -188,6 +190,24 @@ def test_actions_without_bounds_are_refused():
     message = r"^DDPG: action_space must have a finite lower and upper bound, got .*RescaleAction"
     with pytest.raises(ValueError, match=message):
         DDPG("MlpPolicy", env, **made())
+
+
+def test_several_threads_may_predict_at_once():
+    model = DDPG("MlpPolicy", pendulum(), **made(policy_kwargs={"net_arch": [256, 256]}))
+    rng = np.random.default_rng(0)
+    seen = [rng.normal(size=(64, 3)).astype(np.float32) for _ in range(4)]
+    expected = [model.predict(each)[0] for each in seen]
+
+    def all_are_right(i):
+        return all(np.array_equal(model.predict(seen[i])[0], expected[i]) for _ in range(200))
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(all_are_right, range(4)))
+
+
+def test_a_platform_that_does_not_say_its_memory_is_trusted(monkeypatch):
+    monkeypatch.delattr(os, "sysconf")
+    assert DDPG("MlpPolicy", pendulum(), **made(buffer_size=99)).replay_buffer.buffer_size == 99
 
 
 def test_a_buffer_that_memory_cannot_hold_is_refused():

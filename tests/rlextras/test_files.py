@@ -8,7 +8,7 @@ import pytest
 import sb3_contrib
 import stable_baselines3
 
-from rlextras import PPO, TRPO
+from rlextras import DDPG, PPO, TRPO
 
 SMALL = {"n_steps": 16, "batch_size": 16, "seed": 0, "device": "cpu"}
 
@@ -106,3 +106,45 @@ def test_a_file_of_the_hosts_class_of_that_name_is_taken(algorithm, other):
 def test_a_file_that_is_not_there_is_the_hosts_affair(tmp_path):
     with pytest.raises(FileNotFoundError):
         PPO.load(tmp_path / "nothing")
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "env", "names"),
+    [
+        (PPO, "CartPole-v1", ["clip_range", "gae_lambda"]),
+        (TRPO, "CartPole-v1", ["cg_max_steps", "gae_lambda"]),
+        (DDPG, "Pendulum-v1", ["policy_delay", "tau"]),
+    ],
+)
+def test_attributes_that_were_left_out_are_the_usual_ones(algorithm, env, names):
+    model, file = algorithm("MlpPolicy", env, device="cpu"), io.BytesIO()
+    model.save(file, exclude=names)
+    file.seek(0)
+    loaded = algorithm.load(file, device="cpu")
+    for name in names:
+        one, other = getattr(loaded, name), getattr(model, name)
+        assert (one(1.0), 1) == (other(1.0), 1) if callable(one) else one == other
+
+
+def test_networks_that_are_none_of_the_options(tmp_path):
+    stable_baselines3.TD3("MlpPolicy", "Pendulum-v1", buffer_size=10).save(tmp_path / "td3")
+    message = r"^DDPG: path must be a file whose networks are those of its options, got others\. "
+    with pytest.raises(ValueError, match=message) as caught:
+        DDPG.load(tmp_path / "td3", device="cpu")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.9])
+def test_a_buffer_that_was_cut_short(share, tmp_path):
+    model = DDPG("MlpPolicy", "Pendulum-v1", buffer_size=10, device="cpu")
+    path = tmp_path / "buffer.pkl"
+    model.save_replay_buffer(path)
+    content = path.read_bytes()
+    path.write_bytes(content[: int(share * len(content))])
+    message = (
+        r"^DDPG: path must be a file that save_replay_buffer wrote, got '.*buffer\.pkl', which"
+    )
+    with pytest.raises(ValueError, match=message):
+        model.load_replay_buffer(path)
+    with pytest.raises(ValueError, match=r"wrote, got a BytesIO, which wasn't one"):
+        model.load_replay_buffer(io.BytesIO(b"not a buffer"))

@@ -7,11 +7,12 @@ import gymnasium
 import numpy as np
 import pytest
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
+from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.vec_env import VecFrameStack, VecNormalize
 from torch.testing import assert_close
 
-from rlextras import PPO, TRPO
+from rlextras import DDPG, PPO, TRPO
 from rlextras.vec_env import EnvPoolVecEnv, GymnasiumVecEnv
 from tests.rlextras.environments import Clock
 from tests.rlextras.vec_env.pool import Pool
@@ -123,3 +124,56 @@ def test_an_environment_that_cannot_be_reset_by_mask_is_refused_with_its_cure():
 def test_what_is_no_environment_is_refused():
     with pytest.raises(ValueError, match="environment is of type <class 'object'>"):
         PPO("MlpPolicy", object(), **SMALL)
+
+
+KINDS = [(PPO, "CartPole-v1", SMALL), (DDPG, "Pendulum-v1", {"buffer_size": 99, "device": "cpu"})]
+
+
+@pytest.mark.parametrize(("algorithm", "name", "options"), KINDS)
+def test_load_and_set_env_take_an_id(algorithm, name, options, tmp_path):
+    algorithm("MlpPolicy", name, **options).save(tmp_path / "model")
+    model = algorithm.load(tmp_path / "model", env=name, device="cpu")
+    model.learn(32).set_env(name)
+    assert model.learn(32, reset_num_timesteps=False).num_timesteps == 64
+    with pytest.raises(ValueError, match="spaces do not match"):
+        algorithm.load(tmp_path / "model", env="Acrobot-v1", device="cpu")
+
+
+@pytest.mark.parametrize(("algorithm", "name", "options"), KINDS)
+def test_without_an_environment_there_is_nothing_to_learn(algorithm, name, options, tmp_path):
+    algorithm("MlpPolicy", name, **options).save(tmp_path / "model")
+    message = f"^{algorithm.__name__}: env must be set to learn, got None. Call set_env"
+    with pytest.raises(ValueError, match=message):
+        algorithm.load(tmp_path / "model", device="cpu").learn(32)
+
+
+class Leaving(BaseCallback):
+    """Goes over to another environment in the midst of a training."""
+
+    def __init__(self, at, name):
+        super().__init__()
+        self.at, self.name, self.is_done = at, name, False
+
+    def leave(self):
+        if not self.is_done and self.num_timesteps >= 40:
+            self.is_done = True
+            self.model.set_env(self.name)
+
+    def _on_rollout_start(self):
+        if self.at == "start":
+            self.leave()
+
+    def _on_step(self):
+        if self.at == "step":
+            self.leave()
+        return True
+
+
+@pytest.mark.parametrize("at", ["start", "step"])
+@pytest.mark.parametrize(("algorithm", "name", "options"), KINDS)
+def test_an_environment_that_is_changed_midway_is_named(algorithm, name, options, at):
+    model = algorithm("MlpPolicy", name, **options)
+    message = f"^{algorithm.__name__}: env must not be reset while learn runs"
+    with pytest.raises(ValueError, match=message):
+        model.learn(96, callback=Leaving(at, name))
+    assert model.learn(32).num_timesteps == 32

@@ -3,6 +3,8 @@
 import pickle
 import threading
 
+import gymnasium
+import numpy as np
 import pytest
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.vec_env import SubprocVecEnv
@@ -73,6 +75,31 @@ def test_infos_of_a_step_are_not_written_again():
     kept = [dict(info) for info in first]
     env.step([0] * 5)
     assert first == kept
+    env.close()
+
+
+def test_arrays_in_infos_are_not_written_again():
+    class Telling(gymnasium.Env):
+        observation_space = action_space = gymnasium.spaces.Box(-9, 9, (2,), np.float32)
+
+        def __init__(self):
+            self.place = np.zeros(2, np.float32)
+
+        def reset(self, *, seed=None, options=None):
+            return self.place, {}
+
+        def step(self, action):
+            self.place += 1
+            return self.place, 0.0, bool(self.place[0] == 1), False, {"where": [self.place]}
+
+    env = ThreadedVecEnv([Telling, Telling], n_threads=2)
+    env.reset()
+    actions = np.zeros((2, 2), np.float32)
+    _, _, _, infos = env.step(actions)
+    env.step(actions)
+    for info in infos:
+        np.testing.assert_array_equal(info["where"][0], [1, 1])
+        np.testing.assert_array_equal(info["terminal_observation"], [1, 1])
     env.close()
 
 
