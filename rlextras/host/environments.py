@@ -2,8 +2,8 @@
 
 from typing import Any
 
-import gymnasium
 from gymnasium.vector import VectorEnv
+from stable_baselines3.common.base_class import maybe_make_env
 from stable_baselines3.common.vec_env import VecEnv
 
 from rlextras.validation import OptionError
@@ -26,7 +26,7 @@ def for_host(env: Any) -> Any:
         returned as it is.
     """
     if isinstance(env, str):
-        return gymnasium.make(env)
+        return maybe_make_env(env, verbose=0)
     is_native = isinstance(env, VectorEnv) or is_envpool(env)
     return as_vec_env(env) if is_native and not isinstance(env, VecEnv) else env
 
