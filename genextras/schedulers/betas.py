@@ -27,6 +27,9 @@ class BetaScheduler(DiffusionScheduler):
     init_noise_sigma: Any = 1.0
 
     def _start(self) -> None:
+        betas = self.config["trained_betas"]
+        if isinstance(betas, Tensor):  # which no file can hold
+            self.register_to_config(trained_betas=betas.tolist())
         self._refresh()
         self.betas = self._make_betas()  # (T,), float32 as the host keeps it
         self.alphas = 1.0 - self.betas

@@ -7,6 +7,7 @@ so no device is asked. Config values are read when they are used, because pipeli
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from inspect import signature
 from numbers import Real
 from typing import Any, ClassVar
 
@@ -20,6 +21,13 @@ from torch import Tensor
 from genextras.core.predictions import TARGETS
 from genextras.core.steps import Rows
 from genextras.validation import check_integer, check_options, message
+
+TRAINED = {  # facts of a network: in a swap they stay, also where the host would drop a default
+    *("num_train_timesteps", "prediction_type", "beta_start", "beta_end", "beta_schedule"),
+    *("sigma_min", "sigma_max", "sigma_data", "shift"),
+}
+METHODS = {"dpmsolver", "deis", "data_prediction", "noise_prediction", "logrho", "bh1", "bh2"}
+"""Of other classes of the host; ours takes its default in their place, as the host's own do."""
 
 
 class CursorScheduler(SchedulerMixin, ConfigMixin, ABC):
@@ -37,9 +45,12 @@ class CursorScheduler(SchedulerMixin, ConfigMixin, ABC):
         "compat": ("none", "diffusers"),
     }
     _flags: ClassVar[tuple[str, ...]] = ()
+    _trained = TRAINED
 
     def _start(self) -> None:
         """Check the config and take the first grid; the body of each member's ``__init__``."""
+        unset = [word for word in self.config.get("_use_default_values", ()) if word not in TRAINED]
+        self.register_to_config(_use_default_values=unset)  # which the host would drop in a swap
         self.num_inference_steps: int | None = None
         self._request: tuple | None = None
         self._refresh()
@@ -66,6 +77,36 @@ class CursorScheduler(SchedulerMixin, ConfigMixin, ABC):
         host = [c for c in super()._get_compatibles() if not isinstance(c, DummyObject)]
         found: list[type] = own
         return found + sorted(set(host) - set(own), key=lambda c: c.__name__)
+
+    @classmethod
+    def extract_init_dict(cls, config_dict: Mapping[str, Any], **kwargs: Any) -> tuple:
+        """Read a config, of another class maybe, whose defaults the host would drop.
+
+        Parameters
+        ----------
+        config_dict : mapping of str to object
+            The config.
+        **kwargs : object
+            Options that go before it.
+
+        Returns
+        -------
+        init_dict, unused_kwargs, hidden_dict : dict
+            As the host makes them.
+        """
+        config, own = dict(config_dict), signature(cls.__init__).parameters
+        dropped = {*config.pop("_use_default_values", ())} - (cls._trained & own.keys())
+        for word in own.keys() & config.keys():
+            is_unset = config[word] is None and own[word].default is not None
+            if is_unset or str(config[word]) in METHODS:
+                dropped.add(word)
+        if config.get("use_flow_sigmas") and "shift" not in own:
+            cure = "The network is one of flows: take FlowMatchScheduler."
+            raise ValueError(message(cls.__name__, "use_flow_sigmas", "False", True, cure))
+        if "flow_shift" in config:
+            config.setdefault("shift", config["flow_shift"])
+        kept = {word: value for word, value in config.items() if word not in dropped}
+        return super().extract_init_dict(kept, **kwargs)
 
     # ------------------------------------------------------------ what a member adds
 

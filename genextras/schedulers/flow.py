@@ -14,6 +14,7 @@ from genextras.core.grids import SIGMA_GRIDS, shifted_time
 from genextras.core.predictions import solve
 from genextras.core.steps import Levels, Rows, euler_rows, heun_rows, levels_to, make_rows
 from genextras.schedulers.base import DiffusionScheduler
+from genextras.schedulers.cursor import TRAINED
 from genextras.schedulers.grid import GridScheduler
 
 SHIFTS = {"exponential": exp, "linear": float}  # factor on σ that the host's mu stands for
@@ -89,6 +90,7 @@ class FlowMatchScheduler(GridScheduler, SchedulerMixin):
         "use_beta_sigmas",
     )
     init_noise_sigma = 1.0
+    _trained = TRAINED - {"prediction_type"}  # the default of a class that knows no flows
 
     _heun = ("solver", "heun")
 
