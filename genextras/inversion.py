@@ -90,11 +90,11 @@ def _checked(scheduler: Any) -> Any:
     if not isinstance(scheduler, DiffusionScheduler):
         cure = "Take X.from_config(yours.config)."
         raise TypeError(message(OWNER, "scheduler", "one of genextras", scheduler, cure))
-    name, config = type(scheduler).__name__, scheduler.config
+    name = type(scheduler).__name__
     if scheduler.num_inference_steps is None:
         cure = "Call set_timesteps(n) first."
         raise ValueError(message(OWNER, "scheduler", "given its timesteps", name, cure))
-    if config.get("clip_sample") or config.get("thresholding"):
+    if scheduler._bound() is not None:
         cure = "Pass clip_sample=False and thresholding=False to it."
         raise ValueError(message(OWNER, "scheduler", "without bounds", name, cure))
     if scheduler.order > 1 or scheduler._n_past:

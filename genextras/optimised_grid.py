@@ -104,6 +104,7 @@ def optimise_grid(
     """
     scheduler = EDMScheduler() if scheduler is None else scheduler
     flow = ProbabilityFlow(model, scheduler, OWNER)
+    _check_flow(scheduler)
     n_levels = max(64, 4 * n) if n_levels is None and isinstance(n, int) else n_levels
     _check(data, n, order, n_levels)
     labels = _candidates(flow, n_levels)
@@ -132,6 +133,17 @@ def _check(data: Any, n: Any, order: Any, n_levels: Any) -> None:
     check_integer(OWNER, "n_levels", n_levels, low=2)
     if order not in {1, 2}:
         raise ValueError(message(OWNER, "order", "1 or 2", order, "2 suits higher ones too."))
+
+
+def _check_flow(scheduler: Any) -> None:
+    """Refuse options that move timesteps of the user's own once more, to other levels."""
+    if not isinstance(scheduler, FlowMatchScheduler):
+        return
+    for word in ("use_dynamic_shifting", "shift_terminal", *scheduler._chosen_flags()):
+        if scheduler.config[word]:
+            off = None if word == "shift_terminal" else False
+            allowed, cure = f"without {word}", f"Take from_config(scheduler.config, {word}={off})."
+            raise ValueError(message(OWNER, "scheduler", allowed, scheduler.config[word], cure))
 
 
 def _candidates(flow: ProbabilityFlow, n_levels: int) -> np.ndarray:

@@ -54,10 +54,11 @@ class SchedulerPath:
             raise TypeError(message(owner, "scheduler", "one of genextras", got, cure))
         self.scheduler = scheduler
         self.family = FAMILIES.get(type(scheduler), lambda config: "vp")(scheduler.config)
-        self.prediction = str(scheduler.config["prediction_type"])
-        if scheduler.config.get("precondition"):
-            self.prediction = PRECONDITIONED.get(self.prediction, self.prediction)
-        self.sigma_data = float(scheduler.config.get("sigma_data", 1.0))
+        self.prediction, self.sigma_data = str(scheduler.config["prediction_type"]), 1.0
+        if isinstance(scheduler, EDMScheduler):  # others may hold its options, and not mean them
+            self.sigma_data = float(scheduler.config["sigma_data"])
+            if scheduler.config["precondition"]:
+                self.prediction = PRECONDITIONED.get(self.prediction, self.prediction)
 
     @property
     def ends(self) -> tuple[float, float]:

@@ -94,6 +94,7 @@ def exponential_rows(
         In rows of order 2, hold D at its extrapolated midpoint, as DPM-Solver++(2M) does.
     is_halved : bool, default=False
         Take half of the curvature, as diffusers does at order 3: such rows converge with order 2.
+        In the SDE that half has another sign there, which is one less.
 
     Returns
     -------
@@ -104,19 +105,21 @@ def exponential_rows(
     with np.errstate(divide="ignore"):  # a step to clean data has no end
         log_snr, ahead = np.log(a / b), np.log(a_next / b_next)
     stride = ahead - log_snr
-    orders = np.where(b_next == 0, 1, orders)  # D alone
+    orders = np.where((b_next == 0) | (stride == 0), 1, orders)  # D alone, or no step at all
+    length = np.where(stride == 0, 1.0, stride)
     moments = [-np.expm1(-rate * stride)]
     for m in range(1, int(orders.max())):  # M_m = 1 - m/(rate h) M_{m-1}, by parts
-        moments.append(1 - m / (rate * stride) * moments[-1])
+        moments.append(1 - m / (rate * length) * moments[-1])
     if is_midpoint:
         moments[1:2] = [np.where(orders == 2, moments[0] / 2, each) for each in moments[1:2]]
     if is_halved:
-        moments[2:] = [each / 2 for each in moments[2:]]
-    nodes = (_back(log_snr, len(moments)) - log_snr) / stride
+        moments[2:] = [each / 2 - (rate > 1) for each in moments[2:]]
+    nodes = (_back(log_snr, len(moments)) - log_snr) / length
     data, *past = a_next * node_weights(nodes, moments, orders)
     sample, noise = b_next / b, 0 * b
     if rate > 1:
-        sample, noise = sample * np.exp(-stride), b_next * np.sqrt(-np.expm1(-2 * stride))
+        share = np.maximum(-np.expm1(-2 * stride), 0)  # < 0 by rounding alone
+        sample, noise = sample * np.exp(-stride), b_next * np.sqrt(share)
     kept = {"keep_data": np.ones_like(a), "past": past}
     return _kept_cheaply(make_rows(solve(prediction, a, b), data, sample, noise=noise, **kept))
 

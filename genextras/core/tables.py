@@ -58,7 +58,9 @@ def line(lines: list[Line], i: int, model_output: Tensor, sample: Tensor) -> Ten
     """
     lead, gain = lines[i]
     if type(lead) is float:
-        lead = None if lead == 1 else torch.scalar_tensor(lead, dtype=sample.dtype)
+        dtype = sample.dtype
+        with torch.inference_mode(mode=False):  # a later run may ask for gradients
+            lead = None if lead == 1 else torch.scalar_tensor(lead, dtype=dtype, device="cpu")
         lines[i] = lead, gain
     if lead is None:
         return torch.add(sample, model_output, alpha=gain)

@@ -119,7 +119,7 @@ class DiffusionScheduler(CursorScheduler):
         """Apply the row of a timestep; ``predicted`` is a variance that the network learned."""
         if self._internal_dict is not self._read:
             self._refresh()
-        if model_output.shape != sample.shape:
+        if getattr(model_output, "shape", None) != sample.shape:
             self._refuse_shape(model_output, sample)
         is_traced = is_compiling()
         index = self._traced_index(timestep) if is_traced else self._index(timestep, sample)
@@ -258,6 +258,12 @@ class DiffusionScheduler(CursorScheduler):
             return torch.randn(
                 like.shape, generator=generator, device=like.device, dtype=like.dtype
             )
+        several = generator if isinstance(generator, list) else [generator]
+        is_kind = all(isinstance(each, Generator) for each in several)
+        if not is_kind or len(several) not in (1, len(like)):
+            allowed, cure = f"a torch.Generator or {len(like)} of them", "Pass one a sample."
+            kind = ValueError if is_kind else TypeError
+            raise kind(self._message("generator", allowed, generator, cure))
         return randn_tensor(like.shape, generator, device=like.device, dtype=like.dtype)
 
     # ------------------------------------------------------------ the forward process
@@ -310,8 +316,10 @@ class DiffusionScheduler(CursorScheduler):
 
     def _scales(self, timesteps: Tensor, sample: Tensor) -> tuple[Tensor, Tensor]:
         """a and b of each sample, Tensors of shape (B,) or (1,) on the samples' device."""
-        labels = self._labels_for(timesteps, sample)
-        a, b = self._levels(labels.double())
+        labels = self._labels_for(timesteps, sample).double()
+        if self._is_readable(labels):
+            self._check_labels(labels.numpy())
+        a, b = self._levels(labels)
         dtype = torch.promote_types(sample.dtype, torch.float32)
         return a.to(dtype), b.to(dtype)
 

@@ -1,7 +1,6 @@
 """What models of T discrete noise levels share: β, ᾱ, and the walk over whole-number labels."""
 
 from abc import abstractmethod
-from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,7 +11,7 @@ from genextras.core.grids import CLEAN, GRIDS, SIGMA_GRIDS, previous_labels
 from genextras.core.paths import BETA_SCHEDULES, signal_and_noise, zero_terminal_snr
 from genextras.core.steps import Rows, posterior_variance, transition_variance
 from genextras.schedulers.base import DiffusionScheduler
-from genextras.validation import as_betas, check_integer, check_number
+from genextras.validation import as_betas, check_integer
 
 
 class BetaScheduler(DiffusionScheduler):
@@ -27,6 +26,9 @@ class BetaScheduler(DiffusionScheduler):
     init_noise_sigma: Any = 1.0
 
     def _start(self) -> None:
+        betas = self.config["trained_betas"]
+        if isinstance(betas, Tensor):  # which no file can hold
+            self.register_to_config(trained_betas=betas.tolist())
         self._refresh()
         self.betas = self._make_betas()  # (T,), float32 as the host keeps it
         self.alphas = 1.0 - self.betas
@@ -103,17 +105,14 @@ class BetaScheduler(DiffusionScheduler):
 
     def _check_labels(self, labels: np.ndarray) -> None:
         n_levels = self.alphas_cumprod.shape[0]
-        if labels.min() < 0 or labels.max() >= n_levels:
-            wrong = labels[(labels < 0) | (labels >= n_levels)].tolist()
+        is_known = (labels >= 0) & (labels < n_levels)
+        if not is_known.all():
+            wrong = labels[~is_known].tolist()
             cure = "Check steps_offset, and that there are num_train_timesteps betas."
             raise ValueError(self._message("timesteps", f"in [0, {n_levels})", wrong, cure))
 
-    def _own_sigmas(self, sigmas: Sequence[float]) -> np.ndarray:
-        values, high = self._descending("sigmas", sigmas), float(np.exp(self._log_sigmas()[-1]))
-        for sigma in (values[0], values[-1]):
-            cure = "Levels beyond training are not known."
-            check_number(type(self).__name__, "sigmas", float(sigma), low=0.0, high=high, cure=cure)
-        return values
+    def _highest(self) -> float:
+        return float(np.exp(self._log_sigmas()[-1]))
 
     def _spaced_sigmas(self, n_steps: int, spacing: str, kappa: float = 1.0) -> np.ndarray:
         """Levels of a spacing that is even in some function of σ."""
@@ -157,7 +156,7 @@ class LabelScheduler(BetaScheduler):
                 check_integer(type(self).__name__, "timesteps", label, low=0)
             labels = self._descending("timesteps", timesteps).astype(np.int64)
         elif sigmas is not None:
-            labels = self._nearest(self._own_sigmas(sigmas))
+            labels = self._nearest(self._own_sigmas(sigmas, 0.0, self._highest()))
         else:
             n_steps, spacing = self._check_count(n_steps), self.config["timestep_spacing"]
             if spacing in GRIDS:
@@ -168,8 +167,11 @@ class LabelScheduler(BetaScheduler):
         return labels[:: -1 if self._ascends else 1].copy()
 
     def _nearest(self, sigmas: np.ndarray) -> np.ndarray:
-        """Whole labels nearest to levels, each once."""
-        return np.unique(self._labels_of(sigmas).round().astype(np.int64))[::-1]
+        """Whole labels near to levels, and as many: where they crowd, they stand side by side."""
+        places = np.arange(len(sigmas))
+        near = self._labels_of(sigmas).round().astype(np.int64)[::-1] - places
+        apart = np.minimum(np.maximum.accumulate(near), self.alphas_cumprod.shape[0] - len(near))
+        return np.asarray((apart + places)[::-1])
 
     def _off_grid(self, value: float, expected: int) -> int:
         if value % 1 != 0:
@@ -180,7 +182,11 @@ class LabelScheduler(BetaScheduler):
 
     def _device_index(self, timestep: Tensor) -> Tensor:
         """The label itself: there is a row for each."""
-        return timestep.reshape(-1).long()
+        labels = timestep.reshape(-1).long()
+        if self._is_readable(labels):
+            for label in timestep.reshape(-1).tolist():
+                self._off_grid(label, 0)
+        return labels
 
     def _matrix_rows(self, have: int, options: tuple) -> Rows:
         return self._rows(np.arange(len(self.alphas_cumprod)), have, options)

@@ -7,6 +7,8 @@ so no device is asked. Config values are read when they are used, because pipeli
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from inspect import signature
+from math import inf
 from numbers import Real
 from typing import Any, ClassVar
 
@@ -16,10 +18,18 @@ from diffusers.configuration_utils import ConfigMixin
 from diffusers.schedulers.scheduling_utils import KarrasDiffusionSchedulers, SchedulerMixin
 from diffusers.utils.import_utils import DummyObject
 from torch import Tensor
+from torch.compiler import is_compiling
 
 from genextras.core.predictions import TARGETS
 from genextras.core.steps import Rows
-from genextras.validation import check_integer, check_options, message
+from genextras.validation import check_integer, check_number, check_options, message
+
+TRAINED = {  # facts of a network: in a swap they stay, also where the host would drop a default
+    *("num_train_timesteps", "prediction_type", "beta_start", "beta_end", "beta_schedule"),
+    *("sigma_min", "sigma_max", "sigma_data", "shift"),
+}
+METHODS = {"dpmsolver", "deis", "data_prediction", "noise_prediction", "logrho", "bh1", "bh2"}
+"""Of other classes of the host; ours takes its default in their place, as the host's own do."""
 
 
 class CursorScheduler(SchedulerMixin, ConfigMixin, ABC):
@@ -37,9 +47,13 @@ class CursorScheduler(SchedulerMixin, ConfigMixin, ABC):
         "compat": ("none", "diffusers"),
     }
     _flags: ClassVar[tuple[str, ...]] = ()
+    _trained = TRAINED
+    _label_range: tuple[float, float] = (-inf, inf)  # of all labels that have a level
 
     def _start(self) -> None:
         """Check the config and take the first grid; the body of each member's ``__init__``."""
+        unset = [word for word in self.config.get("_use_default_values", ()) if word not in TRAINED]
+        self.register_to_config(_use_default_values=unset)  # which the host would drop in a swap
         self.num_inference_steps: int | None = None
         self._request: tuple | None = None
         self._refresh()
@@ -67,6 +81,36 @@ class CursorScheduler(SchedulerMixin, ConfigMixin, ABC):
         found: list[type] = own
         return found + sorted(set(host) - set(own), key=lambda c: c.__name__)
 
+    @classmethod
+    def extract_init_dict(cls, config_dict: Mapping[str, Any], **kwargs: Any) -> tuple:
+        """Read a config, of another class maybe, whose defaults the host would drop.
+
+        Parameters
+        ----------
+        config_dict : mapping of str to object
+            The config.
+        **kwargs : object
+            Options that go before it.
+
+        Returns
+        -------
+        init_dict, unused_kwargs, hidden_dict : dict
+            As the host makes them.
+        """
+        config, own = dict(config_dict), signature(cls.__init__).parameters
+        dropped = {*config.pop("_use_default_values", ())} - (cls._trained & own.keys())
+        for word in own.keys() & config.keys():
+            is_unset = config[word] is None and own[word].default is not None
+            if is_unset or str(config[word]) in METHODS:
+                dropped.add(word)
+        if config.get("use_flow_sigmas") and "shift" not in own:
+            cure = "The network is one of flows: take FlowMatchScheduler."
+            raise ValueError(message(cls.__name__, "use_flow_sigmas", "False", True, cure))
+        if "flow_shift" in config:
+            config.setdefault("shift", config["flow_shift"])
+        kept = {word: value for word, value in config.items() if word not in dropped}
+        return super().extract_init_dict(kept, **kwargs)
+
     # ------------------------------------------------------------ what a member adds
 
     @abstractmethod
@@ -91,7 +135,10 @@ class CursorScheduler(SchedulerMixin, ConfigMixin, ABC):
     def _message(self, name: str, allowed: str, got: object, cure: str) -> str:
         return message(type(self).__name__, name, allowed, got, cure)
 
-    def _refuse_shape(self, model_output: Tensor, sample: Tensor) -> None:
+    def _refuse_shape(self, model_output: Any, sample: Tensor) -> None:
+        if not isinstance(model_output, Tensor):
+            kind, cure = type(model_output).__name__, "Networks of diffusers return it as .sample."
+            raise TypeError(self._message("model_output", "a Tensor", kind, cure))
         allowed, got = f"of the sample's shape {tuple(sample.shape)}", tuple(model_output.shape)
         cure = "A network that also predicts a variance needs DDPMScheduler's variance_type."
         raise ValueError(self._message("model_output", allowed, got, cure))
@@ -116,6 +163,21 @@ class CursorScheduler(SchedulerMixin, ConfigMixin, ABC):
             cure = "Sort them, largest first, each once."
             raise ValueError(self._message(name, "in descending order", list(values), cure))
         return numbers
+
+    def _own_sigmas(self, sigmas: Sequence[float], low: float, high: float) -> np.ndarray:
+        """Levels of the user's own that the network knows."""
+        values = self._descending("sigmas", sigmas)
+        for sigma in (values[0], values[-1]):
+            owner, cure = type(self).__name__, "Levels beyond training are not known."
+            check_number(owner, "sigmas", float(sigma), low=low, high=high, cure=cure)
+        return values
+
+    def _check_labels(self, labels: np.ndarray) -> None:
+        low, high = self._label_range
+        wrong = labels[~((labels >= low) & (labels <= high))]
+        if wrong.size:
+            allowed, cure = f"in [{low:g}, {high:g}]", "Levels beyond training are not known."
+            raise ValueError(self._message("timesteps", allowed, wrong.tolist(), cure))
 
     def _refuse(self, label: float) -> None:
         got, cure = self.config["prediction_type"], "At zero SNR use 'v_prediction' or 'sample'."
@@ -286,8 +348,12 @@ class CursorScheduler(SchedulerMixin, ConfigMixin, ABC):
         """Row of a label that is not on the grid: the one that comes next if a run is on."""
         if (self._step_index or self._begin_index) is not None and expected < len(self._labels):
             return expected  # a pipeline that rounds the labels it passes on
-        cure = "Pass an element of scheduler.timesteps."
-        raise ValueError(self._message("timestep", "on the grid of set_timesteps", value, cure))
+        raise ValueError(self._off_grid_message(value))
+
+    def _off_grid_message(self, label: Any) -> str:
+        is_set = self.num_inference_steps is not None
+        cure = "Pass elements of scheduler.timesteps." if is_set else "Call set_timesteps(n) first."
+        return self._message("timestep", "on the grid of set_timesteps", label, cure)
 
     def _traced_index(self, timestep: Any) -> int | Tensor:
         """Inside torch.compile: a counter where rows need a past, else a look-up on the device."""
@@ -297,12 +363,21 @@ class CursorScheduler(SchedulerMixin, ConfigMixin, ABC):
         return index if index < len(self._labels) else self._begin_index or 0
 
     def _device_index(self, timestep: Tensor) -> Tensor:
-        """Rows of labels, found without asking the device; the row behind the last one is NaN."""
+        """Rows of labels, found without asking a device; the row behind the last one is NaN."""
         if self.order > 1:
             cure = "Call step once for each sample, or choose a solver of one stage."
             allowed = "one label for the batch, as the solver's rows come in pairs"
             raise ValueError(self._message("timestep", allowed, tuple(timestep.shape), cure))
-        labels = timestep.reshape(-1, 1).to(self._timesteps.dtype)
-        is_hit = labels == self._timesteps.to(labels.device)  # (B, n)
+        grid = self._timesteps
+        dtype = grid.dtype if grid.is_floating_point() else timestep.dtype  # 3.7 is not label 3
+        labels = timestep.reshape(-1, 1).to(dtype)
+        is_hit = labels == grid.to(labels.device, dtype)  # (B, n)
+        if self._is_readable(labels) and not is_hit.any(dim=1).all():
+            raise ValueError(self._off_grid_message(timestep.tolist()))
         found = is_hit.int().argmax(dim=1)
         return torch.where(is_hit.any(dim=1), found, len(self._labels))
+
+    @staticmethod
+    def _is_readable(numbers: Tensor) -> bool:
+        """Whether the host may look: no device has to wait, and no compiler to break off."""
+        return numbers.device.type == "cpu" and not is_compiling()

@@ -1,6 +1,6 @@
 """Rectified flow: straight paths x = (1 - t) x_0 + t ε, Euler or Heun in t."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 from math import exp
 from typing import Any, ClassVar, final
 
@@ -14,6 +14,7 @@ from genextras.core.grids import SIGMA_GRIDS, shifted_time
 from genextras.core.predictions import solve
 from genextras.core.steps import Levels, Rows, euler_rows, heun_rows, levels_to, make_rows
 from genextras.schedulers.base import DiffusionScheduler
+from genextras.schedulers.cursor import TRAINED
 from genextras.schedulers.grid import GridScheduler
 
 SHIFTS = {"exponential": exp, "linear": float}  # factor on σ that the host's mu stands for
@@ -89,6 +90,7 @@ class FlowMatchScheduler(GridScheduler, SchedulerMixin):
         "use_beta_sigmas",
     )
     init_noise_sigma = 1.0
+    _trained = TRAINED - {"prediction_type"}  # the default of a class that knows no flows
 
     _heun = ("solver", "heun")
 
@@ -121,6 +123,7 @@ class FlowMatchScheduler(GridScheduler, SchedulerMixin):
             cure = "New noise in each step leaves nothing to average; take solver='euler'."
             raise ValueError(self._message("stochastic_sampling", "False with Heun", True, cure))
         self._mu: float | None = None
+        self._told: Any = None
         self.sigma_min, self.sigma_max = shifted_time(np.array([1e-3, 1.0]), self.shift).tolist()
 
     @property
@@ -155,21 +158,35 @@ class FlowMatchScheduler(GridScheduler, SchedulerMixin):
         mu : float, optional
             Shift of ``use_dynamic_shifting``.
         timesteps : sequence of float, optional
-            Labels of your own before the shift, descending.
+            Labels of your own before the shift, descending; beside ``sigmas`` what the network is
+            told in place of the shifted times, as CogView4 asks.
 
         Raises
         ------
         ValueError
-            If dynamic shifting lacks ``mu``, or a time is out of range or not descending.
+            If dynamic shifting lacks ``mu``, a time is out of range or not descending, or lists and
+            ``num_inference_steps`` are of different lengths.
         """
         if self.config["use_dynamic_shifting"] and mu is None:
             cure = "Pass the value that the pipeline computes from the image size."
             raise ValueError(self._message("mu", "given with use_dynamic_shifting", mu, cure))
         if mu != self._mu:
             self._mu, self._request = mu, None
-        own = sigmas is not None or timesteps is not None
-        n_steps = None if own else num_inference_steps
+        given: dict[str, Any] = {"sigmas": sigmas, "timesteps": timesteps}
+        sizes = {name: len(each) for name, each in given.items() if isinstance(each, Sized)}
+        n_steps = None if sizes else num_inference_steps
+        if sizes and len({*sizes.values(), num_inference_steps} - {None}) > 1:
+            got, cure = (
+                {**sizes, "num_inference_steps": num_inference_steps},
+                "Give as many of each.",
+            )
+            raise ValueError(self._message("sigmas", "as many as there are steps", got, cure))
+        self._told = timesteps
         super().set_timesteps(n_steps, device, timesteps if sigmas is None else None, sigmas)
+
+    @property
+    def _label_range(self) -> tuple[float, float]:  # type: ignore[override]  # a fact of the config
+        return 0.0, float(len(self))
 
     def _levels(self, labels: Tensor) -> tuple[Tensor, Tensor]:
         time = labels / len(self)
@@ -194,7 +211,9 @@ class FlowMatchScheduler(GridScheduler, SchedulerMixin):
             cure = "They are shares of noise."
             raise ValueError(self._message("sigmas", "in (0, 1]", time.tolist(), cure))
         time = self._respaced(self._stretched(self._shifted(time)))
-        return time * len(self), levels_to(1 - time, time)
+        is_told = sigmas is not None and self._told is not None
+        labels = self._descending("timesteps", self._told) if is_told else time * len(self)
+        return labels, levels_to(1 - time, time)
 
     def _shifted(self, time: np.ndarray) -> np.ndarray:
         if not self.config["use_dynamic_shifting"]:

@@ -136,7 +136,8 @@ class GridScheduler(DiffusionScheduler):
             return sample * self._chosen_inputs(index, sample)
         scale = scales[index]
         if type(scale) is float:  # a 0-d tensor is cheaper to multiply by, but dear to make
-            scale = scales[index] = torch.scalar_tensor(scale)
+            with torch.inference_mode(mode=False):
+                scale = scales[index] = torch.scalar_tensor(scale, device="cpu")
         return torch.mul(sample, scale)
 
     def _input_scales(self) -> list[float | Tensor]:

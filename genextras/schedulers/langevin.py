@@ -1,5 +1,6 @@
 """Annealed Langevin dynamics (SMLD, NCSN): noisy ascents of the score at falling levels."""
 
+from math import inf
 from typing import Any, ClassVar, final
 
 import numpy as np
@@ -51,6 +52,7 @@ class AnnealedLangevinScheduler(GridScheduler, SchedulerMixin):
 
     _choices: ClassVar = DiffusionScheduler._choices
     _flags: ClassVar[tuple[str, ...]] = ("denoise",)
+    _label_range = (0.0, inf)
 
     @register_to_config
     def __init__(  # noqa: PLR0917 - a config is one list of options

@@ -75,7 +75,8 @@ class MultistepScheduler(BetaScheduler, GridScheduler, SchedulerMixin):
     corrector_order : int, default=0
         From 2 on, correct the last step of "adams" by the newest prediction, at no further call.
     compat : {"none", "diffusers"}, default="none"
-        "diffusers" rounds labels and halves the curvature of order 3.
+        "diffusers" rounds labels, halves the curvature of order 3 and mistakes its sign in the SDE,
+        and visits the level without signal as if it held a little.
 
     References
     ----------
@@ -136,6 +137,8 @@ class MultistepScheduler(BetaScheduler, GridScheduler, SchedulerMixin):
         if solver_order not in (1, 2, 3, 4):
             cure = "2 is the usual one."
             raise ValueError(self._message("solver_order", "1, 2, 3 or 4", solver_order, cure))
+        if rescale_betas_zero_snr and compat == "diffusers":
+            self.alphas_cumprod[-1] = 2**-24  # a level that has a logarithm, and is visited
 
     @property
     def _n_past(self) -> int:  # type: ignore[override]  # a fact of the solver
@@ -155,7 +158,7 @@ class MultistepScheduler(BetaScheduler, GridScheduler, SchedulerMixin):
             if sigmas is None:
                 sigma = self._spaced_sigmas(n_steps, spacing, self.config["kappa"] / 2)
             else:
-                sigma = self._own_sigmas(sigmas)
+                sigma = self._own_sigmas(sigmas, 0.0, self._highest())
             labels = self._labels_of(sigma)
             labels = self._rounded(labels) if is_host else labels
         else:
@@ -183,7 +186,8 @@ class MultistepScheduler(BetaScheduler, GridScheduler, SchedulerMixin):
     def _host_grid(self, n_steps: Any) -> np.ndarray:
         """Labels of n steps, none of them spent on the level of label 0."""
         spacing = self.config["timestep_spacing"]
-        n_levels = len(self) - bool(self.config["rescale_betas_zero_snr"])
+        leaves_out = self.config["rescale_betas_zero_snr"] and self.config["compat"] == "none"
+        n_levels = len(self) - bool(leaves_out)
         if spacing == "trailing":
             labels = GRIDS[spacing](n_levels, n_steps, 0)
         elif spacing == "linspace":

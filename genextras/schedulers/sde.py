@@ -1,6 +1,7 @@
 """Stochastic differential equations of scores: VP, VE and sub-VP, reversed by many predictors."""
 
 from collections.abc import Callable
+from math import inf
 from typing import Any, ClassVar, final
 
 import numpy as np
@@ -137,6 +138,10 @@ class SDEScheduler(GridScheduler, SchedulerMixin):
             return exploding(config["sigma_min"], config["sigma_max"])
         return preserving(config["beta_min"], config["beta_max"], is_sub=config["sde"] == "sub-vp")
 
+    @property
+    def _label_range(self) -> tuple[float, float]:  # type: ignore[override]  # a fact of the config
+        return 0.0, inf if self.config["sde"] == "ve" else len(self) - 1.0
+
     def _times(self, labels: Any) -> Any:
         """Times of labels, arrays or tensors."""
         if self.config["sde"] != "ve":
@@ -162,9 +167,14 @@ class SDEScheduler(GridScheduler, SchedulerMixin):
 
     def _plan(self, n_steps: Any, timesteps: Any, sigmas: Any) -> tuple[np.ndarray, Levels]:
         if sigmas is not None:
-            times = self._times(self._labels_of(self._descending("sigmas", sigmas)))
+            ends = np.array([1e-6, 1.0])
+            low, high = self.diffusion.b(ends) / self.diffusion.a(ends) * [1 - 1e-6, 1 + 1e-6]
+            levels = self._own_sigmas(sigmas, low, high)
+            times = self._times(self._labels_of(levels))
         elif timesteps is not None:
-            times = self._times(self._descending("timesteps", timesteps))
+            labels = self._descending("timesteps", timesteps)
+            self._check_labels(labels)
+            times = self._times(labels)
         else:
             times = np.linspace(1, CLEANEST[self.config["sde"]], n_steps)
         self._grid_times = np.append(times, 0.0)

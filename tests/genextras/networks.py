@@ -5,7 +5,7 @@ from contextlib import contextmanager
 import diffusers
 import torch
 
-__all__ = ["latent_coder", "seeded", "tiny_flux", "tiny_sd3", "tiny_sdxl"]
+__all__ = ["latent_coder", "seeded", "tiny_cogview4", "tiny_flux", "tiny_sd3", "tiny_sdxl"]
 
 
 @contextmanager
@@ -62,6 +62,27 @@ def tiny_sd3(scheduler):
         transformer=transformer, scheduler=scheduler, vae=coder, **without_text(3)
     )
     return pipe, words() | words("negative_", seed=2)
+
+
+def tiny_cogview4(scheduler):
+    """CogView4, which gives times to its network that are not those of the steps."""
+    with seeded():
+        transformer = diffusers.CogView4Transformer2DModel(
+            patch_size=2,
+            in_channels=4,
+            out_channels=4,
+            num_layers=1,
+            attention_head_dim=4,
+            num_attention_heads=2,
+            text_embed_dim=8,
+            time_embed_dim=8,
+            condition_dim=4,
+        )
+    pipe = diffusers.CogView4Pipeline(
+        transformer=transformer, scheduler=scheduler, vae=latent_coder(), **without_text(1)
+    )
+    embeddings = words() | words("negative_", seed=2)
+    return pipe, {k: v for k, v in embeddings.items() if "pooled" not in k}
 
 
 def tiny_flux(scheduler):

@@ -327,3 +327,15 @@ def test_an_option_of_another_class_is_kept_and_does_not_act(name):
     )
     torch.testing.assert_close(made, 3 * x)
     torch.testing.assert_close(expected, 3 * x)
+
+
+@EVERY
+def test_a_run_in_inference_mode_leaves_nothing_that_gradients_refuse(make):
+    """Numbers of a step are made when it is first taken, and kept."""
+    scheduler, x = ready(make), images()
+    with torch.inference_mode():
+        loop(scheduler, x)
+    scheduler.set_timesteps(scheduler.num_inference_steps)
+    start = x.clone().requires_grad_()
+    loop(scheduler, start).sum().backward()
+    assert start.grad.isfinite().all()

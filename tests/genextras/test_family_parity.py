@@ -56,6 +56,8 @@ def walk(scheduler, prediction, x, level, **options):
         {"use_exponential_sigmas": True},
         {"use_beta_sigmas": True},
         {"final_sigmas_type": "sigma_min"},
+        {"final_sigmas_type": "sigma_min", "use_lu_lambdas": True},  # whose last step goes nowhere
+        {"algorithm_type": "sde-dpmsolver++", "solver_order": 3},
         {"prediction_type": "v_prediction"},
         {"prediction_type": "sample"},
         {"thresholding": True},
@@ -78,6 +80,32 @@ def test_dpm_solvers_are_equal(options, n_steps):
         x = images(dtype=dtype)
         results.append(walk(scheduler, prediction, x, betas_level, generator=generator))
     torch.testing.assert_close(*results, **TOLERANCE)
+
+
+@pytest.mark.parametrize("spacing", ["trailing", "linspace", "leading"])
+@pytest.mark.parametrize("algorithm", ["dpmsolver++", "sde-dpmsolver++"])
+def test_dpm_solvers_are_equal_where_the_last_level_holds_no_signal(spacing, algorithm):
+    """diffusers gives it a little; the default leaves it out, for x there is all noise."""
+    options = {"timestep_spacing": spacing, "algorithm_type": algorithm}
+    options |= {"rescale_betas_zero_snr": True, "prediction_type": "v_prediction"}
+    results, grids = [], []
+    for make, mode in (
+        (diffusers.DPMSolverMultistepScheduler, {}),
+        (genextras.MultistepScheduler, {"compat": "diffusers"}),
+        (genextras.MultistepScheduler, {}),
+    ):
+        scheduler, generator = make(**options, **mode), torch.Generator().manual_seed(3)
+        scheduler.set_timesteps(10)
+        grids.append(scheduler.timesteps.tolist())
+        x = images()  # theirs draws noise in float32
+        for t in scheduler.timesteps:
+            output = torch.tanh(x + float(t) / 1000)
+            x = scheduler.step(output, t, x, return_dict=False, generator=generator)[0]
+        results.append(x)
+    assert grids[0] == grids[1]
+    torch.testing.assert_close(*results[:2], rtol=0, atol=2e-4)  # float32 coefficients there
+    assert results[2].isfinite().all()
+    assert max(grids[2]) < 999
 
 
 def test_order_one_is_euler():
@@ -278,6 +306,19 @@ def test_flow_euler_is_equal(options, own):
     torch.testing.assert_close(*(r[0] for r in results), **TOLERANCE)
     torch.testing.assert_close(*(r[1] for r in results), rtol=0, atol=2e-4)
     torch.testing.assert_close(*(r[2] for r in results), rtol=0, atol=2e-7)
+
+
+def test_a_flow_may_tell_its_network_other_times():
+    """CogView4 shifts its levels, and shows the network the times before the shift."""
+    results, told = [], [1000.0, 600.0, 200.0]
+    for scheduler in (
+        genextras.FlowMatchScheduler(shift=3.0),
+        diffusers.FlowMatchEulerDiscreteScheduler(shift=3.0),
+    ):
+        scheduler.set_timesteps(3, sigmas=[1.0, 0.6, 0.2], timesteps=told)
+        assert scheduler.timesteps.tolist() == told
+        results.append(walk(scheduler, "flow_prediction", images(), flow_level))
+    torch.testing.assert_close(*results, **TOLERANCE)
 
 
 def flow_level(scheduler, t):

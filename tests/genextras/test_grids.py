@@ -3,7 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from genextras.core.grids import CLEAN, GRIDS, previous_labels
+import genextras
+from genextras.core.grids import CLEAN, GRIDS, SIGMA_GRIDS, previous_labels
 from tests.oracles import genextras as oracles
 
 
@@ -59,3 +60,15 @@ def test_each_step_arrives_where_the_next_one_starts(labels):
     previous = previous_labels(np.array(labels)).tolist()
     assert previous[:-1] == labels[1:]
     assert previous[-1] == CLEAN
+
+
+@pytest.mark.parametrize("spacing", SIGMA_GRIDS)
+@pytest.mark.parametrize("n_steps", [1, 2, 50, 99, 100])
+def test_labels_near_to_levels_are_as_many_as_were_asked_for(spacing, n_steps):
+    """Where levels crowd, whole labels stand side by side, and none comes twice."""
+    scheduler = genextras.DDIMScheduler(num_train_timesteps=100, timestep_spacing=spacing)
+    scheduler.set_timesteps(n_steps)
+    labels = scheduler.timesteps.tolist()
+    assert len(labels) == n_steps == scheduler.num_inference_steps
+    assert labels == sorted(set(labels), reverse=True)
+    assert 0 <= labels[-1] <= labels[0] < 100

@@ -1,5 +1,6 @@
 """A sampler that starts from the inverted noise returns to the data."""
 
+import diffusers
 import pytest
 import torch
 
@@ -119,3 +120,13 @@ def test_a_sampler_without_an_inverse_is_refused(name):
 def test_impossible_limits_are_refused(wrong):
     with pytest.raises(ValueError, match=f"^invert: {next(iter(wrong))} must be"):
         genextras.invert(model, images(), ready("DDIM"), **wrong)
+
+
+def test_bounds_of_another_class_do_not_count():
+    """A config that comes from DDIM says ``clip_sample``, and a flow clips nothing."""
+    theirs = diffusers.DDIMScheduler(clip_sample=True)
+    scheduler = genextras.FlowMatchScheduler.from_config(theirs.config)
+    assert scheduler.config["clip_sample"]
+    scheduler.set_timesteps(5)
+    data = torch.ones(1, 2)
+    assert genextras.invert(lambda x, t: torch.sin(x), data, scheduler).isfinite().all()

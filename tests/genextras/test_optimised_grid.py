@@ -234,3 +234,18 @@ def test_bad_input_is_refused_in_one_form(wrong, kind, text):
     given = {"model": lambda x, t: x, "data": X, "n": 4, "scheduler": ddim("leading"), **wrong}
     with pytest.raises(kind, match=f"^optimise_grid: {text}"):
         genextras.optimise_grid(**given)
+
+
+@pytest.mark.parametrize(
+    "option", [{"use_dynamic_shifting": True}, {"shift_terminal": 0.1}, {"use_beta_sigmas": True}]
+)
+def test_a_scheduler_that_would_move_the_grid_is_refused(option):
+    """``set_timesteps`` shifts and spaces own timesteps too, as the host does."""
+    scheduler, data = genextras.FlowMatchScheduler(**option), torch.tensor([[-0.5], [0.5]])
+    match = rf"scheduler must be without {next(iter(option))}.*from_config\("
+    with pytest.raises(ValueError, match=match) as refusal:
+        genextras.optimise_grid(lambda x, t: x, data, 3, scheduler=scheduler)
+    off = None if "shift_terminal" in option else False
+    assert f"{next(iter(option))}={off})" in str(refusal.value)
+    cured = genextras.FlowMatchScheduler.from_config(scheduler.config, **dict.fromkeys(option, off))
+    assert len(genextras.optimise_grid(lambda x, t: x, data, 3, scheduler=cured).timesteps) == 3

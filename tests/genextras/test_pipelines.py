@@ -14,7 +14,14 @@ from diffusers import (
 from transformers import CLIPTextConfig, CLIPTextModel
 
 import genextras
-from tests.genextras.networks import latent_coder, seeded, tiny_flux, tiny_sd3, tiny_sdxl
+from tests.genextras.networks import (
+    latent_coder,
+    seeded,
+    tiny_cogview4,
+    tiny_flux,
+    tiny_sd3,
+    tiny_sdxl,
+)
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # the hosts' own: deprecations, missing checkers
 SD = {
@@ -173,6 +180,20 @@ def test_a_swap_under_flux_with_dynamic_shift():
     torch.testing.assert_close(made, expected, rtol=1e-4, atol=1e-4)
     pipe.scheduler = genextras.FlowMatchScheduler.from_config(pipe.scheduler.config, solver="heun")
     assert flow_pictures(pipe, **words, height=16, width=16).isfinite().all()
+
+
+def test_a_swap_under_cogview4():
+    """It passes labels of its own beside sigmas, and shifts these alone."""
+    scheduler = diffusers.FlowMatchEulerDiscreteScheduler(
+        use_dynamic_shifting=True, time_shift_type="linear", base_shift=0.25, max_shift=0.75
+    )
+    pipe, words = tiny_cogview4(scheduler)
+    expected = flow_pictures(pipe, **words, height=16, width=16)
+    pipe.scheduler = genextras.FlowMatchScheduler.from_config(scheduler.config)
+    made = flow_pictures(pipe, **words, height=16, width=16)
+    torch.testing.assert_close(made, expected, rtol=1e-4, atol=1e-4)
+    assert pipe.scheduler.timesteps[0] == 1000
+    assert pipe.scheduler.timesteps[1] > 1000 * pipe.scheduler.sigmas[1]
 
 
 @pytest.mark.parametrize("swap", SWAPS)

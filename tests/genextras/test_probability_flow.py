@@ -91,3 +91,15 @@ def test_what_is_no_network_or_no_scheduler_is_refused():
         ProbabilityFlow(3, genextras.DDPMScheduler())
     with pytest.raises(TypeError, match=r"^invert: scheduler must be one of genextras, got 'int'"):
         ProbabilityFlow(lambda x, t: x, 3, "invert")
+
+
+def test_options_of_another_class_are_not_taken_for_its_own():
+    """A config that comes from EDM holds ``precondition``, which DDIM does not know."""
+    visitor = genextras.DDIMScheduler.from_config(
+        genextras.EDMScheduler(precondition=True, sigma_data=0.3).config
+    )
+    assert visitor.config["precondition"]
+    flow = ProbabilityFlow(lambda x, t: x, visitor)
+    assert (flow.prediction, flow.sigma_data) == ("epsilon", 1.0)
+    edm = ProbabilityFlow(lambda x, t: x, genextras.EDMScheduler(sigma_data=0.3))
+    assert (edm.prediction, edm.sigma_data) == ("edm", 0.3)

@@ -130,3 +130,87 @@ def test_the_probability_flow_takes_correctors_too():
     for t in network.timesteps:  # data are N(0, 1), and so is every level of "vp": s = -x
         x = network.step(-x, t, x, generator=generator, return_dict=False)[0]
     assert x.std().item() == pytest.approx(1.0, abs=0.06)  # 5 standard errors, and Euler's steps
+
+
+SOLVERS = {name: make for name, make in MAKERS.items() if make().order == 1}
+
+
+@pytest.mark.parametrize("make", SOLVERS.values(), ids=SOLVERS)
+def test_a_label_of_a_sample_that_is_none_is_refused(make):
+    """On the host; elsewhere no device is asked, and the sample is NaN."""
+    scheduler, x = ready(make), images()
+    good = scheduler.timesteps[1].item()
+    for wrong in (good + 0.37, -3000, 5000):
+        labels = torch.full((len(x),), good, dtype=torch.float64)
+        labels[-1] = wrong
+        with pytest.raises((TypeError, ValueError), match=r"timesteps? must be .*, got"):
+            scheduler.step(x, labels, x)
+    together = scheduler.step(0.1 * x, torch.full((len(x),), good), x, return_dict=False)
+    assert together[0].isfinite().all()
+
+
+@pytest.mark.parametrize(
+    ("make", "options", "label"),
+    [
+        (MULTISTEP, {}, 1000.0),
+        (MULTISTEP, {}, -1.0),
+        (FLOW, {}, 1000.5),
+        (FLOW, {}, -1.0),
+        (SDE, {}, 5000.0),
+        (SDE, {"sde": "ve"}, -1.0),
+        (LANGEVIN, {}, -1.0),
+        (EDM, {}, float("nan")),
+    ],
+)
+def test_noise_of_a_level_that_is_none_is_refused(make, options, label):
+    x, labels = images(), torch.tensor([0.5, label])
+    for diffuse in (make(**options).add_noise, make(**options).get_velocity):
+        with pytest.raises(ValueError, match=f"^{make.__name__}: timesteps must be in .*, got"):
+            diffuse(x[:2], x[:2], labels)
+
+
+@pytest.mark.parametrize("sde", ["vp", "sub-vp", "ve"])
+@pytest.mark.parametrize("own", [{"sigmas": [1e6, 0.5]}, {"timesteps": [5000.0, -1.0]}])
+def test_levels_that_an_sde_does_not_reach_are_refused(sde, own):
+    name = next(iter(own))
+    with pytest.raises(ValueError, match=f"^SDEScheduler: {name} must be .*beyond training"):
+        SDE(sde=sde).set_timesteps(**own)
+    known = SDE(sde=sde)
+    known.set_timesteps(5)
+    before = known.timesteps
+    known.set_timesteps(sigmas=known.sigmas)
+    torch.testing.assert_close(known.timesteps, before, rtol=1e-4, atol=1e-4)
+
+
+def test_lists_of_a_flow_are_as_long_as_the_run():
+    for own in (
+        {"num_inference_steps": 5, "sigmas": [0.9, 0.5]},
+        {"num_inference_steps": 5, "timesteps": [900.0, 500.0]},
+        {"timesteps": [900.0, 500.0], "sigmas": [0.9, 0.5, 0.1]},
+    ):
+        with pytest.raises(ValueError, match="sigmas must be as many as there are steps"):
+            FLOW().set_timesteps(**own)
+
+
+@pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
+def test_an_output_that_is_no_tensor_is_named(make):
+    scheduler, x = ready(make), images()
+    for output in (None, diffusers.utils.BaseOutput(sample=x)):
+        with pytest.raises(TypeError, match=r"model_output must be a Tensor, got .*sample"):
+            scheduler.step(output, scheduler.timesteps[0], x)
+
+
+@pytest.mark.parametrize(
+    ("generator", "kind"),
+    [(0, TypeError), ([0, 1], TypeError), ([torch.Generator()] * 3, ValueError)],
+)
+def test_a_source_of_noise_that_is_none_is_refused(generator, kind):
+    scheduler, x = ready(genextras.DDPMScheduler), images()[:2]
+    with pytest.raises(kind, match=r"generator must be a torch.Generator or 2 of them"):
+        scheduler.step(x, scheduler.timesteps[0], x, generator=generator)
+
+
+@pytest.mark.parametrize("make", [EDM, LANGEVIN, SDE, FLOW, MULTISTEP])
+def test_a_step_without_a_grid_says_how_to_get_one(make):
+    with pytest.raises(ValueError, match=r"Call set_timesteps\(n\) first"):
+        make().step(images(), torch.tensor(1.0), images())
