@@ -368,6 +368,8 @@ class CursorScheduler(SchedulerMixin, ConfigMixin, ABC):
             cure = "Call step once for each sample, or choose a solver of one stage."
             allowed = "one label for the batch, as the solver's rows come in pairs"
             raise ValueError(self._message("timestep", allowed, tuple(timestep.shape), cure))
+        if not self._labels:
+            raise ValueError(self._off_grid_message(tuple(timestep.shape)))
         grid = self._timesteps
         dtype = grid.dtype if grid.is_floating_point() else timestep.dtype  # 3.7 is not label 3
         labels = timestep.reshape(-1, 1).to(dtype)

@@ -96,3 +96,23 @@ def test_betas_of_any_kind_survive_a_folder(tmp_path, ours, kind):
     scheduler = ours(num_train_timesteps=50, trained_betas=kind(betas.tolist()))
     scheduler.save_pretrained(tmp_path)
     torch.testing.assert_close(ours.from_pretrained(tmp_path).betas, betas, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize(
+    "option", [{}, {"shift": 3.0}, {"use_dynamic_shifting": True, "shift": 3.0}]
+)
+def test_trainings_of_flows_read_the_grid_before_there_is_a_run(option):
+    """As the host's scripts do: a time by its place, and the level of a time."""
+    theirs = diffusers.FlowMatchEulerDiscreteScheduler(num_train_timesteps=200, **option)
+    ours = genextras.FlowMatchScheduler.from_config(theirs.config)
+    torch.testing.assert_close(ours.timesteps, theirs.timesteps, rtol=1e-6, atol=1e-4)
+    torch.testing.assert_close(ours.sigmas, theirs.sigmas, rtol=1e-6, atol=1e-7)
+    drawn = ours.timesteps[[0, 70, 199]]
+    places = [(ours.timesteps == t).nonzero().item() for t in drawn]
+    data, noise = torch.ones(3, 1, 2, 2), torch.full((3, 1, 2, 2), 5.0)
+    share = ours.sigmas[places].reshape(3, 1, 1, 1)
+    noised = ours.scale_noise(data, drawn, noise)
+    torch.testing.assert_close(noised, (1 - share) * data + share * noise, rtol=1e-5, atol=1e-5)
+    for t in (ours.timesteps[0], float(ours.timesteps[0]), drawn):
+        with pytest.raises(ValueError, match=r"Call set_timesteps\(n\) first"):
+            ours.step(noise, t, data)
