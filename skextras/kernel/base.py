@@ -137,7 +137,7 @@ class KernelMixin:
         pairs, everything = self._pairs_with_support(X), slice(0, m)
         n_block = max(1, PREDICT_BYTES // (8 * m))
         # Blocks stay in cache: a second thread would mostly wait, at the full price of a core.
-        with blas_threads().limit(limits=1, user_api="blas"):
+        with self._kernel_failures(), blas_threads().limit(limits=1, user_api="blas"):
             for start in range(0, n, n_block):
                 rows = slice(start, min(start + n_block, n))
                 block = pairs.block(rows, everything, np.float64)

@@ -81,3 +81,14 @@ def test_the_users_own_error_is_told_as_the_cause():
     with pytest.raises(ValueError, match="kernel must be a function") as caught:
         KernelLogisticRegression(kernel=broken).fit(X, y)
     assert isinstance(caught.value.__cause__.__cause__, KeyError)
+
+
+def test_a_function_that_new_rows_break_is_named_by_predictions_too():
+    def timid(A, B):
+        if A.max() > 100:
+            raise OverflowError
+        return of_tables(A, B)
+
+    model = KernelLogisticRegression(kernel=timid).fit(X, y)
+    with pytest.raises(ValueError, match="kernel must be a function of two rows"):
+        model.predict(1000 * X)

@@ -29,14 +29,12 @@ from skextras.kernel.solvers.likelihood import (
     _SoftmaxCurvature,
     likelihood,
 )
-from skextras.kernel.solvers.line_search import EPS, Iterate, Solution, Start
+from skextras.kernel.solvers.line_search import EPS, ROUNDINGS, Iterate, Solution, Start
 from skextras.kernel.solvers.products import times
 from skextras.kernel.solvers.progress import Progress
 from skextras.kernel.solvers.symmetric import mirror_scaled, set_shifted
 
 __all__ = ["double_centred", "newton_target", "shifted_inverse_matrix", "solve_newton"]
-
-LIFT = 10.0  # of the diagonal, in units of n roundings, where C K is so large that I drowns in it
 
 Solver = Callable[[np.ndarray], np.ndarray]  # V -> S V, both (n, k)
 
@@ -176,7 +174,10 @@ def _cholesky_of_shifted(K: np.ndarray, root: np.ndarray) -> np.ndarray:
     """Lower factor of I + r K r, for a column r; what stands above its diagonal means nothing."""
     B, n = np.empty(K.shape), len(K)
     (potrf,) = get_lapack_funcs(("potrf",), dtype=B.dtype)
-    for lift in (1.0, 1.0 + LIFT * n * EPS):  # the second time, above what rounding may have done
+    for lift in (
+        1.0,
+        1.0 + ROUNDINGS * n * EPS,
+    ):  # the second time, above what rounding may have done
         set_shifted(K, root[:, 0], B)
         B.flat[:: n + 1] *= lift
         lower, info = potrf(B.T, lower=1, clean=0, overwrite_a=1)  # symmetric, in LAPACK's order
@@ -257,7 +258,7 @@ def newton_target(
         A = A - sum(b_j * unit for b_j, unit in zip(b, units, strict=True))
     KA = times(K, A)
     target = Iterate(A, b, KA, KA)
-    noise = 10 * EPS * np.abs(K).max() * np.abs(A).sum() ** 2
+    noise = ROUNDINGS * EPS * np.abs(K).max() * np.abs(A).sum() ** 2
     if target.penalty < -noise:
         raise np.linalg.LinAlgError("K is not positive semi-definite")
     return target

@@ -11,6 +11,7 @@ __all__ = ["Iterate", "Solution", "Start", "line_search", "rounding"]
 SUFFICIENT_DECREASE = 1e-4  # Armijo's constant
 MAX_HALVINGS = 30
 EPS = float(np.finfo(np.float64).eps)
+ROUNDINGS = 10.0  # that may fall the same way
 
 
 @dataclass(frozen=True)
@@ -154,7 +155,7 @@ def rounding(objective: float) -> float:
     float
         Some units in its last place.
     """
-    return 10 * EPS * abs(objective)
+    return ROUNDINGS * EPS * abs(objective)
 
 
 def line_search(

@@ -15,6 +15,7 @@ import numpy as np
 from scipy.linalg import cho_factor, cho_solve, cholesky
 from scipy.linalg.blas import get_blas_funcs
 
+from skextras.kernel.solvers.line_search import ROUNDINGS
 from skextras.kernel.solvers.memory import large_array
 from skextras.kernel.solvers.operators import LowRankKernel
 from skextras.kernel.solvers.products import times, transposed_times
@@ -24,7 +25,6 @@ __all__ = ["ShiftedInverse", "pivoted_factor", "shifted_inverse"]
 N_BLOCKS = 6  # pivots are drawn in so many rounds: fewer are faster and choose worse
 EXPLAINED = 1e-6  # of the trace; what is left then is rounding in float32
 JITTER, MAX_JITTER = 1e-6, 1e-2  # relative to the largest diagonal entry
-LIFT = 10.0  # of a diagonal, in units of its roundings
 
 
 class Rows(Protocol):
@@ -162,6 +162,7 @@ def shifted_inverse(K: LowRankKernel, h: np.ndarray) -> ShiftedInverse:
     try:
         factor = cho_factor(inner, check_finite=False)
     except np.linalg.LinAlgError:  # h is so large that I drowns in the rounding of the rest
-        inner.flat[:: len(inner) + 1] *= 1.0 + LIFT * len(inner) * float(np.finfo(scaled.dtype).eps)
+        roundings = ROUNDINGS * len(inner) * float(np.finfo(scaled.dtype).eps)
+        inner.flat[:: len(inner) + 1] *= 1.0 + roundings
         factor = cho_factor(inner, overwrite_a=True, check_finite=False)
     return ShiftedInverse(K.transposed, h * shrink, shrink, factor)

@@ -6,7 +6,7 @@ from typing import Protocol
 
 import numpy as np
 
-from skextras.kernel.solvers.line_search import Iterate
+from skextras.kernel.solvers.line_search import ROUNDINGS, Iterate
 from skextras.kernel.solvers.memory import large_array
 from skextras.kernel.solvers.panels import add_symmetric_product
 
@@ -14,7 +14,6 @@ __all__ = ["BlockSource", "LowRankKernel", "SquareKernel"]
 
 BLOCK_BYTES = 2**22  # of a block of rows while it is computed; it stays in cache
 PANEL_NUMBERS = 2**19  # in a panel: 2 MB in single precision, which stay in cache, too
-ROUNDINGS = 10.0  # that may fall the same way
 N_REFERENCES = 64  # rows whose mean kernel is taken away from a kernel that has an offset
 
 
