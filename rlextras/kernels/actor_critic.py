@@ -20,7 +20,7 @@ DELTA, INPUTS, LD, UNIT = range(6, 10)
 its outputs in the units of its network."""
 N_COLUMNS = 10
 
-MAX_ROWS = 24
+MAX_ROWS = 48
 """Rows of weights that one piece of a phase takes."""
 
 
@@ -90,7 +90,8 @@ class Blueprint:
             Units of two networks, or of one and what tiles read behind it, or some rows of
             gradients; and a panel of targets.
         """
-        rows = MAX_ROWS * int(self.table[:, LD].max()) + PANEL
+        widths = self.table[:, N_IN] + self.table[:, LD] + 1 + self.n_panels * PANEL
+        rows = MAX_ROWS * int(widths.max())
         return max(2 * self.n_units, self.n_units + LANES * PANEL, rows) + PANEL
 
 

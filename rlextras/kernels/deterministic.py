@@ -22,7 +22,7 @@ from rlextras.kernels.actor_critic import (
     WEIGHT,
 )
 from rlextras.kernels.compiler import BLOCK, MATRIX, NUMBERS, TABLE, VECTOR, entry, kernel
-from rlextras.kernels.panels import PANEL, add_product
+from rlextras.kernels.panels import PANEL, add_product, find_live
 from rlextras.kernels.passes import (
     backward,
     columns_of,
@@ -31,6 +31,7 @@ from rlextras.kernels.passes import (
     forward_row,
     gather,
     keep_inputs,
+    most_rows,
 )
 from rlextras.kernels.row_steps import rates_of, step_rows
 from rlextras.kernels.teams import CLOSED, HELP, begin, claim, end, finish, wait
@@ -69,7 +70,7 @@ def _targets(
     batch: tuple,
     span: tuple,
     settings: np.ndarray,
-    work: np.ndarray,
+    room: tuple,
     y: np.ndarray,
 ) -> None:
     """Bellman targets of a panel."""
@@ -77,11 +78,12 @@ def _targets(
     matrices, columns = storage
     indices, noise = batch
     start, n = span
+    work, live = room
     rows = matrices[NEXT_OBSERVATIONS]
     n_seen, n_actions = rows.shape[1], table[ends[0] - 1, N_OUT]
     none, half, n_columns = np.int64(0), np.int64(work.size // 2), columns_of(n)
     gather(rows, indices, span, work, none)
-    forward(theta, table, (none, ends[0]), work, (none, n_columns))
+    forward(theta, table, (none, ends[0]), work, live, (none, n_columns))
     acted = table[ends[0] - 1, UNIT]
     if noise.shape[0] > 0:
         clip = np.float32(settings[NOISE_CLIP])
@@ -93,7 +95,7 @@ def _targets(
     copy_rows(work, none, half, n_seen)
     copy_rows(work, acted, half + n_seen * PANEL, n_actions)
     for c in range(1, len(ends)):
-        forward(theta, table, (ends[c - 1], ends[c]), work, (half, n_columns))
+        forward(theta, table, (ends[c - 1], ends[c]), work, live, (half, n_columns))
         q = half + table[ends[c] - 1, UNIT]
         for b in range(n):
             if c == 1 or work[q + b] < y[start + b]:
@@ -120,7 +122,7 @@ def _judge(
     matrices, columns = storage
     indices = batch
     panel, n, batch_size = piece
-    deltas, inputs, work, y, delta_at = room
+    deltas, inputs, work, live, y, delta_at = room
     none, start, n_columns = np.int64(0), panel * PANEL, columns_of(n)
     n_seen = matrices[OBSERVATIONS].shape[1]
     gather(matrices[OBSERVATIONS], indices, (start, n), work, none)
@@ -130,7 +132,7 @@ def _judge(
         y[b], errors[start + b] = errors[start + b], _ZERO
     for c in range(1, len(ends)):
         layers = (ends[c - 1], ends[c])
-        forward(theta, table, layers, work, (none, n_columns))
+        forward(theta, table, layers, work, live, (none, n_columns))
         keep_inputs(table, layers, work, none, (inputs, panel, n_columns))
         q, to = table[ends[c] - 1, UNIT], delta_at + table[ends[c] - 1, DELTA]
         for b in range(PANEL):
@@ -141,7 +143,7 @@ def _judge(
             total += weight * error * error
             errors[start + b] += abs(error) / (len(ends) - 1)
             deltas[to + b] = np.float32(2.0 / batch_size) * weight * error
-        backward(theta, table, layers, work, deltas, (none, delta_at, n_columns))
+        backward(theta, table, layers, work, deltas, live, (none, delta_at, n_columns))
     told[panel, CRITIC_LOSS] = total / batch_size
 
 
@@ -152,18 +154,18 @@ def _climb(
     """Deltas of all layers of the actor, up Q_1(s, μ(s))."""
     theta, table, ends = nets
     panel, n, batch_size = piece
-    deltas, inputs, work, _, delta_at = room
+    deltas, inputs, work, live, _, delta_at = room
     none, half, one = np.int64(0), np.int64(work.size // 2), np.int64(1)
     wide, n_columns = np.int64(PANEL), columns_of(n)
     n_seen, n_actions = observations.shape[1], table[ends[0] - 1, N_OUT]
     actor, critic = (none, ends[0]), (ends[0], ends[1])
     gather(observations, batch, (panel * PANEL, n), work, none)
-    forward(theta, table, actor, work, (none, n_columns))
+    forward(theta, table, actor, work, live, (none, n_columns))
     keep_inputs(table, actor, work, none, (inputs, panel, n_columns))
     acted = table[ends[0] - 1, UNIT]
     copy_rows(work, none, half, n_seen)
     copy_rows(work, acted, half + n_seen * PANEL, n_actions)
-    forward(theta, table, critic, work, (half, n_columns))
+    forward(theta, table, critic, work, live, (half, n_columns))
     q, total = half + table[ends[1] - 1, UNIT], 0.0
     last = delta_at + table[ends[1] - 1, DELTA]
     for b in range(PANEL):
@@ -171,7 +173,7 @@ def _climb(
     for b in range(n):
         total -= work[q + b]
     told[panel, ACTOR_LOSS] = total / batch_size
-    backward(theta, table, critic, work, deltas, (half, delta_at, n_columns))
+    backward(theta, table, critic, work, deltas, live, (half, delta_at, n_columns))
     to, n_in, n_out = (
         delta_at + table[ends[0] - 1, DELTA],
         table[ends[0], N_IN],
@@ -180,11 +182,12 @@ def _climb(
     deltas[to : to + n_actions * PANEL] = _ZERO
     where = (to, table[ends[0], WEIGHT] + n_seen, delta_at + table[ends[0], DELTA])
     steps = (wide, one, n_in, none, wide, none)
-    add_product(deltas, theta, deltas, where, steps, (n_actions, n_columns, n_out, one))
+    n_live = find_live(deltas, where[2], (n_out, n_columns), live)
+    add_product(deltas, theta, deltas, live, where, steps, (n_actions, n_columns, n_live, one))
     kind, slope = table[ends[0] - 1, ACTIVATION], from_bits(table[ends[0] - 1, SLOPE])
     actions = work[acted : acted + n_actions * PANEL]
     scale_by_derivative(deltas[to : to + n_actions * PANEL], actions, kind, slope)
-    backward(theta, table, actor, work, deltas, (none, delta_at, n_columns))
+    backward(theta, table, actor, work, deltas, live, (none, delta_at, n_columns))
 
 
 _MATRICES = types.UniTuple(MATRIX, 3)
@@ -208,7 +211,7 @@ def _prepare(nets: tuple, data: tuple, field: tuple, words: np.ndarray, at: tupl
     """Run the targets of an update, and what backpropagates from them."""
     memory, table, ends = nets
     storage, batch, noise, settings, told, errors = data
-    deltas, inputs, work, n_panels, stride = field
+    deltas, inputs, work, live, n_panels, stride = field
     number, phase = at
     size, batch_size = memory.size // 4, np.int64(batch.size)
     theta, target = memory[:size], memory[size : 2 * size]
@@ -216,7 +219,8 @@ def _prepare(nets: tuple, data: tuple, field: tuple, words: np.ndarray, at: tupl
     panel = claim(words, at, n_panels)
     while panel < n_panels:
         span = (panel * PANEL, min(np.int64(PANEL), batch_size - panel * PANEL))
-        _targets((target, table, ends), storage, (batch, noise), span, settings, room, errors)
+        given = (batch, noise), span, settings, (room, live), errors
+        _targets((target, table, ends), storage, *given)
         finish(words, at)
         panel = claim(words, at, n_panels)
     wait(words, at, n_panels)
@@ -224,7 +228,7 @@ def _prepare(nets: tuple, data: tuple, field: tuple, words: np.ndarray, at: tupl
     panel = claim(words, at, n_panels)
     while panel < n_panels:
         piece = (panel, min(np.int64(PANEL), batch_size - panel * PANEL), batch_size)
-        here = (deltas, inputs, room, y, panel * stride)
+        here = (deltas, inputs, room, live, y, panel * stride)
         _judge((theta, table, ends), storage, batch, piece, here, told, errors)
         finish(words, at)
         panel = claim(words, at, n_panels)
@@ -236,13 +240,13 @@ def _rise(nets: tuple, data: tuple, field: tuple, words: np.ndarray, at: tuple) 
     """Run what backpropagates through the critic into the actor."""
     memory, table, ends = nets
     observations, batch, told = data
-    deltas, inputs, work, n_panels, stride = field
+    deltas, inputs, work, live, n_panels, stride = field
     batch_size, theta = np.int64(batch.size), memory[: memory.size // 4]
     y, room = work[work.size - PANEL :], work[: work.size - PANEL]
     panel = claim(words, at, n_panels)
     while panel < n_panels:
         piece = (panel, min(np.int64(PANEL), batch_size - panel * PANEL), batch_size)
-        here = (deltas, inputs, room, y, panel * stride)
+        here = (deltas, inputs, room, live, y, panel * stride)
         _climb((theta, table, ends), observations, batch, piece, here, told)
         finish(words, at)
         panel = claim(words, at, n_panels)
@@ -315,7 +319,8 @@ def update(
     n_panels = np.int64((indices.shape[1] + PANEL - 1) // PANEL)
     stride = np.int64(deltas.size // n_panels)
     last = columns_of(indices.shape[1] - (n_panels - 1) * PANEL)
-    grid, ours = (deltas, inputs, (n_panels, last), stride), (*field, n_panels, stride)
+    live = np.empty(most_rows(table), np.int64)
+    grid, ours = (deltas, inputs, (n_panels, last), stride), (*field, live, n_panels, stride)
     nets, storage = (memory, table, ends), (matrices, columns)
     n_phases = np.int64(N_PHASES * len(indices))
     number = begin(words, role, n_phases, np.int64(0))
@@ -329,14 +334,14 @@ def update(
             rates = rates_of(settings, CRITIC_ADAM, settings[CRITIC_ADAM + 4] + u + 1)
             tau = np.float32(settings[TAU]) if does_actor else _ZERO
             layers, at = (ends[0], np.int64(len(table))), (number, phase + 2)
-            step_rows(memory, table, layers, grid, rates, tau, work, words, at)
+            step_rows(memory, table, layers, grid, rates, tau, (work, live), words, at)
             if does_actor:
                 seen = (matrices[OBSERVATIONS], batch, told[u])
                 _rise(nets, seen, ours, words, (number, phase + 3))
                 n_actor_steps += 1.0
                 rates = rates_of(settings, ACTOR_ADAM, n_actor_steps)
                 layers, at = (np.int64(0), ends[0]), (number, phase + 4)
-                step_rows(memory, table, layers, grid, rates, tau, work, words, at)
+                step_rows(memory, table, layers, grid, rates, tau, (work, live), words, at)
         if role != HELP:
             end(words, n_phases)
             _add_up(told)
@@ -392,11 +397,11 @@ def act(
             for j in range(out.shape[2]):
                 _write_actions(work[at + j], bounds, out, b, j)
         return
-    order = np.arange(len(observations))
+    order, live = np.arange(len(observations)), np.empty(most_rows(table), np.int64)
     for start in range(0, len(observations), PANEL):
         n: Any = min(np.int64(PANEL), len(observations) - start)
         gather(observations, order, (start, n), work, none)
-        forward(memory, table, (none, end), work, (none, columns_of(n)))
+        forward(memory, table, (none, end), work, live, (none, columns_of(n)))
         for b in range(n):
             for j in range(out.shape[2]):
                 _write_actions(work[at + j * PANEL + b], bounds, out, start + b, j)

@@ -9,6 +9,7 @@ from rlextras.kernels.actor_critic import (
     DELTA,
     INPUTS,
     LD,
+    MAX_ROWS,
     N_IN,
     N_OUT,
     SLOPE,
@@ -16,7 +17,7 @@ from rlextras.kernels.actor_critic import (
     WEIGHT,
 )
 from rlextras.kernels.compiler import kernel
-from rlextras.kernels.panels import PANEL, add_product
+from rlextras.kernels.panels import PANEL, add_product, find_live
 from rlextras.kernels.tiles import LANES, row_product, turn
 
 _ZERO = np.float32(0.0)
@@ -40,8 +41,33 @@ def columns_of(n: np.int64) -> np.int64:
 
 
 @kernel()
+def most_rows(table: np.ndarray) -> np.int64:
+    """Count the rows that lists may have to name.
+
+    Parameters
+    ----------
+    table : ndarray of int64
+        The layers.
+
+    Returns
+    -------
+    int64
+        Inputs or outputs of a layer, or the samples of a panel and the rows of a piece.
+    """
+    most = np.int64(PANEL + MAX_ROWS + 1)
+    for i in range(len(table)):
+        most = max(most, table[i, N_IN], table[i, N_OUT])
+    return most
+
+
+@kernel()
 def forward(
-    theta: np.ndarray, table: np.ndarray, layers: tuple, units: np.ndarray, at: tuple
+    theta: np.ndarray,
+    table: np.ndarray,
+    layers: tuple,
+    units: np.ndarray,
+    live: np.ndarray,
+    at: tuple,
 ) -> None:
     """Compute the units of a network in a panel.
 
@@ -55,6 +81,8 @@ def forward(
         Rows of the network in the table.
     units : ndarray of float32, one dimension
         Its input is set; its units follow.
+    live : ndarray of int64
+        Room for ``most_rows`` numbers.
     at : tuple of (int64, int64)
         Where they begin, and the columns that hold samples, a multiple of ``LANES``; what stands in
         the others means nothing.
@@ -69,7 +97,8 @@ def forward(
         for r in range(n_out):
             units[out_at + r * PANEL : out_at + r * PANEL + n_columns] = theta[bias + r]
         where, steps = (out_at, table[i, WEIGHT], x_at), (wide, n_in, one, none, wide, none)
-        add_product(units, theta, units, where, steps, (n_out, n_columns, n_in, one))
+        n_live = find_live(units, x_at, (n_in, n_columns), live)
+        add_product(units, theta, units, live, where, steps, (n_out, n_columns, n_live, one))
         outputs = units[out_at : out_at + n_out * PANEL]
         activate(outputs, table[i, ACTIVATION], from_bits(table[i, SLOPE]))
         x_at = out_at
@@ -107,6 +136,7 @@ def backward(
     layers: tuple,
     units: np.ndarray,
     deltas: np.ndarray,
+    live: np.ndarray,
     at: tuple,
 ) -> None:
     """Compute deltas of all layers but the last, whose own are set.
@@ -123,6 +153,8 @@ def backward(
         What ``forward`` computed.
     deltas : ndarray of float32, one dimension
         Gradients by what stands before each activation.
+    live : ndarray of int64
+        Room, as for ``forward``.
     at : tuple of (int64, int64, int64)
         Where units and deltas of this panel begin, and its columns, as for ``forward``.
     """
@@ -136,7 +168,8 @@ def backward(
         deltas[below:below_end] = _ZERO
         steps = (wide, one, n_in, none, wide, none)
         where = (below, table[i, WEIGHT], here)
-        add_product(deltas, theta, deltas, where, steps, (n_in, n_columns, n_out, one))
+        n_live = find_live(deltas, here, (n_out, n_columns), live)
+        add_product(deltas, theta, deltas, live, where, steps, (n_in, n_columns, n_live, one))
         from_unit = start + table[i - 1, UNIT]
         outputs = units[from_unit : from_unit + n_in * PANEL]
         kind, slope = table[i - 1, ACTIVATION], from_bits(table[i - 1, SLOPE])

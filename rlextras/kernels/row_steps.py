@@ -16,10 +16,75 @@ from rlextras.kernels.actor_critic import (
 )
 from rlextras.kernels.adam import step
 from rlextras.kernels.compiler import kernel
-from rlextras.kernels.panels import PANEL, add_product
+from rlextras.kernels.panels import PANEL, add_product, is_silent
 from rlextras.kernels.teams import claim, finish, wait
+from rlextras.kernels.tiles import LANES, move
 
 _ZERO, _ONE = np.float32(0.0), np.float32(1.0)
+
+
+@kernel()
+def _pack(deltas: np.ndarray, start: np.int64, grid: tuple, work: np.ndarray, to: np.int64) -> bool:
+    """Put a row of all panels side by side, and tell whether it is silent in all of them."""
+    (n_panels, last), stride = grid
+    are_silent = True
+    for p in range(n_panels):
+        here, n_columns = start + p * stride, last if p == n_panels - 1 else np.int64(PANEL)
+        are_silent = is_silent(deltas, here, n_columns) and are_silent
+        for k in range(0, n_columns, LANES):
+            move(work, deltas, (to + p * PANEL + k, here + k))
+    return are_silent
+
+
+@kernel()
+def _multiply(table: np.ndarray, layer: int, field: tuple, room: tuple, at: tuple) -> None:
+    """Products of packed rows with the inputs of a layer."""
+    _, inputs, (n_panels, last), _ = field
+    work, live = room
+    products, packed, n_rows = at
+    ld, wide, one = table[layer, LD], np.int64(PANEL), np.int64(1)
+    work[products : products + n_rows * ld] = _ZERO
+    for b in range(PANEL):
+        live[b] = b
+    steps = (ld, n_panels * wide, one, wide, ld, wide * ld)
+    n_whole = n_panels if last == PANEL else n_panels - 1
+    for is_last in range(1 if last == PANEL else 2):  # full panels together, then the last one
+        n_before, n_samples, n_outer = (n_whole, last, one) if is_last else (0, wide, n_whole)
+        x_at = table[layer, INPUTS] + n_before * wide * ld
+        where = (products, packed + n_before * wide, x_at)
+        add_product(work, work, inputs, live, where, steps, (n_rows, ld, n_samples, n_outer))
+
+
+@kernel()
+def _gradients(table: np.ndarray, rows: tuple, field: tuple, room: tuple) -> None:
+    """Gradients of some rows of weights, then of their biases: zero where no delta is."""
+    layer, first, n_rows = rows
+    deltas, _, grid, stride = field
+    work, live = room
+    n_in, ld, width = table[layer, N_IN], table[layer, LD], grid[0] * PANEL
+    products = n_rows * (n_in + 1)
+    packed = products + n_rows * ld
+    n_live = np.int64(0)
+    for r in range(n_rows):
+        at, to = table[layer, DELTA] + (first + r) * PANEL, packed + n_live * width
+        live[PANEL + n_live] = r  # the next one comes in the place of a silent one
+        if not _pack(deltas, at, (grid, stride), work, to):
+            n_live += 1
+    _multiply(table, layer, field, room, (products, packed, n_live))
+    live[PANEL + n_live] = n_rows
+    n_done = np.int64(0)
+    for r in range(n_rows):  # what is written behind a row, the next one writes again
+        if live[PANEL + n_done] == r:
+            for k in range(0, n_in, LANES):
+                move(work, work, (r * n_in + k, products + n_done * ld + k))
+            n_done += 1
+        else:
+            work[r * n_in : (r + 1) * n_in] = _ZERO
+    biases = n_rows * n_in
+    work[biases : biases + n_rows] = _ZERO
+    for i in range(n_live):
+        n_samples = width - PANEL + grid[1]
+        work[biases + live[PANEL + i]] = _sum(work, packed + i * width, n_samples)
 
 
 @kernel()
@@ -30,46 +95,25 @@ def _descend(
     field: tuple,
     rates: tuple,
     tau: np.float32,
-    work: np.ndarray,
+    room: tuple,
 ) -> None:
     """Gradient of some rows of a layer, their step of Adam, and the targets' step towards them."""
     layer, first, n_rows = rows
-    deltas, inputs, (n_panels, last), stride = field
     adam, weights = rates
-    n_in, ld = table[layer, N_IN], table[layer, LD]
-    delta_at = table[layer, DELTA] + first * PANEL
-    work[: n_rows * ld] = _ZERO
-    wide, one = np.int64(PANEL), np.int64(1)
-    steps = (ld, wide, one, stride, ld, wide * ld)
-    n_whole = n_panels if last == PANEL else n_panels - 1
-    for is_last in range(1 if last == PANEL else 2):  # full panels together, then the last one
-        n_before, n_samples, n_outer = (n_whole, last, one) if is_last else (0, wide, n_whole)
-        where = (
-            np.int64(0),
-            delta_at + n_before * stride,
-            table[layer, INPUTS] + n_before * wide * ld,
-        )
-        add_product(work, deltas, inputs, where, steps, (n_rows, ld, n_samples, n_outer))
-    at, bias = table[layer, WEIGHT] + first * n_in, table[layer, BIAS] + first
-    if ld > n_in:  # rows without a gap are one
-        for r in range(1, n_rows):
-            for k in range(n_in):
-                work[r * n_in + k] = work[r * ld + k]
-    _step_towards(memory, at, n_rows * n_in, work[: n_rows * n_in], adam, weights, tau)
-    gradient = work[n_rows * ld : n_rows * ld + n_rows]
-    for r in range(n_rows):
-        gradient[r] = _sum(deltas, delta_at + r * PANEL, (n_panels, last), stride)
-    _step_towards(memory, bias, n_rows, gradient, adam, weights, tau)
+    work, _ = room
+    _gradients(table, rows, field, room)
+    n_in = table[layer, N_IN]
+    at, bias, n = table[layer, WEIGHT] + first * n_in, table[layer, BIAS] + first, n_rows * n_in
+    _step_towards(memory, at, n, work[:n], adam, weights, tau)
+    _step_towards(memory, bias, n_rows, work[n : n + n_rows], adam, weights, tau)
 
 
 @kernel(fastmath={"contract", "reassoc"})
-def _sum(deltas: np.ndarray, start: np.int64, panels: tuple, stride: np.int64) -> np.float32:
-    """Sum of a row over all panels, in any order."""
-    total, (n_panels, last) = _ZERO, panels
-    for p in range(n_panels):
-        here = start + p * stride
-        for k in range(here, here + (PANEL if p < n_panels - 1 else last)):
-            total += deltas[k]
+def _sum(x: np.ndarray, start: np.int64, n: np.int64) -> np.float32:
+    """Sum of some numbers, in any order."""
+    total = _ZERO
+    for k in range(start, start + n):
+        total += x[k]
     return total
 
 
@@ -126,7 +170,7 @@ def step_rows(
     field: tuple,
     rates: tuple,
     tau: np.float32,
-    work: np.ndarray,
+    room: tuple,
     words: np.ndarray,
     phase: tuple,
 ) -> None:
@@ -147,8 +191,8 @@ def step_rows(
         Of ``rates_of``.
     tau : float32
         How far the targets follow; 0 leaves them.
-    work : ndarray of float32
-        Room for a few rows.
+    room : tuple of (ndarray of float32, ndarray of int64)
+        Of this thread: for a few rows, and for ``most_rows`` numbers.
     words : ndarray of int64
         Of ``teams``.
     phase : tuple of (int64, int64)
@@ -165,7 +209,7 @@ def step_rows(
             left -= (table[layer, N_OUT] + MAX_ROWS - 1) // MAX_ROWS
             layer += 1
         n_rows = min(np.int64(MAX_ROWS), table[layer, N_OUT] - left * MAX_ROWS)
-        _descend(memory, table, (layer, left * MAX_ROWS, n_rows), field, rates, tau, work)
+        _descend(memory, table, (layer, left * MAX_ROWS, n_rows), field, rates, tau, room)
         finish(words, phase)
         piece = claim(words, phase, n_pieces)
     wait(words, phase, n_pieces)

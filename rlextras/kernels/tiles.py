@@ -79,27 +79,34 @@ def _fma(builder: Any, a: Any, b: Any, c: Any) -> Any:
     return builder.fadd(builder.fmul(a, b, flags=("contract",)), c, flags=("contract",))
 
 
-def product_tile(rows: int, lanes: int) -> Any:
+def product_tile(rows: int, lanes: int, *, picks: bool = False) -> Any:
     """Make the tile out[r, :] += Σ_o Σ_k a[r, k, o] x[k, o, :] for some rows and columns.
 
     Parameters
     ----------
     rows, lanes : int
         Rows and columns whose sums stay in registers.
+    picks : bool, default=False
+        Whether a list tells which k are meant; all of them otherwise.
 
     Returns
     -------
     callable
         A part of kernels: takes out, a, x, and the offset of out, its step from row to row, the
         offset of a, its steps from row to row and column to column, the offset of x, its step from
-        row to row, how many k, how many o, and the steps of a and x from o to o.
+        row to row, how many k, how many o, and the steps of a and x from o to o. The list, and
+        where in it to begin, follow where there is one.
     """
 
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         out, a, x = _pointers(context, builder, arguments, signature.args)
         at = cgutils.unpack_tuple(builder, arguments[3])
         out_at, out_row, a_at, a_row, a_column, x_at, x_row, depth = at[:8]
-        n_outer, a_outer, x_outer = at[8:]
+        n_outer, a_outer, x_outer, *picked_at = at[8:]
+        picked = [
+            builder.gep(context.make_array(kind)(context, builder, each).data, picked_at)
+            for each, kind in zip(arguments[4:], signature.args[4:], strict=True)
+        ]
         sums, homes = [], []
         for r in range(rows):
             place = builder.add(out_at, builder.mul(out_row, WORD(r)))
@@ -113,9 +120,10 @@ def product_tile(rows: int, lanes: int) -> Any:
                 for r in range(rows)
             ]
             with cgutils.for_range(builder, depth) as loop:
-                row = builder.add(x_start, builder.mul(loop.index, x_row))
+                k = builder.load(builder.gep(picked[0], [loop.index])) if picks else loop.index
+                row = builder.add(x_start, builder.mul(k, x_row))
                 vector = builder.load(_vector_at(builder, x, row, lanes), align=4)
-                step = builder.mul(loop.index, a_column)
+                step = builder.mul(k, a_column)
                 for first, total in zip(firsts, sums, strict=True):
                     weight = _splat(builder, builder.load(builder.gep(first, [step])), lanes)
                     builder.store(_fma(builder, weight, vector, builder.load(total)), total)
@@ -127,7 +135,11 @@ def product_tile(rows: int, lanes: int) -> Any:
     def tile(typingctx: Any, out: Any, a: Any, x: Any, at: Any) -> Any:
         return types.void(out, a, x, at), emit
 
-    return tile
+    @_intrinsic
+    def picking(typingctx: Any, out: Any, a: Any, x: Any, at: Any, picked: Any) -> Any:
+        return types.void(out, a, x, at, picked), emit
+
+    return picking if picks else tile
 
 
 def _halves(builder: Any, a: Any, b: Any, width: int) -> Any:
@@ -261,6 +273,36 @@ def move(typingctx: Any, out: Any, x: Any, at: Any) -> Any:
         They are written.
     """
     return types.void(out, x, at), _emit_move
+
+
+def _emit_is_zero(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    """One bit for each number, looked at together."""
+    pointer = context.make_array(signature.args[0])(context, builder, arguments[0]).data
+    row = builder.load(_vector_at(builder, pointer, arguments[1], LANES), align=4)
+    zeros = ir.Constant(ir.VectorType(FLOAT, LANES), [0.0] * LANES)
+    bits = builder.bitcast(builder.fcmp_unordered("!=", row, zeros), ir.IntType(LANES))
+    return builder.icmp_unsigned("==", bits, ir.Constant(ir.IntType(LANES), 0))
+
+
+@_intrinsic
+def is_zero(typingctx: Any, x: Any, at: Any) -> Any:
+    """Tell whether ``LANES`` numbers are all zero.
+
+    Parameters
+    ----------
+    typingctx : object
+        Numba's; callers leave it out.
+    x : ndarray of float32, one dimension
+        Where they stand.
+    at : int
+        Offset of the first.
+
+    Returns
+    -------
+    bool
+        Not so with NaN among them.
+    """
+    return types.boolean(x, at), _emit_is_zero
 
 
 _tile, _row = product_tile(ROWS, LANES), product_tile(1, LANES)

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from torch.testing import assert_close
 
 from rlextras.kernels import deterministic
-from rlextras.kernels.actor_critic import blueprint
-from rlextras.kernels.plan import IDENTITY, TANH, Layer
+from rlextras.kernels.actor_critic import BIAS, N_OUT, blueprint
+from rlextras.kernels.plan import IDENTITY, RELU, TANH, Layer
 from rlextras.kernels.teams import ALONE, BELL, CLOSED, HELP, LEAD, WORDS
 from tests.oracles.rlextras_deterministic import run, twin_of_updates
 
@@ -41,20 +41,31 @@ def drawn_storage(rng, n_seen, n_actions, *, is_full):
     return (rows(n_seen), rows(n_actions), rows(n_seen)), (column(), *flags, *optional)
 
 
-@settings(deadline=None, max_examples=40)
-@example([25, 23, 38], 2, 1, 1, 2, 31, False, 0)
+def silence(memory, plan, rng, share):
+    """Give a share of the hidden units biases that no sample overcomes."""
+    last = {int(end) - 1 for end in plan.ends}
+    for i, layer in enumerate(plan.table):
+        if i not in last:
+            biases = memory[..., layer[BIAS] : layer[BIAS] + layer[N_OUT]]
+            biases[rng.random(biases.shape) < share] = -1e3
+
+
+@settings(deadline=None, max_examples=60)
+@example([25, 23, 38], 2, 1, 1, 2, 31, False, 0.0, 0)
+@example([60, 60], RELU, 3, 1, 1, 150, False, 0.6, 0)
 @given(
-    st.lists(st.integers(1, 40), max_size=3),
+    st.lists(st.integers(1, 60), max_size=3),
     st.integers(0, 5),
     st.integers(1, 9),
     st.integers(1, 3),
     st.integers(1, 3),
-    st.sampled_from([1, 31, 32, 70]),
+    st.sampled_from([1, 31, 32, 70, 150]),
     st.booleans(),
+    st.sampled_from([0.0, 0.6, 1.0]),
     st.integers(0, 2**32 - 1),
 )
 def test_three_updates_are_those_of_autograd(
-    hidden, activation, n_seen, n_actions, n_critics, size, is_full, seed
+    hidden, activation, n_seen, n_actions, n_critics, size, is_full, share, seed
 ):
     rng, delay = np.random.default_rng(seed), 1 + seed % 2
     actor = layers([n_seen, *hidden, n_actions], activation, TANH)
@@ -63,6 +74,7 @@ def test_three_updates_are_those_of_autograd(
     n_parameters = sum(layer.n_out * (layer.n_in + 1) for net in (actor, *critics) for layer in net)
     memory = np.zeros((4, n_parameters), np.float32)
     memory[:2] = 0.5 * rng.normal(size=(2, n_parameters))
+    silence(memory[:2], plan, rng, share if activation == RELU else 0.0)
     storage = drawn_storage(rng, n_seen, n_actions, is_full=is_full)
     indices = rng.integers(N_ROWS, size=(3, size))
     noise = rng.normal(size=(3, size, n_actions)).astype(np.float32)
@@ -73,7 +85,7 @@ def test_three_updates_are_those_of_autograd(
     )
     told, errors = np.zeros((3, plan.n_panels, 2)), np.empty((3, size), np.float32)
     sizes = (plan.n_deltas * plan.n_panels, plan.n_inputs, plan.n_work)
-    field = tuple(np.zeros(n, np.float32) for n in sizes)
+    field = tuple(np.full(n, np.nan, np.float32) for n in sizes)
     words = np.zeros((1 + 3 * deterministic.N_PHASES) * WORDS, np.int64)
     given_ = (*storage, indices, noise, settings_, field, words, told, errors, ALONE)
     deterministic.update(memory.reshape(-1), plan.table, plan.ends, *given_)
@@ -87,16 +99,20 @@ def test_three_updates_are_those_of_autograd(
     st.lists(st.integers(1, 40), max_size=3),
     st.integers(0, 5),
     st.integers(1, 19),
-    st.sampled_from([1, 3, 4, 33]),
+    st.sampled_from([1, 3, 4, 33, 130]),
+    st.sampled_from([0.0, 0.6, 1.0]),
     st.integers(0, 2**32 - 1),
 )
-def test_the_actor_is_its_twin_for_few_rows_and_for_panels(hidden, activation, n_seen, n, seed):
+def test_the_actor_is_its_twin_for_few_rows_and_for_panels(
+    hidden, activation, n_seen, n, share, seed
+):
     rng = np.random.default_rng(seed)
     actor = layers([n_seen, *hidden, 2], activation, TANH)
     critic = layers([n_seen + 2, 1], activation, IDENTITY)
     plan = blueprint(actor, [critic], 1)
     n_parameters = sum(layer.n_out * (layer.n_in + 1) for layer in (*actor, *critic))
     theta = (0.5 * rng.normal(size=n_parameters)).astype(np.float32)
+    silence(theta, plan, rng, share if activation == RELU else 0.0)
     seen = rng.normal(size=(n, n_seen)).astype(np.float32)
     bounds = np.sort(rng.normal(size=(2, 2)), axis=0).astype(np.float32) + np.float32([[0], [0.5]])
     out, work = np.empty((3, n, 2), np.float32), np.full(plan.n_work, np.nan, np.float32)
