@@ -93,9 +93,12 @@ def _half(tree: np.ndarray, k: np.uint64) -> np.float64:
 
 @kernel()
 def _turn(left: np.float64, low: np.float64, high: np.float64) -> tuple:
-    """Whether to go on in the second part of a sum, 1 or 0, and what is left there; no branch."""
-    is_beyond = (left >= low) & (high > 0.0)
-    return np.uint64(is_beyond), left - (low if is_beyond else 0.0)
+    """Whether to go on in the second part of a sum, 1 or 0, and what is left there.
+
+    A product, as a choice would become a branch, which nobody could predict.
+    """
+    is_beyond = np.uint64((left >= low) & (high > 0.0))
+    return is_beyond, left - low * np.float64(np.int64(is_beyond))
 
 
 @entry(types.void(NUMBERS, INDICES, NUMBERS, INDICES, VECTOR))
