@@ -6,9 +6,10 @@ from typing import Any, ClassVar, final
 import numpy as np
 from diffusers.configuration_utils import register_to_config
 from diffusers.schedulers.scheduling_utils import SchedulerMixin  # from_pretrained reads it here
-from torch import Tensor, ones_like
+from torch import Tensor, as_tensor, ones_like
 
 from genextras.core.grids import SIGMA_GRIDS
+from genextras.core.predictions import solve
 from genextras.core.steps import Levels, Rows, euler_rows, heun_rows
 from genextras.schedulers.base import DiffusionScheduler
 from genextras.schedulers.grid import GridScheduler
@@ -35,7 +36,8 @@ class EDMScheduler(GridScheduler, SchedulerMixin):
     sigma_schedule : {"karras", "exponential", "beta", "aligned", "rectified"}, default="karras"
         Spacing of the levels.
     num_train_timesteps : int, default=1000
-        Not used; labels are log(σ)/4.
+        Levels that ``sigmas`` and ``timesteps`` show before ``set_timesteps``, for trainings to
+        draw from; labels are log(σ)/4.
     prediction_type : str, default="epsilon"
         With ``precondition``, "epsilon" and "edm" are the network F of D = c_skip x + c_out F and
         "v_prediction" is -F, as in diffusers; "sample", "score" and "flow_prediction" stay so.
@@ -102,6 +104,8 @@ class EDMScheduler(GridScheduler, SchedulerMixin):
         compat: str = "none",
     ) -> None:
         self._start()
+        plain = self._spaced(num_train_timesteps)
+        self._show(self._labels_of(plain), np.append(plain, self._end))
 
     @property
     def init_noise_sigma(self) -> float:
@@ -121,6 +125,64 @@ class EDMScheduler(GridScheduler, SchedulerMixin):
             return sqrt(first**2 + 1)
         return sqrt(first**2 + self.config["s_noise"] ** 2 * (raised**2 - first**2))
 
+    def precondition_inputs(self, sample: Tensor, sigma: float | Tensor) -> Tensor:
+        """Input of the network: c_in x (EDM, table 1).
+
+        Parameters
+        ----------
+        sample : Tensor of shape (B, ...), data units
+            x.
+        sigma : float or Tensor that broadcasts against ``sample``
+            Its level.
+
+        Returns
+        -------
+        Tensor of shape (B, ...)
+            What ``scale_model_input`` gives in a run.
+        """
+        return sample * (sigma**2 + self._sigma_data() ** 2) ** -0.5
+
+    def precondition_noise(self, sigma: float | Tensor) -> Tensor:
+        """Label of a level: c_noise = log(σ)/4.
+
+        Parameters
+        ----------
+        sigma : float or Tensor
+            The level.
+
+        Returns
+        -------
+        Tensor
+            In the shape of ``sigma``, or (1,).
+        """
+        return as_tensor([sigma] if isinstance(sigma, float | int) else sigma).log() / 4
+
+    def precondition_outputs(
+        self, sample: Tensor, model_output: Tensor, sigma: float | Tensor
+    ) -> Tensor:
+        """What the network says of the data: D = c_skip x + c_out F.
+
+        Parameters
+        ----------
+        sample, model_output : Tensor of shape (B, ...)
+            x and F.
+        sigma : float or Tensor that broadcasts against ``sample``
+            The level of x.
+
+        Returns
+        -------
+        Tensor of shape (B, ...), data units
+            Predicted x_0.
+        """
+        known = solve(self._prediction, sigma**0, sigma, self.config["sigma_data"])
+        return known.p * sample + known.q * model_output
+
+    @property
+    def _prediction(self) -> str:
+        """What the network predicts, as ``TARGETS`` calls it."""
+        name = self.config["prediction_type"]
+        return PRECONDITIONED.get(name, name) if self.config["precondition"] else name
+
     def _sigma_data(self) -> float:
         return float(self.config["sigma_data"]) if self.config["precondition"] else 1.0
 
@@ -130,16 +192,26 @@ class EDMScheduler(GridScheduler, SchedulerMixin):
     def _labels_of(self, sigmas: np.ndarray) -> np.ndarray:
         return np.asarray(np.log(sigmas) / 4)
 
-    def _plan(self, n_steps: Any, timesteps: Any, sigmas: Any) -> tuple[np.ndarray, Levels]:
+    def _spaced(self, n: int) -> np.ndarray:
+        """Levels in the spacing that the config names."""
         config = self.config
+        low, high, spacing = config["sigma_min"], config["sigma_max"], config["sigma_schedule"]
+        return SIGMA_GRIDS[spacing](n, low, high, config["rho"])
+
+    @property
+    def _end(self) -> float:
+        """Where the last step arrives."""
+        config = self.config
+        return 0.0 if config["final_sigmas_type"] == "zero" else float(config["sigma_min"])
+
+    def _plan(self, n_steps: Any, timesteps: Any, sigmas: Any) -> tuple[np.ndarray, Levels]:
+        config, end = self.config, self._end
         if sigmas is not None:
             plain = self._descending("sigmas", sigmas)
         elif timesteps is not None:
             plain = np.exp(4 * self._descending("timesteps", timesteps))
         else:
-            low, high, spacing = config["sigma_min"], config["sigma_max"], config["sigma_schedule"]
-            plain = SIGMA_GRIDS[spacing](n_steps, low, high, config["rho"])
-        end = 0.0 if config["final_sigmas_type"] == "zero" else config["sigma_min"]
+            plain = self._spaced(n_steps)
         if end == plain[-1] and len(plain) > 1:  # the host asks twice at the same level
             plain = plain[:-1] if config["compat"] == "none" else plain
         self._plain, raised = plain, plain
@@ -152,11 +224,8 @@ class EDMScheduler(GridScheduler, SchedulerMixin):
 
     def _rows(self, labels: np.ndarray | None, have: int, options: tuple) -> Rows:
         config, levels = self.config, self._grid
-        prediction = config["prediction_type"]
-        if config["precondition"]:
-            prediction = PRECONDITIONED.get(prediction, prediction)
         make = heun_rows if self.order == 2 else euler_rows
-        rows = make(levels, prediction, config["sigma_data"])
+        rows = make(levels, self._prediction, config["sigma_data"])
         up = levels.b[1:] ** 2 - levels.b_next[:-1] ** 2  # churn before the next call
         if not up.any():
             return rows

@@ -127,8 +127,7 @@ class FlowMatchScheduler(GridScheduler, SchedulerMixin):
         self.sigma_min, self.sigma_max = shifted_time(np.array([1e-3, 1.0]), self.shift).tolist()
         even = np.arange(num_train_timesteps, 0, -1) / num_train_timesteps
         time = even if use_dynamic_shifting else shifted_time(even, self.shift)
-        self.sigmas = torch.from_numpy(time.astype(np.float32))  # trainings draw from these
-        self._timesteps = self.sigmas * num_train_timesteps
+        self._show(time * num_train_timesteps, time)
 
     @property
     def shift(self) -> float:

@@ -59,6 +59,12 @@ class GridScheduler(DiffusionScheduler):
     def _chosen_flags(self) -> list[str]:
         return [flag for flag in FLAGGED if flag in self._flags and self.config[flag]]
 
+    def _show(self, labels: np.ndarray, sigmas: np.ndarray) -> None:
+        """Let trainings draw from a grid before there is a run; no step knows it."""
+        self._timesteps, self.sigmas = (
+            torch.from_numpy(each.astype(np.float32)) for each in (labels, sigmas)
+        )
+
     @abstractmethod
     def _plan(self, n_steps: Any, timesteps: Any, sigmas: Any) -> tuple[np.ndarray, Levels]:
         """Labels and levels of n steps, one model call each."""

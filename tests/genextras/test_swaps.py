@@ -116,3 +116,48 @@ def test_trainings_of_flows_read_the_grid_before_there_is_a_run(option):
     for t in (ours.timesteps[0], float(ours.timesteps[0]), drawn):
         with pytest.raises(ValueError, match=r"Call set_timesteps\(n\) first"):
             ours.step(noise, t, data)
+
+
+@pytest.mark.parametrize("prediction_type", ["epsilon", "v_prediction"])
+@pytest.mark.parametrize("sigma_schedule", ["karras", "exponential"])
+def test_trainings_of_edm_read_grid_and_preconditioning_before_there_is_a_run(
+    prediction_type, sigma_schedule
+):
+    """As the host's script of DreamBooth for SDXL does, "EDM-style"."""
+    options = {"prediction_type": prediction_type, "sigma_schedule": sigma_schedule}
+    theirs = diffusers.EDMDPMSolverMultistepScheduler(**options)
+    ours = genextras.EDMScheduler.from_config(theirs.config)
+    torch.testing.assert_close(ours.timesteps, theirs.timesteps, rtol=1e-6, atol=1e-6)
+    torch.testing.assert_close(ours.sigmas, theirs.sigmas, rtol=1e-5, atol=1e-7)
+    drawn = ours.timesteps[[0, 400, 999]]
+    places = [(ours.timesteps == t).nonzero().item() for t in drawn]
+    generator = torch.Generator().manual_seed(0)
+    data, noise, output = torch.randn(3, 3, 2, 4, 4, generator=generator)
+    sigma = ours.sigmas[places].reshape(3, 1, 1, 1)
+    noised = ours.add_noise(data, noise, drawn)
+    torch.testing.assert_close(noised, data + sigma * noise, rtol=1e-5, atol=1e-5)
+    for level in (sigma, 2.0):
+        for method, given in {
+            "precondition_inputs": (noised, level),
+            "precondition_noise": (level,),
+            "precondition_outputs": (noised, output, level),
+        }.items():
+            expected = getattr(theirs, method)(*given)
+            torch.testing.assert_close(getattr(ours, method)(*given), expected)
+    with pytest.raises(ValueError, match=r"Call set_timesteps\(n\) first"):
+        ours.step(output, ours.timesteps[0], noised)
+
+
+@pytest.mark.parametrize("prediction", ["epsilon", "sample", "v_prediction", "score"])
+def test_networks_without_preconditioning_tell_the_data_by_their_own_target(prediction):
+    scheduler = genextras.EDMScheduler(prediction_type=prediction, precondition=False)
+    data, noise = torch.randn(2, 3, 2, generator=torch.Generator().manual_seed(0)).double()
+    sigma = torch.tensor([[0.1], [1.0], [30.0]]).double()
+    target = {
+        "epsilon": noise,
+        "sample": data,
+        "v_prediction": noise - sigma * data,
+        "score": -noise / sigma,
+    }[prediction]
+    found = scheduler.precondition_outputs(data + sigma * noise, target, sigma)
+    torch.testing.assert_close(found, data)
