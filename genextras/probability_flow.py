@@ -14,7 +14,7 @@ from torch import Tensor
 from genextras.core.paths import SIGNALS
 from genextras.core.predictions import solve
 from genextras.schedulers.base import DiffusionScheduler
-from genextras.schedulers.edm import PRECONDITIONED, EDMScheduler
+from genextras.schedulers.edm import EDMScheduler
 from genextras.schedulers.flow import FlowMatchScheduler
 from genextras.schedulers.langevin import AnnealedLangevinScheduler
 from genextras.schedulers.sde import CLEANEST, SDEScheduler
@@ -57,8 +57,7 @@ class SchedulerPath:
         self.prediction, self.sigma_data = str(scheduler.config["prediction_type"]), 1.0
         if isinstance(scheduler, EDMScheduler):  # others may hold its options, and not mean them
             self.sigma_data = float(scheduler.config["sigma_data"])
-            if scheduler.config["precondition"]:
-                self.prediction = PRECONDITIONED.get(self.prediction, self.prediction)
+            self.prediction = scheduler._prediction
 
     @property
     def ends(self) -> tuple[float, float]:
@@ -73,7 +72,7 @@ class SchedulerPath:
         if isinstance(scheduler, SDEScheduler):
             labels = scheduler._labels_at(np.array([CLEANEST[config["sde"]], 1.0]))
         elif isinstance(scheduler, FlowMatchScheduler):
-            labels = np.array([1 / HIGHEST, 1.0]) * len(scheduler)
+            labels = scheduler._turned(np.array([1 / HIGHEST, 1.0])) * len(scheduler)
         elif self.family == "ve":
             return float(config["sigma_min"]), float(config["sigma_max"])
         else:

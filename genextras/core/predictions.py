@@ -24,6 +24,7 @@ TARGETS: dict[str, Callable[[Any, Any, float], tuple[Any, Any]]] = {
     "sample": lambda a, b, std: (0 * a + 1, 0 * a),  # F = x_0
     "v_prediction": lambda a, b, std: (-b, a),  # F = a ε - b x_0, arXiv:2202.00512 appendix D
     "flow_prediction": lambda a, b, std: (0 * a - 1, 0 * a + 1),  # F = ε - x_0, rectified flow
+    "flow_negative": lambda a, b, std: (0 * a + 1, 0 * a - 1),  # F = x_0 - ε, from noise to data
     "score": lambda a, b, std: (0 * a, -1 / b),  # F = ∇ log p = -ε/b
     "edm": _preconditioned,
     "edm_negative": lambda a, b, std: tuple(-w for w in _preconditioned(a, b, std)),

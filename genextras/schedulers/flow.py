@@ -13,10 +13,12 @@ from torch import Tensor
 from genextras.core.grids import SIGMA_GRIDS, shifted_time
 from genextras.core.predictions import solve
 from genextras.core.steps import Levels, Rows, euler_rows, heun_rows, levels_to, make_rows
-from genextras.schedulers.base import DiffusionScheduler
+from genextras.core.tables import result_dtypes
+from genextras.schedulers.base import DiffusionScheduler, Generators
 from genextras.schedulers.cursor import TRAINED
 from genextras.schedulers.grid import GridScheduler
 
+TOUCHING = 1e-6  # times no further apart are one
 SHIFTS = {"exponential": exp, "linear": float}  # factor on σ that the host's mu stands for
 
 
@@ -44,7 +46,8 @@ class FlowMatchScheduler(GridScheduler, SchedulerMixin):
     max_image_seq_len : int, default=4096
         Length of which it is ``max_shift``.
     invert_sigmas : bool, default=False
-        Only False; True belongs to one pipeline whose time runs backwards.
+        Whether the network's time runs from noise to data, as Mochi's: labels and ``sigmas`` tell
+        1 - t, and "flow_prediction" becomes "flow_negative", x_0 - ε.
     shift_terminal : float, optional
         Stretch the grid so that its last time is this one.
     use_karras_sigmas : bool, default=False
@@ -115,10 +118,9 @@ class FlowMatchScheduler(GridScheduler, SchedulerMixin):
         solver: str = "euler",
         compat: str = "none",
     ) -> None:
+        if invert_sigmas and prediction_type == "flow_prediction":
+            self.register_to_config(prediction_type="flow_negative")
         self._start()
-        if invert_sigmas:
-            cure = "Negate the network and keep the time from noise to data."
-            raise ValueError(self._message("invert_sigmas", "False", invert_sigmas, cure))
         if stochastic_sampling and solver == "heun":
             cure = "New noise in each step leaves nothing to average; take solver='euler'."
             raise ValueError(self._message("stochastic_sampling", "False with Heun", True, cure))
@@ -127,7 +129,7 @@ class FlowMatchScheduler(GridScheduler, SchedulerMixin):
         self.sigma_min, self.sigma_max = shifted_time(np.array([1e-3, 1.0]), self.shift).tolist()
         even = np.arange(num_train_timesteps, 0, -1) / num_train_timesteps
         time = even if use_dynamic_shifting else shifted_time(even, self.shift)
-        self._show(time * num_train_timesteps, time)
+        self._show(self._turned(time) * num_train_timesteps, self._turned(time))
 
     @property
     def shift(self) -> float:
@@ -191,15 +193,19 @@ class FlowMatchScheduler(GridScheduler, SchedulerMixin):
     def _label_range(self) -> tuple[float, float]:  # type: ignore[override]  # a fact of the config
         return 0.0, float(len(self))
 
+    def _turned(self, time: Any) -> Any:
+        """t as the network has it, or the other way round."""
+        return 1 - time if self.config["invert_sigmas"] else time
+
     def _levels(self, labels: Tensor) -> tuple[Tensor, Tensor]:
-        time = labels / len(self)
+        time = self._turned(labels / len(self))
         return 1 - time, time
 
     def _labels_of(self, sigmas: np.ndarray) -> np.ndarray:
-        return np.asarray(len(self) * sigmas / (1 + sigmas))
+        return np.asarray(len(self) * self._turned(sigmas / (1 + sigmas)))
 
     def _visible_sigmas(self, sigma: np.ndarray) -> np.ndarray:
-        return np.append(self._grid.b, self._grid.b_next[-1])
+        return np.asarray(self._turned(np.append(self._grid.b, self._grid.b_next[-1])))
 
     def _plan(self, n_steps: Any, timesteps: Any, sigmas: Any) -> tuple[np.ndarray, Levels]:
         if sigmas is not None:
@@ -215,8 +221,9 @@ class FlowMatchScheduler(GridScheduler, SchedulerMixin):
             raise ValueError(self._message("sigmas", "in (0, 1]", time.tolist(), cure))
         time = self._respaced(self._stretched(self._shifted(time)))
         is_told = sigmas is not None and self._told is not None
-        labels = self._descending("timesteps", self._told) if is_told else time * len(self)
-        return labels, levels_to(1 - time, time)
+        if is_told:
+            return self._descending("timesteps", self._told), levels_to(1 - time, time)
+        return self._turned(time) * len(self), levels_to(1 - time, time)
 
     def _shifted(self, time: np.ndarray) -> np.ndarray:
         if not self.config["use_dynamic_shifting"]:
@@ -243,6 +250,63 @@ class FlowMatchScheduler(GridScheduler, SchedulerMixin):
         if self.order == 2:
             return heun_rows(self._grid, prediction, 1.0, kappa=1.0)
         return euler_rows(self._grid, prediction)
+
+    def step(
+        self,
+        model_output: Tensor,
+        timestep: float | Tensor,
+        sample: Tensor,
+        generator: Generators = None,
+        return_dict: bool = True,
+        *,
+        per_token_timesteps: Tensor | None = None,
+    ) -> Any:
+        """Go from the level of ``timestep`` to the next one, or each token from its own.
+
+        Parameters
+        ----------
+        model_output : Tensor of shape (B, ...)
+            The network's prediction; with ``per_token_timesteps`` its negative, as the host has it.
+        timestep : number or Tensor of 1 or B elements
+            Label of the current level, of each sample if there are B.
+        sample : Tensor of shape (B, ...)
+            Current sample.
+        generator : torch.Generator or list of B of them, optional
+            Source of the noise, where there is any.
+        return_dict : bool, default=True
+            Whether to return an object with names, or a tuple.
+        per_token_timesteps : Tensor of shape (B, T), optional
+            Label of each token of samples (B, T, C), on the grid or not: its step of Euler ends at
+            the next lower level, and a token at 0 stays. The result has float32 at least.
+
+        Returns
+        -------
+        DDIMSchedulerOutput or tuple
+            ``prev_sample`` and ``pred_original_sample``, Tensors of shape (B, ...).
+        """
+        if per_token_timesteps is None:
+            return self._take(model_output, timestep, sample, generator, return_dict)
+        self._check_tokens()
+        index = self._index(timestep, sample)
+        sigmas = self.sigmas.to(sample.device)[:, None, None]
+        here = per_token_timesteps.to(sigmas) / len(self)
+        below = torch.where(sigmas < here - TOUCHING, sigmas, 0).amax(dim=0)
+        wide = sample.to(result_dtypes(model_output.dtype, sample.dtype)[1])
+        previous = wide + (here - below)[..., None] * model_output
+        data = wide + here[..., None] * model_output
+        self._step_index = index + 1 if isinstance(index, int) else None
+        if not return_dict:
+            return previous, data
+        return self._output(prev_sample=previous, pred_original_sample=data)
+
+    def _check_tokens(self) -> None:
+        """Refuse tokens of their own where a step is not one of Euler along the plain flow."""
+        config = self.config
+        is_plain = config["prediction_type"] == "flow_prediction" and config["solver"] == "euler"
+        if not is_plain or config["stochastic_sampling"]:
+            allowed = "None but with solver='euler' and prediction_type='flow_prediction'"
+            cure = "Choose these, and no stochastic_sampling."
+            raise ValueError(self._message("per_token_timesteps", allowed, "labels", cure))
 
     def scale_noise(self, sample: Tensor, timestep: Tensor, noise: Tensor) -> Tensor:
         """Diffuse data, under the name and in the order that flow pipelines use.

@@ -72,7 +72,7 @@ class TrainingPath(SchedulerPath):
         if isinstance(self.scheduler, BetaScheduler):
             return (u * len(self.scheduler)).floor()
         if isinstance(self.scheduler, FlowMatchScheduler):
-            return (EDGE + (1 - 2 * EDGE) * u) * len(self.scheduler)
+            return self.scheduler._turned(EDGE + (1 - 2 * EDGE) * u) * len(self.scheduler)
         ends = torch.tensor(self.ends, dtype=torch.float64)
         if self.family == "ve":
             low, high = ends.log()

@@ -4,8 +4,18 @@ from contextlib import contextmanager
 
 import diffusers
 import torch
+from PIL import Image
 
-__all__ = ["latent_coder", "seeded", "tiny_cogview4", "tiny_flux", "tiny_sd3", "tiny_sdxl"]
+__all__ = [
+    "latent_coder",
+    "seeded",
+    "tiny_cogview4",
+    "tiny_flux",
+    "tiny_ltx_condition",
+    "tiny_mochi",
+    "tiny_sd3",
+    "tiny_sdxl",
+]
 
 
 @contextmanager
@@ -103,6 +113,74 @@ def tiny_flux(scheduler):
         transformer=transformer, scheduler=scheduler, vae=latent_coder(1), **without_text(2)
     )
     return pipe, words()
+
+
+def masked_words():
+    """Embeddings of a prompt and of none, all of whose words count."""
+    found = {}
+    for seed, prefix in enumerate(("", "negative_")):
+        generator = torch.Generator().manual_seed(seed)
+        found[f"{prefix}prompt_embeds"] = torch.randn(1, 16, 32, generator=generator)
+        found[f"{prefix}prompt_attention_mask"] = torch.ones(1, 16, dtype=torch.bool)
+    return found
+
+
+def tiny_mochi(scheduler):
+    """Mochi, whose time runs from noise to data, and arguments of a call."""
+    sizes = (32, 32, 32, 32)
+    with seeded():
+        transformer = diffusers.MochiTransformer3DModel(
+            patch_size=2,
+            in_channels=12,
+            num_layers=2,
+            num_attention_heads=2,
+            attention_head_dim=8,
+            pooled_projection_dim=16,
+            text_embed_dim=32,
+            time_embed_dim=4,
+            max_sequence_length=16,
+        )
+        coder = diffusers.AutoencoderKLMochi(
+            encoder_block_out_channels=sizes,
+            decoder_block_out_channels=sizes,
+            layers_per_block=(1, 1, 1, 1, 1),
+        )
+    pipe = diffusers.MochiPipeline(
+        transformer=transformer, scheduler=scheduler, vae=coder, **without_text(1)
+    )
+    return pipe, masked_words() | {"num_frames": 7, "height": 16, "width": 16}
+
+
+def tiny_ltx_condition(scheduler):
+    """LTX with a first picture, whose tokens have times of their own, and arguments of a call."""
+    with seeded():
+        transformer = diffusers.LTXVideoTransformer3DModel(
+            in_channels=8,
+            out_channels=8,
+            num_layers=1,
+            num_attention_heads=2,
+            attention_head_dim=8,
+            cross_attention_dim=16,
+            caption_channels=32,
+        )
+        coder = diffusers.AutoencoderKLLTXVideo(
+            latent_channels=8,
+            block_out_channels=(8, 8, 8, 8),
+            decoder_block_out_channels=(8, 8, 8, 8),
+            layers_per_block=(1, 1, 1, 1, 1),
+            decoder_layers_per_block=(1, 1, 1, 1, 1),
+            spatio_temporal_scaling=(True, True, False, False),
+            decoder_spatio_temporal_scaling=(True, True, False, False),
+            decoder_inject_noise=(False,) * 5,
+            upsample_residual=(False,) * 4,
+            upsample_factor=(1,) * 4,
+            patch_size=1,
+        )
+    pipe = diffusers.LTXConditionPipeline(
+        transformer=transformer, scheduler=scheduler, vae=coder, **without_text(1)
+    )
+    image = Image.new("RGB", (32, 32), (90, 20, 200))
+    return pipe, masked_words() | {"image": image, "num_frames": 9, "height": 32, "width": 32}
 
 
 def tiny_sdxl(scheduler):

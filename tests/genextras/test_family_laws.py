@@ -287,7 +287,6 @@ def test_adaptive_flow_is_the_closed_form_and_goes_both_ways(kind):
     [
         (genextras.EDMScheduler, {"sigma_min": 90.0}, "Swap sigma_min and sigma_max"),
         (genextras.EDMScheduler, {"solver": "hein"}, "Did you mean 'heun'"),
-        (genextras.FlowMatchScheduler, {"invert_sigmas": True}, "invert_sigmas must be False"),
         (genextras.MultistepScheduler, {"solver_order": 5}, "solver_order must be 1, 2, 3 or 4"),
         (genextras.SDEScheduler, {"predictor": "euler"}, "predictor must be one of"),
     ],

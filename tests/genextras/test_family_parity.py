@@ -386,3 +386,57 @@ def test_inversion_undoes_each_step(prediction, spacing):
         y = x_0 = forward.step(outputs[-1], forward.timesteps[-1], start).prev_sample
         y = peer.step(outputs[-1], peer.timesteps[0], x_0).prev_sample
         assert (y - start).abs().max() > 1e-4
+
+
+@pytest.mark.parametrize("shift", [1.0, 3.0])
+def test_inverted_flows_equal_the_peer_and_diffuse_data_to_their_labels(shift):
+    """The peer's own scale_noise gives data where its labels say noise."""
+    theirs = diffusers.FlowMatchEulerDiscreteScheduler(shift=shift, invert_sigmas=True)
+    ours = genextras.FlowMatchScheduler.from_config(theirs.config)
+    levels = 1 - np.linspace(0, 0.9, 6) ** 1.5
+    for scheduler in (ours, theirs):
+        scheduler.set_timesteps(sigmas=levels)
+    torch.testing.assert_close(ours.timesteps, theirs.timesteps, rtol=1e-6, atol=1e-3)
+    torch.testing.assert_close(ours.sigmas, theirs.sigmas, rtol=1e-6, atol=1e-6)
+    generator = torch.Generator().manual_seed(0)
+    data, noise = torch.randn(2, 3, 4, generator=generator)
+    mine = peer = noise
+    for t, their_t in zip(ours.timesteps, theirs.timesteps, strict=True):
+        mine = ours.step(mine.tanh() + t / 1000, t, mine).prev_sample
+        peer = theirs.step(peer.tanh() + their_t / 1000, their_t, peer).prev_sample
+    torch.testing.assert_close(mine, peer, rtol=1e-5, atol=1e-5)
+    share = ours.sigmas[2]  # of data
+    noised = ours.scale_noise(data, ours.timesteps[2:3], noise)
+    torch.testing.assert_close(noised, share * data + (1 - share) * noise, rtol=1e-5, atol=1e-5)
+    ours.set_timesteps(1)
+    ended = ours.step(data - noise, ours.timesteps[0], noise)
+    torch.testing.assert_close(ended.prev_sample, data, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(ended.pred_original_sample, data, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_tokens_with_times_of_their_own_step_as_the_peers_do(dtype):
+    theirs = diffusers.FlowMatchEulerDiscreteScheduler(shift=2.0)
+    ours = genextras.FlowMatchScheduler.from_config(theirs.config, compat="diffusers")
+    generator = torch.Generator().manual_seed(0)
+    output, sample = torch.randn(2, 2, 7, 3, generator=generator).to(dtype)
+    for scheduler in (ours, theirs):
+        scheduler.set_timesteps(5)
+    for t, their_t in zip(ours.timesteps, theirs.timesteps, strict=True):
+        own = torch.tensor([[0.0, 100, 333, 500, 900, 1000, 1000], [1000.0] * 7]).minimum(t)
+        expected = theirs.step(output, their_t, sample, per_token_timesteps=own).prev_sample
+        found = ours.step(output, t, sample, per_token_timesteps=own)
+        torch.testing.assert_close(found.prev_sample, expected, rtol=1e-5, atol=1e-5)
+        assert ours.step_index == theirs.step_index
+        pair = ours.step(output, t, sample, return_dict=False, per_token_timesteps=own)
+        assert torch.equal(pair[0], found.prev_sample)
+        clean = sample.float() + own[..., None] / 1000 * output.float()  # output is the negative
+        torch.testing.assert_close(pair[1], clean, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("option", [{"solver": "heun"}, {"stochastic_sampling": True}])
+def test_tokens_with_times_of_their_own_want_plain_steps(option):
+    scheduler, x = genextras.FlowMatchScheduler(**option), torch.zeros(1, 2, 3)
+    scheduler.set_timesteps(4)
+    with pytest.raises(ValueError, match="per_token_timesteps must be None but with solver"):
+        scheduler.step(x, 1000.0, x, per_token_timesteps=torch.zeros(1, 2))

@@ -19,6 +19,8 @@ from tests.genextras.networks import (
     seeded,
     tiny_cogview4,
     tiny_flux,
+    tiny_ltx_condition,
+    tiny_mochi,
     tiny_sd3,
     tiny_sdxl,
 )
@@ -194,6 +196,29 @@ def test_a_swap_under_cogview4():
     torch.testing.assert_close(made, expected, rtol=1e-4, atol=1e-4)
     assert pipe.scheduler.timesteps[0] == 1000
     assert pipe.scheduler.timesteps[1] > 1000 * pipe.scheduler.sigmas[1]
+
+
+def frames(pipe, **options):
+    pipe.set_progress_bar_config(disable=True)
+    generator = torch.Generator().manual_seed(0)
+    return pipe(generator=generator, num_inference_steps=4, output_type="latent", **options).frames
+
+
+@pytest.mark.parametrize("options", [{"invert_sigmas": True}, {"invert_sigmas": True, "shift": 3}])
+def test_a_swap_under_mochi_whose_time_runs_from_noise_to_data(options):
+    pipe, call = tiny_mochi(diffusers.FlowMatchEulerDiscreteScheduler(**options))
+    expected = frames(pipe, **call)
+    pipe.scheduler = genextras.FlowMatchScheduler.from_config(pipe.scheduler.config)
+    torch.testing.assert_close(frames(pipe, **call), expected, rtol=1e-4, atol=1e-4)
+    pipe.scheduler = genextras.FlowMatchScheduler.from_config(pipe.scheduler.config, solver="heun")
+    assert frames(pipe, **call).isfinite().all()
+
+
+def test_a_swap_under_ltx_whose_tokens_have_times_of_their_own():
+    pipe, call = tiny_ltx_condition(diffusers.FlowMatchEulerDiscreteScheduler())
+    expected = frames(pipe, **call)
+    pipe.scheduler = matching(pipe.scheduler)
+    torch.testing.assert_close(frames(pipe, **call), expected, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("swap", SWAPS)

@@ -49,4 +49,5 @@ def test_target_weights_are_the_targets_definition(prediction):
 def test_what_says_something_about_pure_noise():
     """All targets that hold a share of data, and EDM's network, which gets x / sigma."""
     is_finite = {kind for kind in TARGETS if math.isfinite(solve(kind, *scales(0.0)).p.item())}
-    assert is_finite == {"sample", "v_prediction", "flow_prediction", "edm", "edm_negative"}
+    flows = {"flow_prediction", "flow_negative"}
+    assert is_finite == {"sample", "v_prediction", "edm", "edm_negative"} | flows

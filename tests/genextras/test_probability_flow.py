@@ -6,6 +6,7 @@ import torch
 
 import genextras
 from genextras.probability_flow import ProbabilityFlow
+from genextras.training import TrainingPath
 from tests.oracles.genextras_gaussian import GaussianNetwork
 
 STD, MEAN = 0.5, 0.3
@@ -17,6 +18,7 @@ MAKERS = {
     "multistep": genextras.MultistepScheduler,
     "EDM": genextras.EDMScheduler,
     "flow": genextras.FlowMatchScheduler,
+    "flow, inverted": lambda **options: genextras.FlowMatchScheduler(invert_sigmas=True, **options),
     "VP": genextras.SDEScheduler,
     "sub-VP": lambda **options: genextras.SDEScheduler(sde="sub-vp", **options),
     "VE": lambda **options: genextras.SDEScheduler(sde="ve", **options),
@@ -28,6 +30,7 @@ ENDS = {  # of the papers' defaults
     "multistep": (0.0100005, 157.407),
     "EDM": (0.002, 80.0),
     "flow": (0.001001, 1000.0),
+    "flow, inverted": (0.001001, 1000.0),
     "VP": (0.010493, 152.07),
     "sub-VP": (0.000110, 152.07),
     "VE": (0.010001, 50.0),
@@ -103,3 +106,33 @@ def test_options_of_another_class_are_not_taken_for_its_own():
     assert (flow.prediction, flow.sigma_data) == ("epsilon", 1.0)
     edm = ProbabilityFlow(lambda x, t: x, genextras.EDMScheduler(sigma_data=0.3))
     assert (edm.prediction, edm.sigma_data) == ("edm", 0.3)
+
+
+def plain_and_inverted():
+    """A flow's network for Gaussian data, and the same one in time from noise to data."""
+
+    def plain(x, t):
+        time = torch.as_tensor(t, dtype=x.dtype).reshape(-1, *[1] * (x.ndim - 1)) / 1000
+        data, noise = 0.25 * (1 - time) * x, time * x
+        return (noise - data) / (0.25 * (1 - time) ** 2 + time**2)
+
+    def inverted(x, t):
+        return -plain(x, 1000 - torch.as_tensor(t))
+
+    return (plain, {}), (inverted, {"invert_sigmas": True})
+
+
+def test_a_flow_whose_time_is_inverted_tells_the_same():
+    x = 0.5 * torch.randn(2, 5, generator=torch.Generator().manual_seed(0)).double()
+    found = []
+    for network, options in plain_and_inverted():
+        scheduler = genextras.FlowMatchScheduler(**options)
+        likely = genextras.likelihood(network, x, scheduler, trace="exact")
+        grid = genextras.optimise_grid(network, x, 4, scheduler=scheduler)
+        scheduler.set_timesteps(10)
+        noise = genextras.invert(network, x, scheduler)
+        path = TrainingPath(scheduler)
+        levels = path.levels(path.labels_at(torch.linspace(0, 0.9, 5, dtype=torch.float64)))
+        found.append([likely.log_likelihood, torch.tensor(grid.sigmas), noise, *levels])
+    for mine, other in zip(*found, strict=True):
+        torch.testing.assert_close(mine, other, rtol=1e-5, atol=1e-6)

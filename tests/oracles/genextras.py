@@ -44,6 +44,7 @@ def target(prediction, x_0, epsilon, alpha_bar):
         "sample": x_0,
         "v_prediction": a * epsilon - b * x_0,
         "flow_prediction": epsilon - x_0,
+        "flow_negative": x_0 - epsilon,
         "score": -epsilon / b,
     }[prediction]
 
