@@ -286,7 +286,7 @@ class FlowMatchScheduler(GridScheduler, SchedulerMixin):
         """
         if per_token_timesteps is None:
             return self._take(model_output, timestep, sample, generator, return_dict)
-        self._check_tokens()
+        self._check_tokens(per_token_timesteps, sample)
         index = self._index(timestep, sample)
         sigmas = self.sigmas.to(sample.device)[:, None, None]
         here = per_token_timesteps.to(sigmas) / len(self)
@@ -299,9 +299,16 @@ class FlowMatchScheduler(GridScheduler, SchedulerMixin):
             return previous, data
         return self._output(prev_sample=previous, pred_original_sample=data)
 
-    def _check_tokens(self) -> None:
-        """Refuse tokens of their own where a step is not one of Euler along the plain flow."""
-        config = self.config
+    def _check_tokens(self, labels: Tensor, sample: Tensor) -> None:
+        """Refuse labels that are not the tokens', and steps but those of Euler."""
+        config, shape = self.config, tuple(sample.shape[:-1])
+        if tuple(labels.shape) != shape or len(shape) != 2:
+            allowed, cure = (
+                "of shape (B, T) for samples (B, T, C)",
+                "Give one label for each token.",
+            )
+            got = f"{tuple(labels.shape)} for {tuple(sample.shape)}"
+            raise ValueError(self._message("per_token_timesteps", allowed, got, cure))
         is_plain = config["prediction_type"] == "flow_prediction" and config["solver"] == "euler"
         if not is_plain or config["stochastic_sampling"]:
             allowed = "None but with solver='euler' and prediction_type='flow_prediction'"

@@ -440,3 +440,11 @@ def test_tokens_with_times_of_their_own_want_plain_steps(option):
     scheduler.set_timesteps(4)
     with pytest.raises(ValueError, match="per_token_timesteps must be None but with solver"):
         scheduler.step(x, 1000.0, x, per_token_timesteps=torch.zeros(1, 2))
+
+
+@pytest.mark.parametrize("shape", [(1,), (1, 3), (2,), (1, 2, 3)])
+def test_there_is_one_time_for_each_token(shape):
+    scheduler, x = genextras.FlowMatchScheduler(), torch.zeros(1, 2, 3)
+    scheduler.set_timesteps(4)
+    with pytest.raises(ValueError, match=r"per_token_timesteps must be of shape \(B, T\)"):
+        scheduler.step(x, 1000.0, x, per_token_timesteps=torch.zeros(shape))
