@@ -48,13 +48,9 @@ class AdamCounts:
         tuple of float
             Learning rate, β₁, β₂, ε and steps of the actor's, then of the critics'.
         """
-        parts = ((self.actor, self.n_actor), (self.critic, self.n_critic))
-        groups = [(each.param_groups[0], n_steps) for each, n_steps in parts]
-        return tuple(
-            number
-            for group, n_steps in groups
-            for number in (group["lr"], *group["betas"], group["eps"], n_steps)
-        )
+        actor, critic = self.actor.param_groups[0], self.critic.param_groups[0]
+        of_actor = (actor["lr"], *actor["betas"], actor["eps"], self.n_actor)
+        return (*of_actor, critic["lr"], *critic["betas"], critic["eps"], self.n_critic)
 
 
 class SharedActorCritic(SharedMemory):
