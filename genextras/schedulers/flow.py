@@ -286,6 +286,8 @@ class FlowMatchScheduler(GridScheduler, SchedulerMixin):
         """
         if per_token_timesteps is None:
             return self._take(model_output, timestep, sample, generator, return_dict)
+        if getattr(model_output, "shape", None) != sample.shape:
+            self._refuse_shape(model_output, sample)
         self._check_tokens(per_token_timesteps, sample)
         index = self._index(timestep, sample)
         sigmas = self.sigmas.to(sample.device)[:, None, None]

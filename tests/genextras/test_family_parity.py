@@ -448,3 +448,5 @@ def test_there_is_one_time_for_each_token(shape):
     scheduler.set_timesteps(4)
     with pytest.raises(ValueError, match=r"per_token_timesteps must be of shape \(B, T\)"):
         scheduler.step(x, 1000.0, x, per_token_timesteps=torch.zeros(shape))
+    with pytest.raises(ValueError, match="model_output must"):
+        scheduler.step(x[:, :1], 1000.0, x, per_token_timesteps=torch.zeros(1, 2))
