@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rlextras.kernels.panels import PANEL
-from rlextras.kernels.plan import Layer
+from rlextras.kernels.plan import RELU, Layer
 from rlextras.kernels.tiles import LANES, padded
 
 N_IN, N_OUT, WEIGHT, BIAS, ACTIVATION, SLOPE = range(6)
@@ -22,6 +22,8 @@ N_COLUMNS = 10
 
 MAX_ROWS = 48
 """Rows of weights that one piece of a phase takes."""
+LARGE = 10_000
+"""Weights behind ReLU with which an order of samples saves more than it costs."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,18 @@ class Blueprint:
             for start, end in zip(starts, self.ends, strict=True)
         ]
         return max(widths) * PANEL
+
+    @property
+    def gains_by_order(self) -> bool:
+        """Whether batches are worth arranging: ``neighbours``.
+
+        Returns
+        -------
+        bool
+            Whether a large product has inputs that may be silent.
+        """
+        weights = self.table[1:, N_IN] * self.table[1:, N_OUT]
+        return bool(np.any((self.table[:-1, ACTIVATION] == RELU) & (weights >= LARGE)))
 
     @property
     def n_work(self) -> int:

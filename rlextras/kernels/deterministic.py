@@ -1,9 +1,10 @@
 """Updates of DDPG and TD3: critics, actor and targets, for a whole call of ``train``.
 
-Each update has five phases: by panels of samples, the targets; by panels, what backpropagates
-through the critics; by rows of weights, the gradients of the critics and their steps; by panels,
-the actor through the first critic; by rows, the actor's gradients and steps. A sum over samples is
-always taken by one thread in one order, so that the number of threads changes no bit.
+First the samples of each batch may be put into an order. Then each update has five phases: by
+panels of samples, the targets; by panels, what backpropagates through the critics; by rows of
+weights, the gradients of the critics and their steps; by panels, the actor through the first
+critic; by rows, the actor's gradients and steps. A sum over samples is always taken by one thread
+in one order, so that the number of threads changes no bit.
 """
 
 from typing import Any
@@ -22,6 +23,7 @@ from rlextras.kernels.actor_critic import (
     WEIGHT,
 )
 from rlextras.kernels.compiler import BLOCK, MATRIX, NUMBERS, TABLE, VECTOR, entry, kernel
+from rlextras.kernels.neighbours import arrange, restore
 from rlextras.kernels.panels import PANEL, add_product, find_live
 from rlextras.kernels.passes import (
     backward,
@@ -34,7 +36,7 @@ from rlextras.kernels.passes import (
     most_rows,
 )
 from rlextras.kernels.row_steps import rates_of, step_rows
-from rlextras.kernels.teams import CLOSED, HELP, begin, claim, end, finish, wait
+from rlextras.kernels.teams import CLOSED, HELP, WORDS, begin, claim, end, finish, wait
 from rlextras.kernels.tiles import FEW
 
 GAMMA, TAU, NOISE_CLIP, DELAY, N_BEFORE = range(5)
@@ -50,6 +52,23 @@ _ZERO, _HALF, _ONE, _TWO = (np.float32(x) for x in (0.0, 0.5, 1.0, 2.0))
 
 N_PHASES = 5
 """Of an update; one net at a time passes all panels, so that its weights stay in the cache."""
+
+
+def count_words(n_updates: int) -> int:
+    """Words that the threads of a call share.
+
+    Parameters
+    ----------
+    n_updates : int
+        Of the call.
+
+    Returns
+    -------
+    int
+        Those before the first phase, of the order, and of the phases of each update.
+    """
+    return (2 + N_PHASES * n_updates) * WORDS
+
 
 OBSERVATIONS, ACTIONS, NEXT_OBSERVATIONS = range(3)
 """Matrices of the storage: one row a transition."""
@@ -181,9 +200,9 @@ def _climb(
     )
     deltas[to : to + n_actions * PANEL] = _ZERO
     where = (to, table[ends[0], WEIGHT] + n_seen, delta_at + table[ends[0], DELTA])
-    steps = (wide, one, n_in, none, wide, none)
-    n_live = find_live(deltas, where[2], (n_out, n_columns), live)
-    add_product(deltas, theta, deltas, live, where, steps, (n_actions, n_columns, n_live, one))
+    n_live = find_live(deltas, where[2], (n_out, n_columns), live[0])
+    shape = (n_actions, n_columns, n_live, False)
+    add_product(deltas, theta, deltas, live, where, (wide, one, n_in, wide), shape)
     kind, slope = table[ends[0] - 1, ACTIVATION], from_bits(table[ends[0] - 1, SLOPE])
     actions = work[acted : acted + n_actions * PANEL]
     scale_by_derivative(deltas[to : to + n_actions * PANEL], actions, kind, slope)
@@ -267,6 +286,7 @@ def _rise(nets: tuple, data: tuple, field: tuple, words: np.ndarray, at: tuple) 
         types.int64[::1],
         _TOLD,
         MATRIX,
+        _INDICES,
         types.int64,
     )
 )
@@ -283,6 +303,7 @@ def update(
     words: np.ndarray,
     told: np.ndarray,
     errors: np.ndarray,
+    order: np.ndarray,
     role: int,
 ) -> None:
     """Do all updates of a call; several threads may do them together, each with a work of its own.
@@ -306,11 +327,14 @@ def update(
     field : tuple of ndarray of float32
         Deltas and inputs, which the threads share, and this thread's work.
     words : ndarray of int64
-        Of ``teams``, for ``N_PHASES`` of each update.
+        Of ``teams``: ``count_words`` of them.
     told : ndarray of float64, shape (updates, panels, 2)
         Becomes the losses of each update, in the place of its first panel; zero at first.
     errors : ndarray of float32, shape (updates, B)
         Becomes the mean of |Q_i - y| over the critics.
+    order : ndarray of int64, shape (updates, B) or (0, 0)
+        Becomes the order in which samples are taken, in which ``indices`` and ``noise`` are left,
+        too; without it, they are taken as they come.
     role : int
         ALONE or LEAD; or HELP, which stays for the calls that follow, as long as they do so soon.
         What the arguments hold may change between two calls.
@@ -319,15 +343,20 @@ def update(
     n_panels = np.int64((indices.shape[1] + PANEL - 1) // PANEL)
     stride = np.int64(deltas.size // n_panels)
     last = columns_of(indices.shape[1] - (n_panels - 1) * PANEL)
-    live = np.empty(most_rows(table), np.int64)
+    n_most = most_rows(table, np.int64(indices.shape[1]))
+    live = np.empty(n_most, np.int64), np.empty(n_most, np.int64)
+    size, n_seen = order.shape[1], matrices[OBSERVATIONS].shape[1]
+    room = np.empty((1 + n_seen, size), np.float32), np.empty((2, size), np.int64)
     grid, ours = (deltas, inputs, (n_panels, last), stride), (*field, live, n_panels, stride)
     nets, storage = (memory, table, ends), (matrices, columns)
-    n_phases = np.int64(N_PHASES * len(indices))
+    n_phases = np.int64(1 + N_PHASES * len(indices))
     number = begin(words, role, n_phases, np.int64(0))
     while number != CLOSED:
+        if size > 0:
+            arrange(matrices[OBSERVATIONS], (indices, noise), order, room, words, number)
         n_actor_steps = settings[ACTOR_ADAM + 4]
         for u in range(len(indices)):
-            phase, batch = np.int64(N_PHASES * u), indices[u]
+            phase, batch = np.int64(1 + N_PHASES * u), indices[u]
             does_actor = (settings[N_BEFORE] + u + 1) % settings[DELAY] == 0
             data = (storage, batch, noise[u], settings, told[u], errors[u])
             _prepare(nets, data, ours, words, (number, phase))
@@ -345,6 +374,8 @@ def update(
         if role != HELP:
             end(words, n_phases)
             _add_up(told)
+            if size > 0:
+                restore(errors, order, room)
             break
         number = begin(words, role, n_phases, number)
 
@@ -397,7 +428,8 @@ def act(
             for j in range(out.shape[2]):
                 _write_actions(work[at + j], bounds, out, b, j)
         return
-    order, live = np.arange(len(observations)), np.empty(most_rows(table), np.int64)
+    order, n_most = np.arange(len(observations)), most_rows(table, none)
+    live = np.empty(n_most, np.int64), np.empty(n_most, np.int64)
     for start in range(0, len(observations), PANEL):
         n: Any = min(np.int64(PANEL), len(observations) - start)
         gather(observations, order, (start, n), work, none)

@@ -1,9 +1,9 @@
 """Matrix products of larger networks: samples in panels, and tiles of sums that live in registers.
 
 A panel holds the same quantities of ``PANEL`` samples, one row a unit: what a tile reads follows
-in memory, at any size of the batch, and nearly all tiles are wide. A tile takes 6 rows. Of columns
-it takes a whole panel with AVX-512: 24 sums, 10 loads for 24 products, and weights are read once
-for 64 samples. With AVX2 it takes 16: 12 sums, half as many again as hide the latency of one.
+in memory, at any size of the batch. A tile takes 6 rows and all columns: with AVX-512 64 of them,
+24 sums, 10 loads for 24 products; with AVX2 16, 12 sums, half as many again as hide the latency of
+one.
 
 Of ReLU's units, many are silent for all samples of a panel: a product leaves such rows out.
 """
@@ -15,51 +15,82 @@ import numpy as np
 from rlextras.kernels.compiler import kernel
 from rlextras.kernels.tiles import HAS_AVX512, LANES, is_zero, product_tile
 
-PANEL = 64
-"""Samples in a panel."""
-WIDE = 64 if HAS_AVX512 else LANES  # columns of a tile whose 6 rows of sums fill the registers
-DEPTH = 128  # what a tile reads of x, 32 kB of a panel, stays in the first cache for all rows
+PANEL = 64 if HAS_AVX512 else LANES
+"""Samples in a panel: columns of a tile whose 6 rows of sums fill the registers."""
+DEPTH = 8_192 // PANEL  # what a tile reads of x, 32 kB, stays in the first cache for all rows
 
 
 def _strip(lanes: int) -> Any:
     """Make the product for all rows and some columns."""
-    six, four, pair, single = (product_tile(rows, lanes, picks=True) for rows in (6, 4, 2, 1))
+    six, four, pair, single = (product_tile(rows, lanes, n_lists=1) for rows in (6, 4, 2, 1))
 
     @kernel()
     def strip(
         out: np.ndarray,
         a: np.ndarray,
         x: np.ndarray,
-        live: np.ndarray,
+        lists: tuple,
         at: tuple,
         steps: tuple,
         shape: tuple,
     ) -> None:
-        out_at, a_at, x_at, live_at = at
-        out_row, a_row, a_column, a_outer, x_row, x_outer = steps
-        n_rows, depth, n_outer = shape
+        reads, _ = lists
+        out_at, a_at, x_at, k = at
+        out_row, a_row, a_column, x_row = steps
+        n_rows, depth = shape
         r = np.int64(0)
         while r < n_rows:
-            here = (out_at + r * out_row, out_row, a_at + r * a_row, a_row, a_column, x_at, x_row)
-            where = (*here, depth, n_outer, a_outer, x_outer, live_at)
+            here = (out_at + r * out_row, out_row, a_at + r * a_row, a_row, a_column)
+            where = (*here, x_at, x_row, depth, k)
             if n_rows - r >= 6:
-                six(out, a, x, where, live)
+                six(out, a, x, where, reads)
                 r += 6
             elif n_rows - r >= 4:
-                four(out, a, x, where, live)
+                four(out, a, x, where, reads)
                 r += 4
             elif n_rows - r >= 2:
-                pair(out, a, x, where, live)
+                pair(out, a, x, where, reads)
                 r += 2
             else:
-                single(out, a, x, where, live)
+                single(out, a, x, where, reads)
                 r += 1
 
     return strip
 
 
-_wide, _narrow = _strip(WIDE), _strip(LANES)
-_HAS_WIDE = WIDE > LANES  # otherwise one strip is all that there is to compile
+def _strip_of_some(lanes: int) -> Any:
+    """Make the product for the rows of a list and some columns."""
+    six, pair, single = (product_tile(rows, lanes, n_lists=2) for rows in (6, 2, 1))
+
+    @kernel()
+    def strip_of_some(
+        out: np.ndarray,
+        a: np.ndarray,
+        x: np.ndarray,
+        lists: tuple,
+        at: tuple,
+        shape: tuple,
+    ) -> None:
+        (reads, rows), (n_rows, depth, k) = lists, shape
+        r = np.int64(0)
+        while r < n_rows:
+            where = (*at, depth, k, r)
+            if n_rows - r >= 6:
+                six(out, a, x, where, reads, rows)
+                r += 6
+            elif n_rows - r >= 2:
+                pair(out, a, x, where, reads, rows)
+                r += 2
+            else:
+                single(out, a, x, where, reads, rows)
+                r += 1
+
+    return strip_of_some
+
+
+_wide, _narrow = _strip(PANEL), _strip(LANES)
+_some_wide, _some_narrow = _strip_of_some(PANEL), _strip_of_some(LANES)
+_HAS_WIDE = PANEL > LANES  # otherwise one strip is all that there is to compile
 
 
 @kernel()
@@ -80,10 +111,11 @@ def is_silent(x: np.ndarray, at: np.int64, n_columns: np.int64) -> bool:
     bool
         Not so with NaN in it.
     """
-    c = at
-    while c < at + n_columns and is_zero(x, c):
+    is_all, c = is_zero(x, at), np.int64(LANES)
+    while _HAS_WIDE and is_all and c < n_columns:
+        is_all = is_zero(x, at + c)
         c += LANES
-    return bool(c >= at + n_columns)
+    return is_all
 
 
 @kernel()
@@ -110,8 +142,7 @@ def find_live(x: np.ndarray, at: np.int64, shape: tuple, live: np.ndarray) -> np
     n_live = np.int64(0)
     for r in range(n_rows):
         live[n_live] = r  # the next one comes in the place of a silent one
-        if not is_silent(x, at + r * PANEL, n_columns):
-            n_live += 1
+        n_live += not is_silent(x, at + r * PANEL, n_columns)
     return n_live
 
 
@@ -120,38 +151,46 @@ def add_product(
     out: np.ndarray,
     a: np.ndarray,
     x: np.ndarray,
-    live: np.ndarray,
+    lists: tuple,
     at: tuple,
     steps: tuple,
     shape: tuple,
 ) -> None:
-    """Add a matrix product to a matrix: out += Σ_o A_o x_o, over some columns of A and rows of x.
+    """Add a matrix product to a matrix: out += A x, over some columns of A and rows of x.
 
     Parameters
     ----------
     out, a, x : ndarray of float32, one dimension
         Where the matrices stand.
-    live : ndarray of int64
-        Which columns of A_o and rows of x_o are meant.
+    lists : tuple of (ndarray of int64, ndarray of int64)
+        Which columns of A and rows of x are meant, and which rows of out and A.
     at : tuple of (int, int, int)
-        Offsets of out (rows, columns), A_0 (rows, depth) and x_0 (depth, columns) in them.
-    steps : tuple of six int
-        From row to row of out; from row to row, column to column and A_o to A_o+1; from row to row
-        of x_o, and x_o to x_o+1.
-    shape : tuple of (int, int, int, int)
-        Rows, columns (a multiple of ``LANES``), how many are meant, and how many o.
+        Offsets of out (rows, columns), A (rows, depth) and x (depth, columns) in them.
+    steps : tuple of four int
+        From row to row of out; from row to row and column to column of A; from row to row of x.
+    shape : tuple of (int, int, int, bool)
+        Rows; columns, a multiple of ``LANES``; how many of the depth are meant; and whether the
+        second list is: otherwise the rows are the first ones.
     """
     out_at, a_at, x_at = at
-    n_rows, n_columns, depth, n_outer = shape
+    out_row, a_row, a_column, x_row = steps
+    n_rows, n_columns, depth, picks_rows = shape
     n_blocks = (depth + DEPTH - 1) // DEPTH
     for block in range(n_blocks):
-        k, end = depth * block // n_blocks, depth * (block + 1) // n_blocks
-        c = np.int64(0)
+        k = depth * block // n_blocks
+        n, c = depth * (block + 1) // n_blocks - k, np.int64(0)
         while c < n_columns:
-            here, piece = (out_at + c, a_at, x_at + c, k), (n_rows, end - k, n_outer)
-            if _HAS_WIDE and n_columns - c >= WIDE:
-                _wide(out, a, x, live, here, steps, piece)
-                c += WIDE
+            is_wide = _HAS_WIDE and n_columns - c >= PANEL
+            if picks_rows:
+                here = (out_at + c, out_row, a_at, a_row, a_column, x_at + c, x_row)
+                if is_wide:
+                    _some_wide(out, a, x, lists, here, (n_rows, n, k))
+                else:
+                    _some_narrow(out, a, x, lists, here, (n_rows, n, k))
             else:
-                _narrow(out, a, x, live, here, steps, piece)
-                c += LANES
+                where = (out_at + c, a_at, x_at + c, k)
+                if is_wide:
+                    _wide(out, a, x, lists, where, steps, (n_rows, n))
+                else:
+                    _narrow(out, a, x, lists, where, steps, (n_rows, n))
+            c += PANEL if is_wide else LANES

@@ -18,7 +18,8 @@ from rlextras.kernels.actor_critic import (
 )
 from rlextras.kernels.compiler import kernel
 from rlextras.kernels.panels import PANEL, add_product, find_live
-from rlextras.kernels.tiles import LANES, row_product, turn
+from rlextras.kernels.plan import RELU
+from rlextras.kernels.tiles import LANES, fill, row_product, turn
 
 _ZERO = np.float32(0.0)
 
@@ -37,27 +38,29 @@ def columns_of(n: np.int64) -> np.int64:
     int64
         The next multiple of ``LANES``.
     """
-    return np.int64((n + LANES - 1) // LANES * LANES)
+    return np.int64(LANES if PANEL == LANES else (n + LANES - 1) // LANES * LANES)
 
 
 @kernel()
-def most_rows(table: np.ndarray) -> np.int64:
+def most_rows(table: np.ndarray, n: np.int64) -> np.int64:
     """Count the rows that lists may have to name.
 
     Parameters
     ----------
     table : ndarray of int64
         The layers.
+    n : int64
+        Samples of a batch.
 
     Returns
     -------
     int64
-        Inputs or outputs of a layer, or the samples of a panel and the rows of a piece.
+        Inputs or outputs of a layer, the samples of all panels, or the rows of a piece.
     """
-    most = np.int64(PANEL + MAX_ROWS + 1)
+    most = max(n + PANEL, np.int64(MAX_ROWS + 1))
     for i in range(len(table)):
         most = max(most, table[i, N_IN], table[i, N_OUT])
-    return most
+    return np.int64(most + 1)
 
 
 @kernel()
@@ -66,7 +69,7 @@ def forward(
     table: np.ndarray,
     layers: tuple,
     units: np.ndarray,
-    live: np.ndarray,
+    live: tuple,
     at: tuple,
 ) -> None:
     """Compute the units of a network in a panel.
@@ -81,24 +84,25 @@ def forward(
         Rows of the network in the table.
     units : ndarray of float32, one dimension
         Its input is set; its units follow.
-    live : ndarray of int64
-        Room for ``most_rows`` numbers.
+    live : tuple of (ndarray of int64, ndarray of int64)
+        Room for two lists of ``most_rows`` numbers.
     at : tuple of (int64, int64)
         Where they begin, and the columns that hold samples, a multiple of ``LANES``; what stands in
         the others means nothing.
     """
     first, end = layers
     start, n_columns = at
-    one, none, wide = np.int64(1), np.int64(0), np.int64(PANEL)
+    one, wide = np.int64(1), np.int64(PANEL)
     x_at = start
     for i in range(first, end):
         n_in, n_out, bias = table[i, N_IN], table[i, N_OUT], table[i, BIAS]
         out_at = start + table[i, UNIT]
         for r in range(n_out):
-            units[out_at + r * PANEL : out_at + r * PANEL + n_columns] = theta[bias + r]
-        where, steps = (out_at, table[i, WEIGHT], x_at), (wide, n_in, one, none, wide, none)
-        n_live = find_live(units, x_at, (n_in, n_columns), live)
-        add_product(units, theta, units, live, where, steps, (n_out, n_columns, n_live, one))
+            for c in range(0, n_columns, LANES):
+                fill(units, out_at + r * PANEL + c, theta[bias + r])
+        where, steps = (out_at, table[i, WEIGHT], x_at), (wide, n_in, one, wide)
+        n_live = find_live(units, x_at, (n_in, n_columns), live[0])
+        add_product(units, theta, units, live, where, steps, (n_out, n_columns, n_live, False))
         outputs = units[out_at : out_at + n_out * PANEL]
         activate(outputs, table[i, ACTIVATION], from_bits(table[i, SLOPE]))
         x_at = out_at
@@ -136,7 +140,7 @@ def backward(
     layers: tuple,
     units: np.ndarray,
     deltas: np.ndarray,
-    live: np.ndarray,
+    live: tuple,
     at: tuple,
 ) -> None:
     """Compute deltas of all layers but the last, whose own are set.
@@ -153,26 +157,28 @@ def backward(
         What ``forward`` computed.
     deltas : ndarray of float32, one dimension
         Gradients by what stands before each activation.
-    live : ndarray of int64
+    live : tuple of (ndarray of int64, ndarray of int64)
         Room, as for ``forward``.
     at : tuple of (int64, int64, int64)
         Where units and deltas of this panel begin, and its columns, as for ``forward``.
     """
     first, end = layers
     start, delta_at, n_columns = at
-    one, none, wide = np.int64(1), np.int64(0), np.int64(PANEL)
+    one, wide = np.int64(1), np.int64(PANEL)
     for i in range(end - 1, first, -1):
         n_in, n_out = table[i, N_IN], table[i, N_OUT]
         here, below = delta_at + table[i, DELTA], delta_at + table[i - 1, DELTA]
         below_end = below + n_in * PANEL
         deltas[below:below_end] = _ZERO
-        steps = (wide, one, n_in, none, wide, none)
-        where = (below, table[i, WEIGHT], here)
-        n_live = find_live(deltas, here, (n_out, n_columns), live)
-        add_product(deltas, theta, deltas, live, where, steps, (n_in, n_columns, n_live, one))
         from_unit = start + table[i - 1, UNIT]
         outputs = units[from_unit : from_unit + n_in * PANEL]
         kind, slope = table[i - 1, ACTIVATION], from_bits(table[i - 1, SLOPE])
+        n_live, n_rows = find_live(deltas, here, (n_out, n_columns), live[0]), n_in
+        if kind == RELU:  # its derivative is zero where it is
+            n_rows = find_live(units, from_unit, (n_in, n_columns), live[1])
+        where, steps = (below, table[i, WEIGHT], here), (wide, one, n_in, wide)
+        shape = (n_rows, n_columns, n_live, kind == RELU)
+        add_product(deltas, theta, deltas, live, where, steps, shape)
         scale_by_derivative(deltas[below:below_end], outputs, kind, slope)
 
 

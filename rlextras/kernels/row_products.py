@@ -31,10 +31,9 @@ def add_product(out: np.ndarray, a: np.ndarray, x: np.ndarray, at: tuple, shape:
     """
     out_at, a_at, x_at = at
     n_rows, a_row, a_column, depth, n_columns = shape
-    one, none, lanes = np.int64(1), np.int64(0), np.int64(LANES)
     for c in range(0, n_columns, LANES):
-        to, strip, r = out_at + c, x_at + c * depth, none
-        rest = (a_column, strip, lanes, depth, one, none, none)
+        to, strip, r = out_at + c, x_at + c * depth, np.int64(0)
+        rest = (a_column, strip, np.int64(LANES), depth)
         while r + ROWS <= n_rows:
             _all(out, a, x, (to + r * n_columns, n_columns, a_at + r * a_row, a_row, *rest))
             r += ROWS

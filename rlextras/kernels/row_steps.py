@@ -42,17 +42,12 @@ def _multiply(table: np.ndarray, layer: int, field: tuple, room: tuple, at: tupl
     _, inputs, (n_panels, last), _ = field
     work, live = room
     products, packed, n_rows = at
-    ld, wide, one = table[layer, LD], np.int64(PANEL), np.int64(1)
+    ld, one, n_samples = table[layer, LD], np.int64(1), (n_panels - 1) * PANEL + last
     work[products : products + n_rows * ld] = _ZERO
-    for b in range(PANEL):
-        live[b] = b
-    steps = (ld, n_panels * wide, one, wide, ld, wide * ld)
-    n_whole = n_panels if last == PANEL else n_panels - 1
-    for is_last in range(1 if last == PANEL else 2):  # full panels together, then the last one
-        n_before, n_samples, n_outer = (n_whole, last, one) if is_last else (0, wide, n_whole)
-        x_at = table[layer, INPUTS] + n_before * wide * ld
-        where = (products, packed + n_before * wide, x_at)
-        add_product(work, work, inputs, live, where, steps, (n_rows, ld, n_samples, n_outer))
+    for b in range(n_samples):
+        live[0][b] = b
+    where, steps = (products, packed, table[layer, INPUTS]), (ld, n_panels * PANEL, one, ld)
+    add_product(work, work, inputs, live, where, steps, (n_rows, ld, n_samples, False))
 
 
 @kernel()
@@ -60,21 +55,21 @@ def _gradients(table: np.ndarray, rows: tuple, field: tuple, room: tuple) -> Non
     """Gradients of some rows of weights, then of their biases: zero where no delta is."""
     layer, first, n_rows = rows
     deltas, _, grid, stride = field
-    work, live = room
+    work, (_, live) = room
     n_in, ld, width = table[layer, N_IN], table[layer, LD], grid[0] * PANEL
     products = n_rows * (n_in + 1)
     packed = products + n_rows * ld
     n_live = np.int64(0)
     for r in range(n_rows):
         at, to = table[layer, DELTA] + (first + r) * PANEL, packed + n_live * width
-        live[PANEL + n_live] = r  # the next one comes in the place of a silent one
+        live[n_live] = r  # the next one comes in the place of a silent one
         if not _pack(deltas, at, (grid, stride), work, to):
             n_live += 1
     _multiply(table, layer, field, room, (products, packed, n_live))
-    live[PANEL + n_live] = n_rows
+    live[n_live] = n_rows
     n_done = np.int64(0)
     for r in range(n_rows):  # what is written behind a row, the next one writes again
-        if live[PANEL + n_done] == r:
+        if live[n_done] == r:
             for k in range(0, n_in, LANES):
                 move(work, work, (r * n_in + k, products + n_done * ld + k))
             n_done += 1
@@ -84,7 +79,7 @@ def _gradients(table: np.ndarray, rows: tuple, field: tuple, room: tuple) -> Non
     work[biases : biases + n_rows] = _ZERO
     for i in range(n_live):
         n_samples = width - PANEL + grid[1]
-        work[biases + live[PANEL + i]] = _sum(work, packed + i * width, n_samples)
+        work[biases + live[i]] = _sum(work, packed + i * width, n_samples)
 
 
 @kernel()

@@ -79,54 +79,49 @@ def _fma(builder: Any, a: Any, b: Any, c: Any) -> Any:
     return builder.fadd(builder.fmul(a, b, flags=("contract",)), c, flags=("contract",))
 
 
-def product_tile(rows: int, lanes: int, *, picks: bool = False) -> Any:
-    """Make the tile out[r, :] += Σ_o Σ_k a[r, k, o] x[k, o, :] for some rows and columns.
+def product_tile(rows: int, lanes: int, *, n_lists: int = 0) -> Any:
+    """Make the tile out[r, :] += Σ_k a[r, k] x[k, :] for some rows and columns.
 
     Parameters
     ----------
     rows, lanes : int
         Rows and columns whose sums stay in registers.
-    picks : bool, default=False
-        Whether a list tells which k are meant; all of them otherwise.
+    n_lists : {0, 1, 2}, default=0
+        Whether a list tells which k are meant, and another one which r; all of them otherwise.
 
     Returns
     -------
     callable
         A part of kernels: takes out, a, x, and the offset of out, its step from row to row, the
         offset of a, its steps from row to row and column to column, the offset of x, its step from
-        row to row, how many k, how many o, and the steps of a and x from o to o. The list, and
-        where in it to begin, follow where there is one.
+        row to row, how many k, and where in each list to begin; then the lists.
     """
 
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         out, a, x = _pointers(context, builder, arguments, signature.args)
         at = cgutils.unpack_tuple(builder, arguments[3])
-        out_at, out_row, a_at, a_row, a_column, x_at, x_row, depth = at[:8]
-        n_outer, a_outer, x_outer, *picked_at = at[8:]
-        picked = [
-            builder.gep(context.make_array(kind)(context, builder, each).data, picked_at)
-            for each, kind in zip(arguments[4:], signature.args[4:], strict=True)
+        out_at, out_row, a_at, a_row, a_column, x_at, x_row, depth, *starts = at
+        lists = [
+            builder.gep(context.make_array(kind)(context, builder, each).data, [start])
+            for each, kind, start in zip(arguments[4:], signature.args[4:], starts, strict=True)
         ]
-        sums, homes = [], []
-        for r in range(rows):
-            place = builder.add(out_at, builder.mul(out_row, WORD(r)))
+        numbers: list[Any] = [WORD(r) for r in range(rows)]
+        for named in lists[1:]:
+            numbers = [builder.load(builder.gep(named, [each])) for each in numbers]
+        sums, homes, firsts = [], [], []
+        for number in numbers:
+            place = builder.add(out_at, builder.mul(out_row, number))
             homes.append(_vector_at(builder, out, place, lanes))
-            sums.append(cgutils.alloca_once_value(builder, builder.load(homes[r], align=4)))
-        with cgutils.for_range(builder, n_outer) as outer:
-            a_start = builder.add(a_at, builder.mul(outer.index, a_outer))
-            x_start = builder.add(x_at, builder.mul(outer.index, x_outer))
-            firsts = [
-                builder.gep(a, [builder.add(a_start, builder.mul(a_row, WORD(r)))])
-                for r in range(rows)
-            ]
-            with cgutils.for_range(builder, depth) as loop:
-                k = builder.load(builder.gep(picked[0], [loop.index])) if picks else loop.index
-                row = builder.add(x_start, builder.mul(k, x_row))
-                vector = builder.load(_vector_at(builder, x, row, lanes), align=4)
-                step = builder.mul(k, a_column)
-                for first, total in zip(firsts, sums, strict=True):
-                    weight = _splat(builder, builder.load(builder.gep(first, [step])), lanes)
-                    builder.store(_fma(builder, weight, vector, builder.load(total)), total)
+            sums.append(cgutils.alloca_once_value(builder, builder.load(homes[-1], align=4)))
+            firsts.append(builder.gep(a, [builder.add(a_at, builder.mul(a_row, number))]))
+        with cgutils.for_range(builder, depth) as loop:
+            k = builder.load(builder.gep(lists[0], [loop.index])) if lists else loop.index
+            row = builder.add(x_at, builder.mul(k, x_row))
+            vector = builder.load(_vector_at(builder, x, row, lanes), align=4)
+            step = builder.mul(k, a_column)
+            for first, total in zip(firsts, sums, strict=True):
+                weight = _splat(builder, builder.load(builder.gep(first, [step])), lanes)
+                builder.store(_fma(builder, weight, vector, builder.load(total)), total)
         for home, total in zip(homes, sums, strict=True):
             builder.store(builder.load(total), home, align=4)
         return context.get_dummy_value()
@@ -136,10 +131,14 @@ def product_tile(rows: int, lanes: int, *, picks: bool = False) -> Any:
         return types.void(out, a, x, at), emit
 
     @_intrinsic
-    def picking(typingctx: Any, out: Any, a: Any, x: Any, at: Any, picked: Any) -> Any:
-        return types.void(out, a, x, at, picked), emit
+    def picking(typingctx: Any, out: Any, a: Any, x: Any, at: Any, ks: Any) -> Any:
+        return types.void(out, a, x, at, ks), emit
 
-    return picking if picks else tile
+    @_intrinsic
+    def choosing(typingctx: Any, out: Any, a: Any, x: Any, at: Any, ks: Any, rs: Any) -> Any:
+        return types.void(out, a, x, at, ks, rs), emit
+
+    return (tile, picking, choosing)[n_lists]
 
 
 def _halves(builder: Any, a: Any, b: Any, width: int) -> Any:
@@ -275,6 +274,37 @@ def move(typingctx: Any, out: Any, x: Any, at: Any) -> Any:
     return types.void(out, x, at), _emit_move
 
 
+def _emit_fill(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    """One store of a splat."""
+    pointer = context.make_array(signature.args[0])(context, builder, arguments[0]).data
+    row = _splat(builder, arguments[2], LANES)
+    builder.store(row, _vector_at(builder, pointer, arguments[1], LANES), align=4)
+    return context.get_dummy_value()
+
+
+@_intrinsic
+def fill(typingctx: Any, out: Any, at: Any, value: Any) -> Any:
+    """Write a number ``LANES`` times.
+
+    Parameters
+    ----------
+    typingctx : object
+        Numba's; callers leave it out.
+    out : ndarray of float32, one dimension
+        Where to.
+    at : int
+        Offset of the first.
+    value : float32
+        The number.
+
+    Returns
+    -------
+    None
+        It is written.
+    """
+    return types.void(out, at, value), _emit_fill
+
+
 def _emit_is_zero(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
     """One bit for each number, looked at together."""
     pointer = context.make_array(signature.args[0])(context, builder, arguments[0]).data
@@ -325,13 +355,12 @@ def add_product(out: np.ndarray, a: np.ndarray, x: np.ndarray, at: tuple, shape:
     """
     out_at, a_at, x_at = at
     n_rows, a_row, a_column, depth, ld = shape
-    whole, one, none = n_rows - n_rows % ROWS, np.int64(1), np.int64(0)
-    lane = none
+    whole, lane = n_rows - n_rows % ROWS, np.int64(0)
     while lane < ld:
         is_wide = ld - lane >= WIDE
         for r in range(0, whole, ROWS):
             to, row = out_at + r * ld + lane, a_at + r * a_row
-            where = (to, ld, row, a_row, a_column, x_at + lane, ld, depth, one, none, none)
+            where = (to, ld, row, a_row, a_column, x_at + lane, ld, depth)
             if is_wide:
                 _wide(out, a, x, where)
             else:
@@ -340,7 +369,7 @@ def add_product(out: np.ndarray, a: np.ndarray, x: np.ndarray, at: tuple, shape:
             row = a_at + r * a_row
             for k in range(lane, lane + (WIDE if is_wide else LANES), LANES):
                 to = out_at + r * ld + k
-                where = (to, ld, row, a_row, a_column, x_at + k, ld, depth, one, none, none)
+                where = (to, ld, row, a_row, a_column, x_at + k, ld, depth)
                 _row(out, a, x, where)
         lane += WIDE if is_wide else LANES
 

@@ -35,6 +35,8 @@ class Call:
         Deltas and inputs; and a work for each thread.
     pace : Pace
         Of calls of this kind.
+    is_arranged : bool
+        Whether the samples of a batch are put into an order.
     """
 
     def __init__(
@@ -44,6 +46,8 @@ class Call:
         shapes: tuple[tuple[int, ...], tuple[int, ...]],
         room: tuple[tuple[np.ndarray, ...], Sequence[np.ndarray]],
         pace: "Pace",
+        *,
+        is_arranged: bool,
     ) -> None:
         kernels, teams = load("deterministic"), load("teams")
         self._run, self._teams = kernels.update, teams
@@ -55,9 +59,10 @@ class Call:
         self.settings = np.empty(kernels.N_SETTINGS)
         self.told = np.zeros((n_updates, n_panels, 2))
         self.errors = np.empty((n_updates, n), np.float32)
-        self._words = cleared((1 + n_updates * kernels.N_PHASES) * teams.WORDS, np.int64)
+        self._words = cleared(kernels.count_words(n_updates), np.int64)
         given = (*networks, *storage, self.indices, self.noise, self.settings)
-        told = (self._words, self.told, self.errors)
+        order = np.empty(shapes[0] if is_arranged else (0, 0), np.int64)
+        told = (self._words, self.told, self.errors, order)
         self._given = [(*given, (*field, work), *told) for work in works]
         self._helpers: list[Future[None]] = []
         self._pool: ThreadPoolExecutor | None = None

@@ -254,7 +254,8 @@ class SharedActorCritic(SharedMemory):
         for _ in range(len(works), min(n_threads, plan.n_panels)):
             works.append(cleared(works[0].size, np.float32))
         networks_ = (self.memory.reshape(-1), plan.table, plan.ends)
-        call = self._call = Call(networks_, storage, shapes, (field, works), pace)
+        given = networks_, storage, shapes, (field, works), pace
+        call = self._call = Call(*given, is_arranged=plan.gains_by_order)
         return call
 
     def _room(self, n: int) -> Any:

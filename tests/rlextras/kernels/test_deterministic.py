@@ -13,7 +13,7 @@ from torch.testing import assert_close
 from rlextras.kernels import deterministic
 from rlextras.kernels.actor_critic import BIAS, N_OUT, blueprint
 from rlextras.kernels.plan import IDENTITY, RELU, TANH, Layer
-from rlextras.kernels.teams import ALONE, BELL, CLOSED, HELP, LEAD, WORDS
+from rlextras.kernels.teams import ALONE, BELL, CLOSED, HELP, LEAD
 from tests.oracles.rlextras_deterministic import run, twin_of_updates
 
 SLOPE, N_ROWS, NONE = 0.3, 60, np.empty(0, np.float32)
@@ -51,8 +51,9 @@ def silence(memory, plan, rng, share):
 
 
 @settings(deadline=None, max_examples=60)
-@example([25, 23, 38], 2, 1, 1, 2, 31, False, 0.0, 0)
-@example([60, 60], RELU, 3, 1, 1, 150, False, 0.6, 0)
+@example([25, 23, 38], 2, 1, 1, 2, 31, False, False, 0.0, 0)
+@example([60, 60], RELU, 3, 1, 1, 150, False, True, 0.6, 0)
+@example([60, 60], RELU, 3, 2, 2, 150, True, True, 0.6, 0)
 @given(
     st.lists(st.integers(1, 60), max_size=3),
     st.integers(0, 5),
@@ -61,11 +62,12 @@ def silence(memory, plan, rng, share):
     st.integers(1, 3),
     st.sampled_from([1, 31, 32, 70, 150]),
     st.booleans(),
+    st.booleans(),
     st.sampled_from([0.0, 0.6, 1.0]),
     st.integers(0, 2**32 - 1),
 )
 def test_three_updates_are_those_of_autograd(
-    hidden, activation, n_seen, n_actions, n_critics, size, is_full, share, seed
+    hidden, activation, n_seen, n_actions, n_critics, size, is_full, has_order, share, seed
 ):
     rng, delay = np.random.default_rng(seed), 1 + seed % 2
     actor = layers([n_seen, *hidden, n_actions], activation, TANH)
@@ -86,9 +88,10 @@ def test_three_updates_are_those_of_autograd(
     told, errors = np.zeros((3, plan.n_panels, 2)), np.empty((3, size), np.float32)
     sizes = (plan.n_deltas * plan.n_panels, plan.n_inputs, plan.n_work)
     field = tuple(np.full(n, np.nan, np.float32) for n in sizes)
-    words = np.zeros((1 + 3 * deterministic.N_PHASES) * WORDS, np.int64)
-    given_ = (*storage, indices, noise, settings_, field, words, told, errors, ALONE)
-    deterministic.update(memory.reshape(-1), plan.table, plan.ends, *given_)
+    words = np.zeros(deterministic.count_words(3), np.int64)
+    order = np.empty((3, size) if has_order else (0, 0), np.int64)
+    given_ = (*storage, indices.copy(), noise.copy(), settings_, field, words, told, errors, order)
+    deterministic.update(memory.reshape(-1), plan.table, plan.ends, *given_, ALONE)
     assert_close(torch.from_numpy(memory[:2]), expected, atol=2e-5, rtol=1e-4)
     assert_close(told[:, 0], losses, atol=1e-4, rtol=1e-3)
     assert_close(errors, far, atol=1e-4, rtol=1e-3)
@@ -140,14 +143,15 @@ def a_task(n_updates=2, size=150, delay=2):
     indices = rng.integers(N_ROWS, size=(n_updates, size))
     settings_ = np.array([0.9, 0.1, 0.4, delay, 0, *OF_ACTOR, *OF_CRITICS])
     shared = [np.zeros(n, np.float32) for n in (plan.n_deltas * plan.n_panels, plan.n_inputs)]
-    words = np.zeros((1 + n_updates * deterministic.N_PHASES) * WORDS, np.int64)
+    words = np.zeros(deterministic.count_words(n_updates), np.int64)
+    order = np.empty((n_updates, size), np.int64)
     told, errors = np.zeros((n_updates, plan.n_panels, 2)), np.empty((n_updates, size), np.float32)
     noise = np.empty((n_updates, 0, 0), np.float32)
 
     def call(role):
         field = (*shared, np.zeros(plan.n_work, np.float32))
-        given_ = (*storage, indices, noise, settings_, field, words, told, errors, role)
-        deterministic.update(memory.reshape(-1), plan.table, plan.ends, *given_)
+        given_ = (*storage, indices, noise, settings_, field, words, told, errors, order)
+        deterministic.update(memory.reshape(-1), plan.table, plan.ends, *given_, role)
 
     return call, memory, settings_, words
 
