@@ -104,7 +104,7 @@ class Blueprint:
             Units of two networks, or of one and what tiles read behind it, or some rows of
             gradients; and a panel of targets.
         """
-        widths = self.table[:, N_IN] + self.table[:, LD] + 1 + self.n_panels * PANEL
+        widths = self.table[:, N_IN] + self.table[:, LD] + 1
         rows = MAX_ROWS * int(widths.max())
         return max(2 * self.n_units, self.n_units + LANES * PANEL, rows) + PANEL
 

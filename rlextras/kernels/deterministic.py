@@ -201,8 +201,8 @@ def _climb(
     deltas[to : to + n_actions * PANEL] = _ZERO
     where = (to, table[ends[0], WEIGHT] + n_seen, delta_at + table[ends[0], DELTA])
     n_live = find_live(deltas, where[2], (n_out, n_columns), live[0])
-    shape = (n_actions, n_columns, n_live, False)
-    add_product(deltas, theta, deltas, live, where, (wide, one, n_in, wide), shape)
+    shape = (n_actions, n_columns, n_live)
+    add_product(deltas, theta, deltas, live[0], where, (wide, one, n_in, wide), shape)
     kind, slope = table[ends[0] - 1, ACTIVATION], from_bits(table[ends[0] - 1, SLOPE])
     actions = work[acted : acted + n_actions * PANEL]
     scale_by_derivative(deltas[to : to + n_actions * PANEL], actions, kind, slope)
@@ -343,7 +343,7 @@ def update(
     n_panels = np.int64((indices.shape[1] + PANEL - 1) // PANEL)
     stride = np.int64(deltas.size // n_panels)
     last = columns_of(indices.shape[1] - (n_panels - 1) * PANEL)
-    n_most = most_rows(table, np.int64(indices.shape[1]))
+    n_most = most_rows(table)
     live = np.empty(n_most, np.int64), np.empty(n_most, np.int64)
     size, n_seen = order.shape[1], matrices[OBSERVATIONS].shape[1]
     room = np.empty((1 + n_seen, size), np.float32), np.empty((2, size), np.int64)
@@ -428,7 +428,7 @@ def act(
             for j in range(out.shape[2]):
                 _write_actions(work[at + j], bounds, out, b, j)
         return
-    order, n_most = np.arange(len(observations)), most_rows(table, none)
+    order, n_most = np.arange(len(observations)), most_rows(table)
     live = np.empty(n_most, np.int64), np.empty(n_most, np.int64)
     for start in range(0, len(observations), PANEL):
         n: Any = min(np.int64(PANEL), len(observations) - start)

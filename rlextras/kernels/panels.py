@@ -29,12 +29,11 @@ def _strip(lanes: int) -> Any:
         out: np.ndarray,
         a: np.ndarray,
         x: np.ndarray,
-        lists: tuple,
+        reads: np.ndarray,
         at: tuple,
         steps: tuple,
         shape: tuple,
     ) -> None:
-        reads, _ = lists
         out_at, a_at, x_at, k = at
         out_row, a_row, a_column, x_row = steps
         n_rows, depth = shape
@@ -67,14 +66,19 @@ def _strip_of_some(lanes: int) -> Any:
         out: np.ndarray,
         a: np.ndarray,
         x: np.ndarray,
-        lists: tuple,
+        reads: np.ndarray,
+        rows: np.ndarray,
         at: tuple,
+        steps: tuple,
         shape: tuple,
     ) -> None:
-        (reads, rows), (n_rows, depth, k) = lists, shape
+        out_at, a_at, x_at, k = at
+        out_row, a_row, a_column, a_outer, x_row, x_outer = steps
+        n_rows, depth, n_outer = shape
         r = np.int64(0)
         while r < n_rows:
-            where = (*at, depth, k, r)
+            here = (out_at, out_row, a_at, a_row, a_column, x_at, x_row, depth, k, r)
+            where = (*here, n_outer, a_outer, x_outer)
             if n_rows - r >= 6:
                 six(out, a, x, where, reads, rows)
                 r += 6
@@ -91,6 +95,27 @@ def _strip_of_some(lanes: int) -> Any:
 _wide, _narrow = _strip(PANEL), _strip(LANES)
 _some_wide, _some_narrow = _strip_of_some(PANEL), _strip_of_some(LANES)
 _HAS_WIDE = PANEL > LANES  # otherwise one strip is all that there is to compile
+
+
+@kernel()
+def name_all(numbers: np.ndarray, n: np.int64) -> np.int64:
+    """List all of some rows.
+
+    Parameters
+    ----------
+    numbers : ndarray of int64
+        Their numbers come here, ascending.
+    n : int64
+        Rows.
+
+    Returns
+    -------
+    int64
+        How many they are.
+    """
+    for r in range(n):
+        numbers[r] = r
+    return n
 
 
 @kernel()
@@ -151,7 +176,7 @@ def add_product(
     out: np.ndarray,
     a: np.ndarray,
     x: np.ndarray,
-    lists: tuple,
+    reads: np.ndarray,
     at: tuple,
     steps: tuple,
     shape: tuple,
@@ -162,35 +187,69 @@ def add_product(
     ----------
     out, a, x : ndarray of float32, one dimension
         Where the matrices stand.
-    lists : tuple of (ndarray of int64, ndarray of int64)
-        Which columns of A and rows of x are meant, and which rows of out and A.
+    reads : ndarray of int64
+        Which columns of A and rows of x are meant.
     at : tuple of (int, int, int)
         Offsets of out (rows, columns), A (rows, depth) and x (depth, columns) in them.
     steps : tuple of four int
         From row to row of out; from row to row and column to column of A; from row to row of x.
-    shape : tuple of (int, int, int, bool)
-        Rows; columns, a multiple of ``LANES``; how many of the depth are meant; and whether the
-        second list is: otherwise the rows are the first ones.
+    shape : tuple of (int, int, int)
+        Rows; columns, a multiple of ``LANES``; and how many of the depth are meant.
     """
     out_at, a_at, x_at = at
-    out_row, a_row, a_column, x_row = steps
-    n_rows, n_columns, depth, picks_rows = shape
+    n_rows, n_columns, depth = shape
     n_blocks = (depth + DEPTH - 1) // DEPTH
     for block in range(n_blocks):
-        k = depth * block // n_blocks
-        n, c = depth * (block + 1) // n_blocks - k, np.int64(0)
+        k, end = depth * block // n_blocks, depth * (block + 1) // n_blocks
+        c = np.int64(0)
         while c < n_columns:
-            is_wide = _HAS_WIDE and n_columns - c >= PANEL
-            if picks_rows:
-                here = (out_at + c, out_row, a_at, a_row, a_column, x_at + c, x_row)
-                if is_wide:
-                    _some_wide(out, a, x, lists, here, (n_rows, n, k))
-                else:
-                    _some_narrow(out, a, x, lists, here, (n_rows, n, k))
+            here = (out_at + c, a_at, x_at + c, k)
+            if _HAS_WIDE and n_columns - c >= PANEL:
+                _wide(out, a, x, reads, here, steps, (n_rows, end - k))
+                c += PANEL
             else:
-                where = (out_at + c, a_at, x_at + c, k)
-                if is_wide:
-                    _wide(out, a, x, lists, where, steps, (n_rows, n))
-                else:
-                    _narrow(out, a, x, lists, where, steps, (n_rows, n))
-            c += PANEL if is_wide else LANES
+                _narrow(out, a, x, reads, here, steps, (n_rows, end - k))
+                c += LANES
+
+
+@kernel()
+def add_some_rows(
+    out: np.ndarray,
+    a: np.ndarray,
+    x: np.ndarray,
+    lists: tuple,
+    at: tuple,
+    steps: tuple,
+    shape: tuple,
+) -> None:
+    """Add some rows of a matrix product to a matrix: out += Σ_o A_o x_o, as ``add_product`` does.
+
+    Parameters
+    ----------
+    out, a, x : ndarray of float32, one dimension
+        Where the matrices stand.
+    lists : tuple of (ndarray of int64, ndarray of int64)
+        Which columns of A_o and rows of x_o are meant, and which rows of out and A_o.
+    at : tuple of (int, int, int)
+        Offsets of out (rows, columns), A_0 (rows, depth) and x_0 (depth, columns) in them.
+    steps : tuple of six int
+        From row to row of out; from row to row, column to column and A_o to A_o+1; from row to row
+        of x_o, and x_o to x_o+1.
+    shape : tuple of (int, int, int, int)
+        How many rows are meant; columns, a multiple of ``LANES``; how many of the depth are meant;
+        and how many o.
+    """
+    (out_at, a_at, x_at), (reads, rows) = at, lists
+    n_rows, n_columns, depth, n_outer = shape
+    n_blocks = (depth + DEPTH - 1) // DEPTH
+    for block in range(n_blocks):
+        k, end = depth * block // n_blocks, depth * (block + 1) // n_blocks
+        c = np.int64(0)
+        while c < n_columns:
+            here = (out_at + c, a_at, x_at + c, k)
+            if _HAS_WIDE and n_columns - c >= PANEL:
+                _some_wide(out, a, x, reads, rows, here, steps, (n_rows, end - k, n_outer))
+                c += PANEL
+            else:
+                _some_narrow(out, a, x, reads, rows, here, steps, (n_rows, end - k, n_outer))
+                c += LANES

@@ -17,7 +17,7 @@ from rlextras.kernels.actor_critic import (
     WEIGHT,
 )
 from rlextras.kernels.compiler import kernel
-from rlextras.kernels.panels import PANEL, add_product, find_live
+from rlextras.kernels.panels import PANEL, add_product, add_some_rows, find_live, name_all
 from rlextras.kernels.plan import RELU
 from rlextras.kernels.tiles import LANES, fill, row_product, turn
 
@@ -42,22 +42,20 @@ def columns_of(n: np.int64) -> np.int64:
 
 
 @kernel()
-def most_rows(table: np.ndarray, n: np.int64) -> np.int64:
+def most_rows(table: np.ndarray) -> np.int64:
     """Count the rows that lists may have to name.
 
     Parameters
     ----------
     table : ndarray of int64
         The layers.
-    n : int64
-        Samples of a batch.
 
     Returns
     -------
     int64
-        Inputs or outputs of a layer, the samples of all panels, or the rows of a piece.
+        Inputs or outputs of a layer, the samples of a panel, or the rows of a piece.
     """
-    most = max(n + PANEL, np.int64(MAX_ROWS + 1))
+    most = np.int64(max(PANEL, MAX_ROWS))
     for i in range(len(table)):
         most = max(most, table[i, N_IN], table[i, N_OUT])
     return np.int64(most + 1)
@@ -102,7 +100,7 @@ def forward(
                 fill(units, out_at + r * PANEL + c, theta[bias + r])
         where, steps = (out_at, table[i, WEIGHT], x_at), (wide, n_in, one, wide)
         n_live = find_live(units, x_at, (n_in, n_columns), live[0])
-        add_product(units, theta, units, live, where, steps, (n_out, n_columns, n_live, False))
+        add_product(units, theta, units, live[0], where, steps, (n_out, n_columns, n_live))
         outputs = units[out_at : out_at + n_out * PANEL]
         activate(outputs, table[i, ACTIVATION], from_bits(table[i, SLOPE]))
         x_at = out_at
@@ -164,7 +162,7 @@ def backward(
     """
     first, end = layers
     start, delta_at, n_columns = at
-    one, wide = np.int64(1), np.int64(PANEL)
+    one, none, wide = np.int64(1), np.int64(0), np.int64(PANEL)
     for i in range(end - 1, first, -1):
         n_in, n_out = table[i, N_IN], table[i, N_OUT]
         here, below = delta_at + table[i, DELTA], delta_at + table[i - 1, DELTA]
@@ -173,12 +171,14 @@ def backward(
         from_unit = start + table[i - 1, UNIT]
         outputs = units[from_unit : from_unit + n_in * PANEL]
         kind, slope = table[i - 1, ACTIVATION], from_bits(table[i - 1, SLOPE])
-        n_live, n_rows = find_live(deltas, here, (n_out, n_columns), live[0]), n_in
+        n_live = find_live(deltas, here, (n_out, n_columns), live[0])
         if kind == RELU:  # its derivative is zero where it is
             n_rows = find_live(units, from_unit, (n_in, n_columns), live[1])
-        where, steps = (below, table[i, WEIGHT], here), (wide, one, n_in, wide)
-        shape = (n_rows, n_columns, n_live, kind == RELU)
-        add_product(deltas, theta, deltas, live, where, steps, shape)
+        else:
+            n_rows = name_all(live[1], n_in)
+        where, steps = (below, table[i, WEIGHT], here), (wide, one, n_in, none, wide, none)
+        shape = (n_rows, n_columns, n_live, one)
+        add_some_rows(deltas, theta, deltas, live, where, steps, shape)
         scale_by_derivative(deltas[below:below_end], outputs, kind, slope)
 
 

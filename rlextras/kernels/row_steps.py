@@ -16,38 +16,43 @@ from rlextras.kernels.actor_critic import (
 )
 from rlextras.kernels.adam import step
 from rlextras.kernels.compiler import kernel
-from rlextras.kernels.panels import PANEL, add_product, is_silent
+from rlextras.kernels.panels import PANEL, add_some_rows, is_silent, name_all
 from rlextras.kernels.teams import claim, finish, wait
-from rlextras.kernels.tiles import LANES, move
+from rlextras.kernels.tiles import LANES, fill, move, product_tile
 
 _ZERO, _ONE = np.float32(0.0), np.float32(1.0)
+_lanes = product_tile(1, LANES)
 
 
 @kernel()
-def _pack(deltas: np.ndarray, start: np.int64, grid: tuple, work: np.ndarray, to: np.int64) -> bool:
-    """Put a row of all panels side by side, and tell whether it is silent in all of them."""
+def _find_live(deltas: np.ndarray, start: np.int64, grid: tuple, rows: tuple) -> np.int64:
+    """List the rows that are not silent in all panels."""
     (n_panels, last), stride = grid
-    are_silent = True
-    for p in range(n_panels):
-        here, n_columns = start + p * stride, last if p == n_panels - 1 else np.int64(PANEL)
-        are_silent = is_silent(deltas, here, n_columns) and are_silent
-        for k in range(0, n_columns, LANES):
-            move(work, deltas, (to + p * PANEL + k, here + k))
-    return are_silent
+    n_rows, live = rows
+    n_live = np.int64(0)
+    for r in range(n_rows):
+        p, at = np.int64(0), start + r * PANEL
+        while p < n_panels - 1 and is_silent(deltas, at + p * stride, np.int64(PANEL)):
+            p += 1
+        live[n_live] = r  # the next one comes in the place of a silent one
+        n_live += p < n_panels - 1 or not is_silent(deltas, at + p * stride, last)
+    return n_live
 
 
 @kernel()
-def _multiply(table: np.ndarray, layer: int, field: tuple, room: tuple, at: tuple) -> None:
-    """Products of packed rows with the inputs of a layer."""
-    _, inputs, (n_panels, last), _ = field
-    work, live = room
-    products, packed, n_rows = at
-    ld, one, n_samples = table[layer, LD], np.int64(1), (n_panels - 1) * PANEL + last
-    work[products : products + n_rows * ld] = _ZERO
-    for b in range(n_samples):
-        live[0][b] = b
-    where, steps = (products, packed, table[layer, INPUTS]), (ld, n_panels * PANEL, one, ld)
-    add_product(work, work, inputs, live, where, steps, (n_rows, ld, n_samples, False))
+def _multiply(table: np.ndarray, layer: int, field: tuple, lists: tuple, at: tuple) -> None:
+    """Products of rows of deltas with the inputs of a layer."""
+    deltas, inputs, (n_panels, last), stride = field
+    work, products, first, n_rows = at
+    ld, wide, one = table[layer, LD], np.int64(PANEL), np.int64(1)
+    steps = (ld, wide, one, stride, ld, wide * ld)
+    n_whole = n_panels if last == PANEL else n_panels - 1
+    for is_last in range(1 if last == PANEL else 2):  # full panels together, then the last one
+        n_before, n_samples, n_outer = (n_whole, last, one) if is_last else (0, wide, n_whole)
+        n_samples = name_all(lists[0], n_samples)
+        x_at = table[layer, INPUTS] + n_before * wide * ld
+        where, shape = (products, first + n_before * stride, x_at), (n_rows, ld, n_samples, n_outer)
+        add_some_rows(work, deltas, inputs, lists, where, steps, shape)
 
 
 @kernel()
@@ -55,31 +60,34 @@ def _gradients(table: np.ndarray, rows: tuple, field: tuple, room: tuple) -> Non
     """Gradients of some rows of weights, then of their biases: zero where no delta is."""
     layer, first, n_rows = rows
     deltas, _, grid, stride = field
-    work, (_, live) = room
-    n_in, ld, width = table[layer, N_IN], table[layer, LD], grid[0] * PANEL
-    products = n_rows * (n_in + 1)
-    packed = products + n_rows * ld
-    n_live = np.int64(0)
-    for r in range(n_rows):
-        at, to = table[layer, DELTA] + (first + r) * PANEL, packed + n_live * width
-        live[n_live] = r  # the next one comes in the place of a silent one
-        if not _pack(deltas, at, (grid, stride), work, to):
-            n_live += 1
-    _multiply(table, layer, field, room, (products, packed, n_live))
-    live[n_live] = n_rows
-    n_done = np.int64(0)
-    for r in range(n_rows):  # what is written behind a row, the next one writes again
-        if live[n_done] == r:
+    work, lists = room
+    n_in, ld = table[layer, N_IN], table[layer, LD]
+    start, biases = table[layer, DELTA] + first * PANEL, n_rows * n_in
+    products = np.int64(0) if ld == n_in else biases + n_rows
+    work[products : products + n_rows * ld] = _ZERO
+    n_live = _find_live(deltas, start, (grid, stride), (n_rows, lists[1]))
+    _multiply(table, layer, field, lists, (work, products, start, n_live))
+    if ld > n_in:
+        for r in range(n_rows):  # what is written behind a row, the next one writes again
             for k in range(0, n_in, LANES):
-                move(work, work, (r * n_in + k, products + n_done * ld + k))
-            n_done += 1
-        else:
-            work[r * n_in : (r + 1) * n_in] = _ZERO
-    biases = n_rows * n_in
-    work[biases : biases + n_rows] = _ZERO
+                move(work, work, (r * n_in + k, products + r * ld + k))
+    _add_columns(deltas, start, (grid, stride), (n_rows, n_live, lists[1]), (work, biases))
+
+
+@kernel()
+def _add_columns(deltas: np.ndarray, start: np.int64, grid: tuple, rows: tuple, to: tuple) -> None:
+    """Sum of each row over all panels, zero for those that are not listed."""
+    (n_panels, last), stride = grid
+    (n_rows, n_live, live), (work, biases) = rows, to
+    none, sums = np.int64(0), biases + n_rows
+    one = sums + LANES
+    work[biases : biases + n_rows], work[one] = _ZERO, _ONE
     for i in range(n_live):
-        n_samples = width - PANEL + grid[1]
-        work[biases + live[i]] = _sum(work, packed + i * width, n_samples)
+        fill(work, sums, _ZERO)
+        for c in range(0, PANEL, LANES):
+            at, n = start + live[i] * PANEL + c, n_panels if c < last else n_panels - 1
+            _lanes(work, work, deltas, (sums, none, one, none, none, at, stride, n))
+        work[biases + live[i]] = _sum(work, sums, np.int64(LANES))
 
 
 @kernel()

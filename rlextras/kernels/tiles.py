@@ -80,7 +80,7 @@ def _fma(builder: Any, a: Any, b: Any, c: Any) -> Any:
 
 
 def product_tile(rows: int, lanes: int, *, n_lists: int = 0) -> Any:
-    """Make the tile out[r, :] += Σ_k a[r, k] x[k, :] for some rows and columns.
+    """Make the tile out[r, :] += Σ_o Σ_k a[r, k, o] x[k, o, :] for some rows and columns.
 
     Parameters
     ----------
@@ -94,13 +94,15 @@ def product_tile(rows: int, lanes: int, *, n_lists: int = 0) -> Any:
     callable
         A part of kernels: takes out, a, x, and the offset of out, its step from row to row, the
         offset of a, its steps from row to row and column to column, the offset of x, its step from
-        row to row, how many k, and where in each list to begin; then the lists.
+        row to row, how many k, where in each list to begin, and perhaps how many o, and the steps
+        of a and of x from o to o; then the lists.
     """
 
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         out, a, x = _pointers(context, builder, arguments, signature.args)
         at = cgutils.unpack_tuple(builder, arguments[3])
-        out_at, out_row, a_at, a_row, a_column, x_at, x_row, depth, *starts = at
+        out_at, out_row, a_at, a_row, a_column, x_at, x_row, depth, *rest = at
+        starts, outer_steps = rest[:n_lists], rest[n_lists:]
         lists = [
             builder.gep(context.make_array(kind)(context, builder, each).data, [start])
             for each, kind, start in zip(arguments[4:], signature.args[4:], starts, strict=True)
@@ -114,14 +116,18 @@ def product_tile(rows: int, lanes: int, *, n_lists: int = 0) -> Any:
             homes.append(_vector_at(builder, out, place, lanes))
             sums.append(cgutils.alloca_once_value(builder, builder.load(homes[-1], align=4)))
             firsts.append(builder.gep(a, [builder.add(a_at, builder.mul(a_row, number))]))
-        with cgutils.for_range(builder, depth) as loop:
-            k = builder.load(builder.gep(lists[0], [loop.index])) if lists else loop.index
-            row = builder.add(x_at, builder.mul(k, x_row))
-            vector = builder.load(_vector_at(builder, x, row, lanes), align=4)
-            step = builder.mul(k, a_column)
-            for first, total in zip(firsts, sums, strict=True):
-                weight = _splat(builder, builder.load(builder.gep(first, [step])), lanes)
-                builder.store(_fma(builder, weight, vector, builder.load(total)), total)
+        n_outer, a_outer, x_outer = outer_steps or (WORD(1), WORD(0), WORD(0))
+        with cgutils.for_range(builder, n_outer) as outer:
+            a_start = builder.mul(outer.index, a_outer)
+            x_start = builder.add(x_at, builder.mul(outer.index, x_outer))
+            with cgutils.for_range(builder, depth) as loop:
+                k = builder.load(builder.gep(lists[0], [loop.index])) if lists else loop.index
+                row = builder.add(x_start, builder.mul(k, x_row))
+                vector = builder.load(_vector_at(builder, x, row, lanes), align=4)
+                step = builder.add(a_start, builder.mul(k, a_column))
+                for first, total in zip(firsts, sums, strict=True):
+                    weight = _splat(builder, builder.load(builder.gep(first, [step])), lanes)
+                    builder.store(_fma(builder, weight, vector, builder.load(total)), total)
         for home, total in zip(homes, sums, strict=True):
             builder.store(builder.load(total), home, align=4)
         return context.get_dummy_value()
