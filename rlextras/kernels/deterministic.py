@@ -140,8 +140,8 @@ def _judge(
     theta, table, ends = nets
     matrices, columns = storage
     indices = batch
-    panel, n, batch_size = piece
-    deltas, inputs, work, live, y, delta_at = room
+    panel, n, batch_size, delta_at = piece
+    deltas, inputs, work, live, y = room
     none, start, n_columns = np.int64(0), panel * PANEL, columns_of(n)
     n_seen = matrices[OBSERVATIONS].shape[1]
     gather(matrices[OBSERVATIONS], indices, (start, n), work, none)
@@ -172,8 +172,8 @@ def _climb(
 ) -> None:
     """Deltas of all layers of the actor, up Q_1(s, μ(s))."""
     theta, table, ends = nets
-    panel, n, batch_size = piece
-    deltas, inputs, work, live, _, delta_at = room
+    panel, n, batch_size, delta_at = piece
+    deltas, inputs, work, live, _ = room
     none, half, one = np.int64(0), np.int64(work.size // 2), np.int64(1)
     wide, n_columns = np.int64(PANEL), columns_of(n)
     n_seen, n_actions = observations.shape[1], table[ends[0] - 1, N_OUT]
@@ -235,20 +235,20 @@ def _prepare(nets: tuple, data: tuple, field: tuple, words: np.ndarray, at: tupl
     size, batch_size = memory.size // 4, np.int64(batch.size)
     theta, target = memory[:size], memory[size : 2 * size]
     y, room = work[work.size - PANEL :], work[: work.size - PANEL]
+    own, targets, batches = (theta, table, ends), (target, table, ends), (batch, noise)
+    place, here = (room, live), (deltas, inputs, room, live, y)  # no array is counted for a panel
     panel = claim(words, at, n_panels)
     while panel < n_panels:
         span = (panel * PANEL, min(np.int64(PANEL), batch_size - panel * PANEL))
-        given = (batch, noise), span, settings, (room, live), errors
-        _targets((target, table, ends), storage, *given)
+        _targets(targets, storage, batches, span, settings, place, errors)
         finish(words, at)
         panel = claim(words, at, n_panels)
     wait(words, at, n_panels)
     at = (number, phase + 1)
     panel = claim(words, at, n_panels)
     while panel < n_panels:
-        piece = (panel, min(np.int64(PANEL), batch_size - panel * PANEL), batch_size)
-        here = (deltas, inputs, room, live, y, panel * stride)
-        _judge((theta, table, ends), storage, batch, piece, here, told, errors)
+        n = min(np.int64(PANEL), batch_size - panel * PANEL)
+        _judge(own, storage, batch, (panel, n, batch_size, panel * stride), here, told, errors)
         finish(words, at)
         panel = claim(words, at, n_panels)
     wait(words, at, n_panels)
@@ -262,11 +262,11 @@ def _rise(nets: tuple, data: tuple, field: tuple, words: np.ndarray, at: tuple) 
     deltas, inputs, work, live, n_panels, stride = field
     batch_size, theta = np.int64(batch.size), memory[: memory.size // 4]
     y, room = work[work.size - PANEL :], work[: work.size - PANEL]
+    own, here = (theta, table, ends), (deltas, inputs, room, live, y)
     panel = claim(words, at, n_panels)
     while panel < n_panels:
-        piece = (panel, min(np.int64(PANEL), batch_size - panel * PANEL), batch_size)
-        here = (deltas, inputs, room, live, y, panel * stride)
-        _climb((theta, table, ends), observations, batch, piece, here, told)
+        n = min(np.int64(PANEL), batch_size - panel * PANEL)
+        _climb(own, observations, batch, (panel, n, batch_size, panel * stride), here, told)
         finish(words, at)
         panel = claim(words, at, n_panels)
     wait(words, at, n_panels)
