@@ -207,10 +207,10 @@ def step_rows(
         n_pieces += (table[i, N_OUT] + MAX_ROWS - 1) // MAX_ROWS
     piece = claim(words, phase, n_pieces)
     while piece < n_pieces:
-        layer, left = first, piece
+        layer, left = end - 1, piece  # a first layer is small: its pieces fill up the last moments
         while left >= (table[layer, N_OUT] + MAX_ROWS - 1) // MAX_ROWS:
             left -= (table[layer, N_OUT] + MAX_ROWS - 1) // MAX_ROWS
-            layer += 1
+            layer -= 1
         n_rows = min(np.int64(MAX_ROWS), table[layer, N_OUT] - left * MAX_ROWS)
         _descend(memory, table, (layer, left * MAX_ROWS, n_rows), field, rates, tau, room)
         finish(words, phase)
