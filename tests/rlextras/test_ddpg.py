@@ -47,8 +47,11 @@ def made(**options):
     return SMALL | {"policy_kwargs": {"net_arch": [16, 24]}} | options
 
 
+ARRANGED = {"policy_kwargs": {"net_arch": [100, 104]}, "batch_size": 40}  # samples are put in order
+
 CASES = {
     "defaults": ({}, {}),
+    "arranged": ({}, ARRANGED),
     "several environments": ({"n_envs": 3}, {"learning_starts": 20}),
     "steps and gradients": ({}, {"train_freq": (7, "step"), "gradient_steps": 5}),
     "episodes": ({}, {"train_freq": (1, "episode"), "gradient_steps": -1}),
@@ -90,13 +93,14 @@ def test_parameters_after_twenty_updates_are_the_hosts(name, backend):
 CLOSE = {"atol": 1e-5, "rtol": 0}  # float32 sums in another order
 
 
+@pytest.mark.parametrize("size", [{}, ARRANGED], ids=["small", "arranged"])
 @pytest.mark.parametrize("backend", ["numba", "torch"])
-def test_with_the_options_of_td3_it_is_td3(backend):
+def test_with_the_options_of_td3_it_is_td3(backend, size):
     fixes = {"policy_delay": 2, "target_policy_noise": 0.2, "target_noise_clip": 0.5}
     more = fixes | {"n_critics": 2, "backend": backend}
     states = []
     for algorithm, options in ((DDPG, more), (stable_baselines3.TD3, fixes)):
-        model = algorithm("MlpPolicy", pendulum(), **made(**options)).learn(N_STEPS + 1)
+        model = algorithm("MlpPolicy", pendulum(), **made(**options, **size)).learn(N_STEPS + 1)
         states.append(dict(model.policy.state_dict()))
     assert_close(*states, **CLOSE)
 

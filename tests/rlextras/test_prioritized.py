@@ -138,10 +138,11 @@ def test_without_preference_ddpg_learns_from_weights_of_one(backend, options):
     assert kwargs == {"alpha": 0.0}
 
 
-def test_both_paths_learn_the_same():
+@pytest.mark.parametrize("net_arch", [[16], [100, 104]], ids=["small", "arranged"])
+def test_both_paths_learn_the_same(net_arch):
     states = []
     for backend in ("numba", "torch"):
-        options = made(prioritized=True, backend=backend)
+        options = made(prioritized=True, backend=backend, policy_kwargs={"net_arch": net_arch})
         model = DDPG("MlpPolicy", pendulum(2), **options).learn(120)
         states.append(dict(model.policy.state_dict()))
         leaves = model.replay_buffer.tree[: model.replay_buffer.levels[1]]
