@@ -46,25 +46,30 @@ class Blueprint:
 
     @property
     def n_deltas(self) -> int:
-        """Numbers of a panel of deltas.
+        """Numbers of a panel of deltas: first of the critics, then of the actor.
 
         Returns
         -------
         int
             A row of ``PANEL`` for each unit of each layer.
         """
-        return int(self.table[:, N_OUT].sum()) * PANEL
+        return self._most(N_OUT) * PANEL
 
     @property
     def n_inputs(self) -> int:
-        """Numbers of the inputs of all layers for a batch.
+        """Numbers of the inputs of all layers for a batch: first of the critics, then of the actor.
 
         Returns
         -------
         int
             A padded row for each sample and layer.
         """
-        return int(self.table[:, LD].sum()) * self.n_panels * PANEL
+        return self._most(LD) * self.n_panels * PANEL
+
+    def _most(self, column: int) -> int:
+        """Sum of a column over the actor, or over all critics, whichever is larger."""
+        of_actor, of_critics = np.split(self.table[:, column], self.ends[:1])
+        return int(max(of_actor.sum(), of_critics.sum()))
 
     @property
     def n_units(self) -> int:
@@ -101,12 +106,12 @@ class Blueprint:
         Returns
         -------
         int
-            Units of two networks, or of one and what tiles read behind it, or some rows of
-            gradients; and a panel of targets.
+            Units of two networks and deltas of one, or units and what tiles read behind them, or
+            some rows of gradients; and a panel of targets.
         """
         widths = self.table[:, N_IN] + self.table[:, LD] + 1
         rows = MAX_ROWS * int(widths.max())
-        return max(2 * self.n_units, self.n_units + LANES * PANEL, rows) + PANEL
+        return max(3 * self.n_units, self.n_units + LANES * PANEL, rows) + PANEL
 
 
 def blueprint(actor: Sequence[Layer], critics: Sequence[Sequence[Layer]], n: int) -> Blueprint:
@@ -138,5 +143,7 @@ def blueprint(actor: Sequence[Layer], critics: Sequence[Sequence[Layer]], n: int
             rows.append([*widths, deltas, inputs, ld, unit])
             place, deltas = bias + layer.n_out, deltas + layer.n_out * PANEL
             inputs, unit = inputs + ld * n_panels * PANEL, unit + layer.n_out * PANEL
+        if not ends:  # the actor's come where those of the critics are no longer needed
+            deltas = inputs = 0
         ends.append(len(rows))
     return Blueprint(np.array(rows, np.int64), np.array(ends, np.int64), n_panels)

@@ -83,6 +83,12 @@ def _optional(column: np.ndarray, k: np.int64, usual: np.float32) -> np.float32:
 
 
 @kernel()
+def _third(work: np.ndarray) -> np.int64:
+    """Where the second third of the room begins: units of two networks, and deltas of one."""
+    return np.int64(work.size // (3 * PANEL) * PANEL)
+
+
+@kernel()
 def _targets(
     nets: tuple,
     storage: tuple,
@@ -100,7 +106,7 @@ def _targets(
     work, live = room
     rows = matrices[NEXT_OBSERVATIONS]
     n_seen, n_actions = rows.shape[1], table[ends[0] - 1, N_OUT]
-    none, half, n_columns = np.int64(0), np.int64(work.size // 2), columns_of(n)
+    none, second, n_columns = np.int64(0), _third(work), columns_of(n)
     gather(rows, indices, span, work, none)
     forward(theta, table, (none, ends[0]), work, live, (none, n_columns))
     acted = table[ends[0] - 1, UNIT]
@@ -111,11 +117,11 @@ def _targets(
                 more = min(max(noise[start + b, j], -clip), clip)
                 k = acted + j * PANEL + b
                 work[k] = min(max(work[k] + more, -_ONE), _ONE)
-    copy_rows(work, none, half, n_seen)
-    copy_rows(work, acted, half + n_seen * PANEL, n_actions)
+    copy_rows(work, none, second, n_seen)
+    copy_rows(work, acted, second + n_seen * PANEL, n_actions)
     for c in range(1, len(ends)):
-        forward(theta, table, (ends[c - 1], ends[c]), work, live, (half, n_columns))
-        q = half + table[ends[c] - 1, UNIT]
+        forward(theta, table, (ends[c - 1], ends[c]), work, live, (second, n_columns))
+        q = second + table[ends[c] - 1, UNIT]
         for b in range(n):
             if c == 1 or work[q + b] < y[start + b]:
                 y[start + b] = work[q + b]
@@ -174,35 +180,35 @@ def _climb(
     theta, table, ends = nets
     panel, n, batch_size, delta_at = piece
     deltas, inputs, work, live, _ = room
-    none, half, one = np.int64(0), np.int64(work.size // 2), np.int64(1)
-    wide, n_columns = np.int64(PANEL), columns_of(n)
+    none, second, one = np.int64(0), _third(work), np.int64(1)
+    third, wide, n_columns = 2 * second, np.int64(PANEL), columns_of(n)
     n_seen, n_actions = observations.shape[1], table[ends[0] - 1, N_OUT]
     actor, critic = (none, ends[0]), (ends[0], ends[1])
     gather(observations, batch, (panel * PANEL, n), work, none)
     forward(theta, table, actor, work, live, (none, n_columns))
     keep_inputs(table, actor, work, none, (inputs, panel, n_columns))
     acted = table[ends[0] - 1, UNIT]
-    copy_rows(work, none, half, n_seen)
-    copy_rows(work, acted, half + n_seen * PANEL, n_actions)
-    forward(theta, table, critic, work, live, (half, n_columns))
-    q, total = half + table[ends[1] - 1, UNIT], 0.0
-    last = delta_at + table[ends[1] - 1, DELTA]
+    copy_rows(work, none, second, n_seen)
+    copy_rows(work, acted, second + n_seen * PANEL, n_actions)
+    forward(theta, table, critic, work, live, (second, n_columns))
+    q, total = second + table[ends[1] - 1, UNIT], 0.0
+    last = third + table[ends[1] - 1, DELTA]
     for b in range(PANEL):
-        deltas[last + b] = np.float32(-1.0 / batch_size) if b < n else _ZERO
+        work[last + b] = np.float32(-1.0 / batch_size) if b < n else _ZERO
     for b in range(n):
         total -= work[q + b]
     told[panel, ACTOR_LOSS] = total / batch_size
-    backward(theta, table, critic, work, deltas, live, (half, delta_at, n_columns))
+    backward(theta, table, critic, work, work, live, (second, third, n_columns))
     to, n_in, n_out = (
         delta_at + table[ends[0] - 1, DELTA],
         table[ends[0], N_IN],
         table[ends[0], N_OUT],
     )
     deltas[to : to + n_actions * PANEL] = _ZERO
-    where = (to, table[ends[0], WEIGHT] + n_seen, delta_at + table[ends[0], DELTA])
-    n_live = find_live(deltas, where[2], (n_out, n_columns), live[0])
+    where = (to, table[ends[0], WEIGHT] + n_seen, third + table[ends[0], DELTA])
+    n_live = find_live(work, where[2], (n_out, n_columns), live[0])
     shape = (n_actions, n_columns, n_live)
-    add_product(deltas, theta, deltas, live[0], where, (wide, one, n_in, wide), shape)
+    add_product(deltas, theta, work, live[0], where, (wide, one, n_in, wide), shape)
     kind, slope = table[ends[0] - 1, ACTIVATION], from_bits(table[ends[0] - 1, SLOPE])
     actions = work[acted : acted + n_actions * PANEL]
     scale_by_derivative(deltas[to : to + n_actions * PANEL], actions, kind, slope)

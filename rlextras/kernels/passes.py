@@ -22,6 +22,9 @@ from rlextras.kernels.plan import RELU
 from rlextras.kernels.tiles import LANES, fill, row_product, turn
 
 _ZERO = np.float32(0.0)
+FEW_OUTPUTS, MANY_OUTPUTS = 8, 100
+"""Outputs up to which nobody looks for silent inputs: of a last layer, and of a second one, as few
+units of a first are silent for samples in no order. What is observed never is."""
 
 
 @kernel()
@@ -99,11 +102,20 @@ def forward(
             for c in range(0, n_columns, LANES):
                 fill(units, out_at + r * PANEL + c, theta[bias + r])
         where, steps = (out_at, table[i, WEIGHT], x_at), (wide, n_in, one, wide)
-        n_live = find_live(units, x_at, (n_in, n_columns), live[0])
+        n_live = _list_inputs(units, x_at, (i - first, n_in, n_out, n_columns), live[0])
         add_product(units, theta, units, live[0], where, steps, (n_out, n_columns, n_live))
         outputs = units[out_at : out_at + n_out * PANEL]
         activate(outputs, table[i, ACTIVATION], from_bits(table[i, SLOPE]))
         x_at = out_at
+
+
+@kernel()
+def _list_inputs(units: np.ndarray, at: np.int64, layer: tuple, live: np.ndarray) -> np.int64:
+    """List the inputs of a layer that are not silent, or all where a look costs what it saves."""
+    place, n_in, n_out, n_columns = layer
+    if place == 0 or n_out <= (MANY_OUTPUTS if place == 1 else FEW_OUTPUTS):
+        return name_all(live, n_in)
+    return find_live(units, at, (n_in, n_columns), live)
 
 
 @kernel()

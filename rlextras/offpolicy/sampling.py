@@ -83,13 +83,13 @@ def drawn_rows(buffer: ReplayBuffer, n_updates: int, batch_size: int) -> np.ndar
         raise OptionError(
             "replay buffer: it must hold transitions to learn from, got none. Collect some first."
         )
-    drawn = []
-    for _ in range(n_updates):  # one draw after the other, as the host's buffer makes them
+    drawn = np.empty((n_updates, batch_size), np.int64)
+    for batch in drawn:  # one draw after the other, as the host's buffer makes them
         rows = np.random.randint(0, n_rows, size=batch_size)  # noqa: NPY002
         if n_envs > 1:  # among one there is nothing to draw, and the host's generator rests
             rows = rows * n_envs + np.random.randint(0, n_envs, size=batch_size)  # noqa: NPY002
-        drawn.append(rows)
-    return np.array(drawn, np.int64).reshape(n_updates, batch_size)
+        batch[...] = rows
+    return drawn
 
 
 def as_storage(batches: Sequence[Any], weights: Any = None) -> tuple[Storage, np.ndarray]:
