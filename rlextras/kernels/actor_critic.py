@@ -132,7 +132,7 @@ def blueprint(actor: Sequence[Layer], critics: Sequence[Sequence[Layer]], n: int
         The table and its room; of a layer the weights (n_out, n_in) come first, then the biases.
     """
     n_panels = -(-n // PANEL)
-    rows, ends = [], []
+    rows, ends = [], list[int]()
     place = deltas = inputs = 0
     for layers in (actor, *critics):
         unit = layers[0].n_in * PANEL

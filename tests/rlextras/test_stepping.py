@@ -47,6 +47,10 @@ class Told(gymnasium.Env):
         (),
         (VecNormalize,),
         (VecMonitor, VecNormalize),
+        (partial(VecNormalize, norm_obs=False, gamma=0.9), VecMonitor),
+        (partial(VecNormalize, norm_reward=False, clip_obs=0.5),),
+        (partial(VecNormalize, training=False, clip_reward=0.1),),
+        (VecNormalize, VecNormalize),
         (VecCheckNan, partial(VecFrameStack, n_stack=2)),
     ],
 )
