@@ -24,8 +24,7 @@ def batch_shape(space: spaces.Space, observation: Any) -> tuple[int, ...] | None
     """
     if type(observation) is not np.ndarray or not isinstance(space, spaces.Box):
         return None
-    if observation.shape == space.shape:
+    given, single = observation.shape, space.shape
+    if given == single:
         return ()
-    if observation.ndim == len(space.shape) + 1 and observation.shape[1:] == space.shape:
-        return observation.shape[:1]
-    return None
+    return given[:1] if given[1:] == single and len(given) == len(single) + 1 else None

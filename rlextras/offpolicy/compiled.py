@@ -104,7 +104,7 @@ class CompiledPath(ChosenBackend, OffPolicyAlgorithm):
             return None
         if self.policy.training:
             self.policy.set_training_mode(False)
-        rows = np.reshape(observation, (*batch, -1) if batch else (1, -1))
+        rows = observation.reshape(*(batch or (1,)), -1)
         actions = network.act(np.ascontiguousarray(rows, np.float32))
         return actions.reshape(3, *(batch or ()), *(self.action_space.shape or ()))
 
