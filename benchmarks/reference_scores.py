@@ -4,8 +4,8 @@ Hyperparameters are those that rl-baselines3-zoo tuned, observations and rewards
 is the mean return of 20 episodes of the final policy, most likely actions, rewards as the
 environment gives them. Published are means over ten seeds and their spread (Tianshou, its own
 hyperparameters) and one run with its spread over episodes (the zoo, version 3 of the environments).
-With the zoo's hyperparameters Hopper learns to stand and not to hop, with Stable-Baselines3's PPO
-as well as with ours; so it is also trained with both libraries' defaults, which are PPO's as its
+With the zoo's hyperparameters Hopper learns to stand, or falls, with Stable-Baselines3's PPO as
+well as with ours; so it is also trained with both libraries' defaults, which are PPO's as its
 paper has them (2330 there). Each finished run stands in `reference_scores.csv`; what stands there
 is not run again, and runs that are missing are said to be.
 """
@@ -50,7 +50,7 @@ OPTIONS: dict[tuple[str, str], dict[str, Any]] = {
         "max_grad_norm": 0.7,
         "vf_coef": 0.835671,
     },
-    ("Hopper-v5", DEFAULTS): {"gamma": 0.99},
+    ("Hopper-v5", DEFAULTS): {"gamma": 0.99},  # which VecNormalize has to be told
     ("HalfCheetah-v5", ZOO): {
         "policy_kwargs": POLICY,
         "n_steps": 512,
@@ -120,11 +120,8 @@ def table() -> Table:
         "|---|---|---|---|---|---|---|",
     ]
     is_fair, runs = True, RECORDS.rows()
-    for name, hyperparameters, algorithm in RUNS:
-        wanted, label = (
-            (name, hyperparameters, algorithm),
-            f"{name}, {hyperparameters}, {algorithm}",
-        )
+    for wanted in RUNS:
+        (name, hyperparameters, algorithm), label = wanted, ", ".join(wanted)
         those = [run for keys, run in sorted(runs.items()) if keys[:3] == wanted]
         if not those:
             rows.append(f"| {label} | no run finished | | | | | |")

@@ -1,4 +1,4 @@
-"""Steps of the host's ``VecNormalize``: the same numbers from a third of the calls."""
+"""Steps of the host's ``VecNormalize``: the same numbers from fewer calls."""
 
 from typing import Any
 
@@ -6,9 +6,8 @@ import numpy as np
 from stable_baselines3.common.running_mean_std import RunningMeanStd
 from stable_baselines3.common.vec_env import VecNormalize
 
-_METHODS = frozenset(
-    {"step_wait", "normalize_obs", "normalize_reward", "_normalize_obs", "_update_reward"}
-)
+_NAMES = ("step_wait", "normalize_obs", "normalize_reward", "_normalize_obs", "_update_reward")
+_METHODS = {name: getattr(VecNormalize, name) for name in _NAMES}
 
 
 def can_normalize(env: Any) -> bool:
@@ -22,9 +21,12 @@ def can_normalize(env: Any) -> bool:
     Returns
     -------
     bool
-        True for the host's own ``VecNormalize`` of observations that are arrays.
+        True for the host's own ``VecNormalize``, nothing of it replaced, unless it has moments for
+        each key of a dict.
     """
-    if type(env) is not VecNormalize or not _METHODS.isdisjoint(vars(env)):
+    if type(env) is not VecNormalize or not _METHODS.keys().isdisjoint(vars(env)):
+        return False
+    if any(getattr(VecNormalize, name) is not method for name, method in _METHODS.items()):
         return False
     moments = [env.ret_rms, *([env.obs_rms] if env.norm_obs else [])]
     return all(type(each) is RunningMeanStd and "update" not in vars(each) for each in moments)

@@ -95,6 +95,15 @@ def test_what_is_kept_is_what_the_host_keeps(n, space):
     assert "step_wait" not in vars(ours)
 
 
+def test_dicts_that_are_not_normalised_are_the_hosts_too():
+    space = spaces.Dict({"a": BOX, "b": BOX})
+    ours, theirs = normalized(space, norm_obs=False), normalized(space, norm_obs=False)
+    assert can_normalize(ours)
+    for _ in range(7):
+        actions = np.zeros((8, 1), np.float32)
+        assert_close(step(ours, actions)[:3], theirs.step(actions)[:3], atol=0, rtol=0)
+
+
 def test_methods_and_moments_of_the_users_own_are_called():
     class Louder(VecNormalize):
         def normalize_reward(self, reward):
@@ -114,6 +123,12 @@ def test_methods_and_moments_of_the_users_own_are_called():
     step(other, np.zeros((8, 1), np.float32))
     assert other.obs_rms.count == counted + 1
     assert not any(map(can_normalize, (derived, patched, other, derived.venv)))
+
+
+def test_what_is_replaced_on_the_class_is_called(monkeypatch):
+    env = normalized()
+    monkeypatch.setattr(VecNormalize, "normalize_reward", lambda _, reward: reward * 0 + 7)
+    assert (step(env, np.zeros((8, 1), np.float32))[1] == 7).all()
 
 
 def test_an_environment_that_raises_leaves_the_wrapper_as_it_was():
